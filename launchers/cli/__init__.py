@@ -1,0 +1,1 @@
+"""The surfalign command line: one file per noun."""

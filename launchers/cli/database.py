@@ -1,0 +1,162 @@
+"""``surfalign db``: the results database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from surfalign.settings import Settings
+
+commands = typer.Typer(
+    help="The results database: the local server, or the configured one.", no_args_is_help=True
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(commands, name="db")
+
+
+@commands.command()
+def start() -> None:
+    """Start the local database server and print its address.
+
+    The password of its only user, surfalign, is in the file server.password of its directory. Other
+    commands start it where they need it. It goes on running until db stop or a reboot.
+
+    Example: surfalign db start
+    """
+    from surfalign.errors import ConfigurationError
+    from surfalign.launchers import server
+    from surfalign.settings import load_settings
+
+    settings = load_settings()
+    if settings.database_uri is not None:
+        raise ConfigurationError(
+            f"the settings name a database ({_address(settings)}), so no local one is used",
+            "no database_uri",
+            "unset SURFALIGN_DATABASE_URI (or database_uri in the settings file)",
+        )
+    server.start(settings)
+    typer.echo(server.status(settings).uri)
+
+
+@commands.command()
+def stop() -> None:
+    """Stop the local database server; its data stay.
+
+    Example: surfalign db stop
+    """
+    from surfalign.launchers import server
+
+    stopped = server.stop()
+    typer.echo("Stopped the local database." if stopped else "No local database was running.")
+
+
+@commands.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Say which database is used and whether it answers; exit with 1 if not.
+
+    Example: surfalign db status --json
+    """
+    import json
+
+    from surfalign.launchers.cli.tables import output_console
+    from surfalign.settings import load_settings
+
+    settings = load_settings()
+    report = _local(settings) if settings.database_uri is None else _configured(settings)
+    if as_json:
+        typer.echo(json.dumps(report, indent=1))
+    else:
+        from rich.markup import escape
+        from rich.table import Table
+
+        table = Table.grid(padding=(0, 2))
+        for name, value in report.items():
+            if value is not None:
+                table.add_row(f"[bold]{name.replace('_', ' ')}[/]", escape(_text(value)))
+        output_console().print(table)
+    if not report["answering"]:
+        raise typer.Exit(1)
+
+
+@commands.command()
+def build() -> None:
+    """Bring the results up to date with the outputs of jobs, e.g. of remote workers.
+
+    surfalign run does it by itself.
+
+    Example: surfalign db build
+    """
+    from surfalign.launchers.server import open_database
+    from surfalign.stores.builders import SurfaceLevelsBuilder
+
+    with (
+        open_database(announce=lambda line: typer.echo(line, err=True)) as database,
+        database.errors_named(),
+    ):
+        written = SurfaceLevelsBuilder(database.jobs, database.surface_levels).run()
+        typer.echo(f"{written} written, {database.surface_levels.count()} in all")
+
+
+def _local(settings: Settings) -> dict[str, Any]:
+    """Report on the local server, which is not started for it."""
+    from pydantic import SecretStr
+
+    from surfalign.launchers import server
+
+    found = server.status(settings)
+    report: dict[str, Any] = {
+        "kind": "local",
+        "uri": found.uri,
+        "running": found.running,
+        "answering": found.answering,
+        "process": found.pid,
+        "port": found.port,
+        "directory": str(found.directory),
+        "log_file": str(found.log_file),
+        "size_GB": round(found.size, 4),
+    }
+    if found.answering:
+        uri = SecretStr(server.start(settings))  # it runs: this only returns its URI
+        report |= _numbers(settings.model_copy(update={"database_uri": uri}))
+    return report
+
+
+def _configured(settings: Settings) -> dict[str, Any]:
+    """Report on the configured database."""
+    from surfalign.errors import DatabaseUnreachableError
+
+    report: dict[str, Any] = {
+        "kind": "configured",
+        "uri": _address(settings),
+        "database": settings.database_name,
+        "answering": True,
+    }
+    try:
+        report |= _numbers(settings)
+    except DatabaseUnreachableError as error:
+        report |= {"answering": False, "problem": str(error)}
+    return report
+
+
+def _numbers(settings: Settings) -> dict[str, int]:
+    from surfalign.stores.database import connect
+
+    with connect(settings) as database, database.errors_named():
+        return {"jobs": database.jobs.count(), "results": database.surface_levels.count()}
+
+
+def _address(settings: Settings) -> str:
+    from surfalign.stores.database import masked
+
+    return masked(settings.database_uri.get_secret_value() if settings.database_uri else None)
+
+
+def _text(value: Any) -> str:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)

@@ -1,0 +1,81 @@
+"""The ``surfalign`` command: registers the nouns and handles errors in one place.
+
+Commands import what they need inside their bodies, so that ``surfalign --help`` loads neither torch
+nor atomate2.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from surfalign.errors import SurfalignError
+
+app = typer.Typer(
+    name="surfalign",
+    help="Ionization potentials and electron affinities of oxide surfaces.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+#: One module per noun; each has ``register(app)``.
+NOUNS = ("run", "surfaces", "plan", "oxides", "query", "database", "validate", "doctor")
+
+for _noun in NOUNS:
+    importlib.import_module(f"surfalign.launchers.cli.{_noun}").register(app)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        from surfalign import __version__
+
+        typer.echo(f"surfalign {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+    full_trace: Annotated[
+        bool, typer.Option("--full-trace", help="Show the whole traceback of an error.")
+    ] = False,
+) -> None:
+    """Ionization potentials and electron affinities of oxide surfaces."""
+    if full_trace:
+        os.environ["SURFALIGN_FULL_TRACE"] = "1"
+
+
+def main() -> None:
+    """Run the command line; every error ends in one message and a non-zero exit."""
+    logging.captureWarnings(True)
+    try:
+        app()
+    except SurfalignError as error:
+        if os.environ.get("SURFALIGN_FULL_TRACE"):
+            raise
+        from rich.console import Console
+        from rich.markup import escape
+
+        console = Console(stderr=True)
+        console.print(f"[bold red]{type(error).__name__}[/]: {escape(str(error))}", soft_wrap=True)
+        console.print("[dim]surfalign --full-trace ... shows where it came from.[/]")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo(
+            "Interrupted; what was finished is stored. Run the same command to go on.", err=True
+        )
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,230 @@
+"""``surfalign plan``: choose the surfaces of a campaign."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Self
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import TypeVar
+
+    from surfalign.workflows.campaigns import PlannedSurface, PlanSettings
+
+    T = TypeVar("T")
+    R = TypeVar("R")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="plan")(plan)
+
+
+def plan(
+    crystals: Annotated[
+        list[str],
+        typer.Argument(help="Directories, structure files, JSON lists (.json, .json.gz), library."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Plan to write (JSON lines).")],
+    max_index: Annotated[int, typer.Option("--max-index", min=1, help="Largest Miller index.")] = 2,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Number of surfaces.")] = 3000,
+    max_atoms: Annotated[int, typer.Option("--max-atoms", help="Largest slab, atoms.")] = 120,
+    max_sites: Annotated[int, typer.Option("--max-sites", help="Largest primitive cell.")] = 40,
+    max_per_crystal: Annotated[
+        int, typer.Option("--max-per-crystal", help="Most surfaces of one crystal.")
+    ] = 8,
+    min_band_gap: Annotated[
+        float, typer.Option("--min-band-gap", help="Least gap (eV), where the source states one.")
+    ] = 0.3,
+    select: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--select", help="Only crystals with this element; -El for without; repeatable."
+        ),
+    ] = None,
+    types: Annotated[
+        str, typer.Option("--types", help="Types of terminations, any of ABC.")
+    ] = "ABC",
+    cores: Annotated[int | None, typer.Option("--cores", min=1, help="Processes.")] = None,
+) -> None:
+    """Choose the surfaces of a campaign: filter, remove duplicates, balance over formulas.
+
+    The plan depends on the crystals alone, not on their order. A plan that was interrupted goes on
+    where it stopped when the same command is given again.
+
+    Example: surfalign plan crystals/ library --max-index 1 --limit 500 -o plan.jsonl
+    """
+    from surfalign.workflows import campaigns
+
+    wanted = select or []
+    settings = campaigns.PlanSettings(
+        max_index=max_index,
+        limit=limit,
+        max_atoms=max_atoms,
+        max_sites=max_sites,
+        max_per_crystal=max_per_crystal,
+        min_band_gap=min_band_gap,
+        elements=tuple(sorted(e for e in wanted if not e.startswith("-"))),
+        without=tuple(sorted(e[1:] for e in wanted if e.startswith("-"))),
+        types=types.upper(),
+    )
+    make_plan(crystals, output, settings, cores or _all_cores())
+
+
+def make_plan(targets: list[str], output: Path, settings: PlanSettings, cores: int) -> None:
+    """Examine, order, survey, deal and write; show progress and a summary."""
+    from collections import Counter
+    from functools import partial
+
+    from surfalign.launchers.cli.tables import output_console
+    from surfalign.workflows import campaigns
+
+    console = output_console()
+    candidates = list(campaigns.find_candidates(targets))
+    cache = _Cache(output.with_name(output.name + ".partial"), settings)
+    surfaces: dict[str, list[PlannedSurface]] = {}
+    with _Workers(cores) as workers:
+        examine = partial(campaigns.examine, settings=settings)
+        examined = workers.map(examine, candidates, "Examining crystals")
+        refused = Counter(result for result in examined if isinstance(result, str))
+        passed = [result for result in examined if not isinstance(result, str)]
+        queue, n_duplicates = campaigns.ordered(passed)
+        total, batch = 0, 32
+        survey = partial(campaigns.survey_crystal, settings=settings)
+        for start in range(0, len(queue), batch):
+            members = queue[start : start + batch]
+            missing = [crystal for crystal in members if crystal.key not in cache]
+            title = f"Surveying crystals ({total} of {settings.limit} surfaces)"
+            for crystal, result in zip(missing, workers.map(survey, missing, title), strict=True):
+                cache.add(crystal.key, result)
+            for crystal in members:
+                found = cache[crystal.key]
+                if isinstance(found, str):
+                    refused[found] += 1
+                else:
+                    surfaces[crystal.key] = found
+                    total += len(found)
+            if total >= settings.limit:
+                break
+    chosen = campaigns.deal(surfaces, settings.limit)
+    campaigns.write_plan(output, chosen, {crystal.key: crystal for crystal in queue}, settings)
+    cache.remove()
+
+    n_crystals = len({surface.crystal for surface in chosen})
+    n_formulas = len({surface.formula for surface in chosen})
+    console.print(
+        f"{len(chosen)} surfaces of {n_crystals} crystals ({n_formulas} formulas) in {output}",
+        soft_wrap=True,
+    )
+    console.print(
+        f"{len(candidates)} crystals read, {n_duplicates} duplicates; refused: "
+        + (", ".join(f"{reason} {n}" for reason, n in sorted(refused.items())) or "none"),
+        soft_wrap=True,
+    )
+    for heading, counts in campaigns.summary(chosen).items():
+        console.print(f"By {heading}: " + ", ".join(f"{k} {n}" for k, n in counts.items()))
+    from surfalign.launchers.cli.surfaces import estimated_cpu_time
+
+    hours = sum(estimated_cpu_time(surface.n_atoms) for surface in chosen) / 3600
+    console.print(f"Slab potentials: about {hours:,.0f} CPU hours (to a factor of three or so)")
+
+
+class _Cache:
+    """Surveys done so far, one JSON line each, for a plan that is interrupted."""
+
+    def __init__(self, path: Path, settings: PlanSettings) -> None:
+        import json
+        from dataclasses import asdict
+
+        from surfalign.workflows.campaigns import PlannedSurface
+
+        self.path = path
+        self._results: dict[str, list[PlannedSurface] | str] = {}
+        header = json.dumps(asdict(settings))
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        if lines and lines[0] == header:
+            for line in lines[1:]:
+                try:
+                    key, result = json.loads(line)
+                except ValueError:  # the line that was being written when the plan was killed
+                    continue
+                self._results[key] = (
+                    result
+                    if isinstance(result, str)
+                    else [
+                        PlannedSurface(**{**s, "miller_index": tuple(s["miller_index"])})
+                        for s in result
+                    ]
+                )
+        else:
+            path.write_text(header + "\n", encoding="utf-8")
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._results
+
+    def __getitem__(self, key: str) -> list[PlannedSurface] | str:
+        return self._results[key]
+
+    def add(self, key: str, result: list[PlannedSurface] | str) -> None:
+        import json
+        from dataclasses import asdict
+
+        self._results[key] = result
+        plain = result if isinstance(result, str) else [asdict(s) for s in result]
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps([key, plain]) + "\n")
+
+    def remove(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+class _Workers:
+    """Processes that apply functions to lists, with a progress bar; one core means no processes."""
+
+    def __init__(self, cores: int) -> None:
+        from concurrent.futures import ProcessPoolExecutor
+        from multiprocessing import get_context
+
+        # Processes are started afresh: forking a process with running threads may hang it.
+        self._cores = cores
+        self._pool = (
+            ProcessPoolExecutor(cores, mp_context=get_context("forkserver")) if cores > 1 else None
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def map(self, function: Callable[[T], R], items: Sequence[T], title: str) -> list[R]:
+        """Return the results in the order of the items."""
+        from rich.console import Console
+        from rich.progress import track
+
+        console = Console(stderr=True)
+        results: Iterable[R]
+        if self._pool is None or len(items) < 2:
+            results = map(function, items)
+        else:
+            share = max(1, min(8, len(items) // (4 * self._cores)))
+            results = self._pool.map(function, items, chunksize=share)
+        return list(
+            track(
+                results,
+                total=len(items),
+                description=title,
+                console=console,
+                disable=not console.is_terminal,
+                transient=True,
+            )
+        )
+
+
+def _all_cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,81 @@
+"""What a long run shows: one live line at a terminal, one line a step elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.markup import escape
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+    from surfalign.launchers.session import CrystalOutcome
+
+
+class RunProgress:
+    """Progress of a run over several crystals.
+
+    At a terminal the engine's reports move in one live line; the end of each step stays. Elsewhere
+    (a log file) only the starts and ends of steps are printed.
+
+    Parameters
+    ----------
+    console
+        Where to print.
+    total
+        Number of crystals.
+    """
+
+    def __init__(self, console: Console, total: int) -> None:
+        self.console = console
+        self.total = total
+        self._done = 0
+        self._status: Status | None = None
+        self._started = time.monotonic()
+        self._crystal = ""
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            self._status = self.console.status("starting")
+            self._status.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def start(self, crystal: str) -> None:
+        """A crystal begins."""
+        self._crystal = crystal
+        self.event("started")
+
+    def event(self, message: str) -> None:
+        """Show an event; only starts and failures of steps stay on the screen."""
+        elapsed = time.monotonic() - self._started
+        stays = message.endswith(": started") or ": failed: " in message
+        if stays:
+            self.console.print(f"[dim]{elapsed:7.0f} s[/] {escape(message)}", soft_wrap=True)
+        if self._status is not None:
+            where = f"{self._done + 1}/{self.total} {self._crystal}"
+            self._status.update(f"[bold]{escape(where)}[/] {escape(message)}")
+
+    def finish(self, outcome: CrystalOutcome) -> None:
+        """A crystal ended; say what was taken over from an earlier run."""
+        self._done += 1
+        if outcome.reused:
+            names = ", ".join(
+                d.surface_name for d in outcome.documents if d.identifier in outcome.reused
+            )
+            self.console.print(
+                f"{escape(names)}: reused, computed before with the same settings "
+                "(--force recomputes)",
+                soft_wrap=True,
+            )

@@ -1,0 +1,172 @@
+"""``surfalign query``, ``show`` and ``export``: reading what is stored."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from surfalign.stores.database import Database
+    from surfalign.stores.documents import SurfaceLevelsDocument
+    from surfalign.stores.exports import ExportFormat
+
+QUERY_HELP = "Query, e.g. 'ionization_potential > 6 eV and formula = MgO'; all results without one."
+#: Rows of one table: what is shown without --limit, and at a time with --limit 0.
+PAGE = 100
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("query")(query)
+    app.command("show")(show)
+    app.command("export")(export)
+
+
+def query(
+    expression: Annotated[str | None, typer.Argument(metavar="EXPR", help=QUERY_HELP)] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write a JSON list to FILE; - is the output.")
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Put structures and potential curves in the JSON, too.")
+    ] = False,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=0, help=f"Show at most so many (a table: {PAGE}); 0 shows all."),
+    ] = None,
+    sort: Annotated[str | None, typer.Option(help="Field to sort by.")] = None,
+    descending: Annotated[
+        bool, typer.Option("--descending", help="Sort from large to small.")
+    ] = False,
+) -> None:
+    """Find stored results.
+
+    Flagged results name their failed checks, failed ones their error.
+
+    Example: surfalign query 'formula in (MgO, CaO) and not state = failed' --sort band_gap
+
+    Example: surfalign query 'miller_index = (1,1,0) and electron_affinity < 0 eV' --json -
+    """
+    from surfalign.stores import results
+    from surfalign.stores.exports import write_json, write_json_file
+
+    _check(expression, sort)
+    with _database() as database:
+        shown = PAGE if limit is None and json_file is None else limit or None
+        found = results.find(
+            database, expression, sort=sort, descending=descending, limit=shown, full=full
+        )
+        if json_file is None:
+            _print_pages(found)
+            _say_what_is_left(results.count(database, expression), shown)
+        elif str(json_file) == "-":
+            write_json(found, typer.get_text_stream("stdout"), full)
+        else:
+            written = write_json_file(found, json_file, full)
+            typer.echo(f"Wrote {_results(written)} to {json_file}", err=True)
+
+
+def show(
+    identifier: Annotated[
+        str, typer.Argument(metavar="ID", help="Identifier of a result, or its unique beginning.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+) -> None:
+    """Show one result: levels, checks, method, cost.
+
+    Example: surfalign show 7f3a2b --json
+    """
+    import json
+
+    from surfalign.launchers.cli.tables import details, output_console
+    from surfalign.stores import results
+
+    with _database() as database:
+        document = results.get(database, identifier)
+    if as_json:
+        typer.echo(json.dumps(results.json_record(document), indent=1, allow_nan=False))
+    else:
+        output_console().print(details(document))
+
+
+def export(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
+    expression: Annotated[str | None, typer.Argument(metavar="EXPR", help=QUERY_HELP)] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(help="csv, json, parquet or extxyz; by default the ending of FILE."),
+    ] = None,
+) -> None:
+    """Write stored results to a file.
+
+    csv and parquet hold the numbers and texts, json everything, extxyz the slabs with their levels.
+
+    Example: surfalign export levels.csv 'state = passed'
+    """
+    from surfalign.stores import results
+    from surfalign.stores.exports import export as write
+
+    chosen = _format(file, format)
+    _check(expression, None)
+    with _database() as database:
+        found = results.find(database, expression, full=chosen.needs_structures)
+        written = write(found, file, chosen)
+        matched = results.count(database, expression)
+    typer.echo(f"Wrote {_results(written)} to {file}", err=True)
+    if written < matched:
+        typer.echo(f"{_results(matched - written)} without a slab left out", err=True)
+
+
+def _database() -> Database:
+    from surfalign.launchers.server import open_database
+
+    return open_database(announce=lambda line: typer.echo(line, err=True))
+
+
+def _check(expression: str | None, sort: str | None) -> None:
+    """Refuse a query that cannot be understood before a server is started for it."""
+    from surfalign.stores.query_language import known_field, to_filter
+
+    to_filter(expression or "")
+    if sort is not None:
+        known_field(sort)
+
+
+def _format(file: Path, name: str | None) -> ExportFormat:
+    from surfalign.errors import ConfigurationError
+    from surfalign.stores.exports import ExportFormat
+
+    text = (name or file.suffix.removeprefix(".")).lower()
+    try:
+        return ExportFormat("extxyz" if text == "xyz" else text)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{text!r} is no format of an export",
+            f"one of {', '.join(ExportFormat)}",
+            "surfalign export FILE --format csv",
+        ) from error
+
+
+def _print_pages(found: Iterator[SurfaceLevelsDocument]) -> None:
+    """Print a table a page, so that any number of results passes through."""
+    from surfalign.launchers.cli.tables import output_console, results_table
+
+    console = output_console()
+    while page := list(islice(found, PAGE)):
+        console.print(results_table(page, identifiers=True))
+
+
+def _say_what_is_left(matched: int, shown: int | None) -> None:
+    if matched == 0:
+        typer.echo("No results.", err=True)
+    elif shown is not None and matched > shown:
+        typer.echo(f"{shown} of {_results(matched)}; --limit 0 shows all.", err=True)
+
+
+def _results(number: int) -> str:
+    return f"{number} result{'' if number == 1 else 's'}"

@@ -1,0 +1,223 @@
+"""``surfalign run``: from oxides to ionization potentials and electron affinities."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from surfalign.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from surfalign.crystals.crystal import Crystal
+    from surfalign.stores.database import Database
+    from surfalign.stores.documents import SurfaceLevelsDocument
+    from surfalign.workflows.engines.engine import Engine
+    from surfalign.workflows.flows import BandAlignmentMaker
+
+EXAMPLE = """
+
+Examples:
+
+    surfalign run MgO --quality quick
+
+    surfalign run TiO2-rutile --hkl 1,1,0 --hkl 1,0,0 --json levels.json --figure figures
+
+    surfalign run my-oxide.cif --max-index 1 --functional hse06
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("run", help=(run.__doc__ or "") + EXAMPLE)(run)
+
+
+def run(
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="TARGET...",
+            help="Library names (surfalign oxides), structure files, mp-IDs, optimade:PROVIDER/ID.",
+        ),
+    ],
+    hkl: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Orientation h,k,l in the conventional cell; repeatable.", metavar="H,K,L"
+        ),
+    ] = None,
+    max_index: Annotated[
+        int | None, typer.Option(min=1, max=3, help="All nonpolar orientations up to this index.")
+    ] = None,
+    functional: Annotated[
+        str, typer.Option(help="Band edges by ddh, hse06, pbe0 or pbesol.")
+    ] = "ddh",
+    quality: Annotated[
+        str, typer.Option(help="Preset: quick, standard or converged.")
+    ] = "standard",
+    fit_volume: Annotated[
+        bool,
+        typer.Option(
+            "--fit-volume", help="Fit the bulk's volume by E(V); else the given cell is kept."
+        ),
+    ] = False,
+    relax: Annotated[
+        bool, typer.Option("--relax/--no-relax", help="Relax the ions of the slabs.")
+    ] = True,
+    cores: Annotated[
+        int | None, typer.Option(min=1, help="Cores of one calculation; all by default.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Recompute what is stored.")] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the results to FILE; - is the output.")
+    ] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Write figures (PNG) to this directory.", metavar="DIR")
+    ] = None,
+    engine: Annotated[str, typer.Option(help="DFT engine.")] = "gpaw",
+) -> None:
+    """Compute IP and EA of the surfaces of oxides, and store them with their checks."""
+    from rich.console import Console
+
+    from surfalign.crystals.sources import load_crystal
+    from surfalign.workflows.engines.engine import get_engine
+
+    console = Console(stderr=True)
+    _make_folders(json_file, figure)
+    indices = [parse_miller_index(text) for text in hkl or ()]
+    if cores is not None:
+        os.environ["SURFALIGN_CORES"] = str(cores)
+    crystals = [load_crystal(target) for target in targets]
+    for crystal in crystals:
+        for note in crystal.notes:
+            console.print(f"[dim]{crystal.name}: {note}[/]", soft_wrap=True)
+    chosen_engine = get_engine(
+        engine, quality=quality, functional=functional, equation_of_state=fit_volume
+    )
+    makers = [
+        _maker(crystal, chosen_engine, indices, max_index, relax, not force) for crystal in crystals
+    ]
+    from surfalign.launchers.server import open_database
+
+    with open_database(announce=lambda line: console.print(line, soft_wrap=True)) as database:
+        documents = _run_all(makers, crystals, database, console)
+    _report(documents, json_file, figure, console)
+    if any(document.error is not None for document in documents):
+        raise typer.Exit(1)
+
+
+def _make_folders(json_file: Path | None, figure: Path | None) -> None:
+    """Make the folders of the outputs before anything is computed for them."""
+    folders = [figure] if figure else []
+    if json_file is not None and str(json_file) != "-":
+        folders.append(json_file.expanduser().parent)
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"the folder {folder} cannot be made: {error.strerror or error}",
+                "a folder that may be written to",
+                "name another one with --json or --figure",
+            ) from error
+
+
+def parse_miller_index(text: str) -> tuple[int, int, int]:
+    """Read ``1,1,0``, ``1 1 0`` or ``110``.
+
+    Raises
+    ------
+    ConfigurationError
+        When the text is no orientation.
+    """
+    parts = text.replace(",", " ").split()
+    if len(parts) == 1 and parts[0].lstrip("-").isdigit() and len(parts[0]) == 3:
+        parts = list(parts[0])
+    try:
+        h, k, l = (int(part) for part in parts)
+    except ValueError:
+        h = k = l = 0
+    if (h, k, l) == (0, 0, 0):
+        raise ConfigurationError(
+            f"'{text}' is no orientation", "three integers, not all zero", "write --hkl 1,1,0"
+        )
+    return h, k, l
+
+
+def _maker(
+    crystal: Crystal,
+    engine: Engine,
+    indices: list[tuple[int, int, int]],
+    max_index: int | None,
+    relax: bool,
+    reuse: bool,
+) -> BandAlignmentMaker:
+    """Build the flow's maker and check, before anything is computed, that the surfaces exist."""
+    from surfalign.workflows.flows import BandAlignmentMaker
+    from surfalign.workflows.jobs import describe_surfaces
+
+    chosen = indices
+    if not indices and max_index is None and crystal.default_orientation is not None:
+        chosen = [crystal.default_orientation]
+    describe_surfaces(
+        crystal.structure,
+        source=crystal.source,
+        miller_indices=chosen,
+        max_index=max_index,
+        slab_thickness=engine.slab_thickness,
+        vacuum_thickness=engine.vacuum_thickness,
+    )
+    return BandAlignmentMaker(
+        engine=engine,
+        miller_indices=chosen or None,
+        max_index=max_index,
+        relax_slabs=relax,
+        reuse=reuse,
+    )
+
+
+def _run_all(
+    makers: list[BandAlignmentMaker],
+    crystals: list[Crystal],
+    database: Database,
+    console: Console,
+) -> list[SurfaceLevelsDocument]:
+    from surfalign.launchers.cli.progress import RunProgress
+    from surfalign.launchers.session import run_crystal
+    from surfalign.settings import load_settings
+
+    directory = load_settings().data_directory / "runs"
+    documents: list[SurfaceLevelsDocument] = []
+    with RunProgress(console, total=len(crystals)) as progress:
+        for maker, crystal in zip(makers, crystals, strict=True):
+            progress.start(crystal.name)
+            outcome = run_crystal(maker, crystal, database, directory, progress.event)
+            documents += outcome.documents
+            progress.finish(outcome)
+    return documents
+
+
+def _report(
+    documents: list[SurfaceLevelsDocument],
+    json_file: Path | None,
+    figure: Path | None,
+    console: Console,
+) -> None:
+    from surfalign.launchers.cli.tables import output_console, results_table
+    from surfalign.stores.exports import write_json, write_json_file
+
+    if str(json_file) == "-":
+        write_json(documents, typer.get_text_stream("stdout"))
+    else:
+        output_console().print(results_table(documents))
+    if json_file is not None and str(json_file) != "-":
+        write_json_file(documents, json_file)
+    if figure is not None:
+        from surfalign.launchers.figures import save_figures
+
+        for path in save_figures(documents, figure):
+            console.print(f"figure: {path}", soft_wrap=True)

@@ -1,0 +1,6 @@
+"""The learner: L-SOAP attention networks trained from the store."""
+
+# The folder stands at the top of the repository; its generic name must not be importable as such,
+# because jobflow stores import paths in the database.
+if __name__ != "surfalign.ml":
+    raise ImportError("import this package as surfalign.ml")

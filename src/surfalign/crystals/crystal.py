@@ -1,0 +1,48 @@
+"""A bulk crystal that surfaces are cut from, with what is known of its origin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+
+@dataclass(frozen=True)
+class Crystal:
+    """A bulk crystal in its primitive standard cell.
+
+    Parameters
+    ----------
+    structure
+        Idealised primitive cell of spglib's standard cell, without oxidation states.
+    formula
+        Reduced formula, e.g. ``TiO2``.
+    name
+        Name for people and files, e.g. ``TiO2-rutile``.
+    source
+        Where it came from: ``library:MgO``, ``file:x.cif``, ``mp:mp-1265``,
+        ``optimade:PROVIDER/ID``.
+    space_group_symbol
+        International (Hermann-Mauguin) symbol.
+    space_group_number
+        Number of the space group.
+    default_orientation
+        Miller index of the textbook cleavage plane, in the standard conventional cell; None where
+        none is known.
+    citation
+        Reference of the structure; empty where the file gives none.
+    notes
+        What a user should know: the chosen phase, a large cell, known difficulties.
+    """
+
+    structure: Structure
+    formula: str
+    name: str
+    source: str
+    space_group_symbol: str
+    space_group_number: int
+    default_orientation: tuple[int, int, int] | None = None
+    citation: str = ""
+    notes: tuple[str, ...] = ()

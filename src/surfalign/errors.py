@@ -1,0 +1,135 @@
+"""Every error that surfalign raises on purpose.
+
+Each error is also the builtin that a caller would guess, so ``except ValueError`` keeps working.
+Each message says what was found, what was expected and what to do; :class:`SurfalignError` takes
+the three as separate arguments so that none is forgotten.
+"""
+
+from __future__ import annotations
+
+
+class SurfalignError(Exception):
+    """Base of all errors raised by surfalign.
+
+    Parameters
+    ----------
+    found
+        What was met, with the offending value.
+    expected
+        What would have been acceptable.
+    remedy
+        What the user can do about it.
+    """
+
+    def __init__(self, found: str, expected: str = "", remedy: str = "") -> None:
+        super().__init__(found, expected, remedy)
+        self.found = found
+        self.expected = expected
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        parts = [self.found]
+        if self.expected:
+            parts.append(f"Expected: {self.expected}")
+        if self.remedy:
+            parts.append(f"To do: {self.remedy}")
+        return " ".join(part if part.endswith((".", "!", "?")) else part + "." for part in parts)
+
+
+# --- input: crystals -------------------------------------------------------------------------
+
+
+class InvalidStructureError(SurfalignError, ValueError):
+    """A structure file or structure cannot be used (corrupt, empty, not an oxide crystal)."""
+
+
+class PartialOccupancyError(InvalidStructureError):
+    """Some sites are partially occupied or disordered."""
+
+
+class OverlappingAtomsError(InvalidStructureError):
+    """Two atoms are closer than any bond."""
+
+
+class MagneticIonError(InvalidStructureError):
+    """The crystal holds an ion with open d or f shells, which is outside the method's domain."""
+
+
+class UnknownMaterialError(SurfalignError, LookupError):
+    """A name is neither in the library nor a file nor a known database id."""
+
+
+class OfflineError(SurfalignError, ConnectionError):
+    """A remote database (Materials Project, OPTIMADE) could not be reached."""
+
+
+# --- input: surfaces -------------------------------------------------------------------------
+
+
+class SurfaceError(SurfalignError, ValueError):
+    """A surface cannot be built."""
+
+
+class PolarSurfaceError(SurfaceError):
+    """No point operation of the crystal reverses the normal of this orientation."""
+
+
+class TerminationError(SurfaceError):
+    """The orientation has no symmetric, stoichiometric, nonpolar termination."""
+
+
+# --- physics ---------------------------------------------------------------------------------
+
+
+class PhysicsInputError(SurfalignError, ValueError):
+    """Arrays or numbers handed to a physics function do not make sense together."""
+
+
+class MetallicError(SurfalignError, ValueError):
+    """The band gap closes; IP and EA of an insulator are not defined."""
+
+
+# --- engines ---------------------------------------------------------------------------------
+
+
+class EngineError(SurfalignError, RuntimeError):
+    """A calculation failed for a reason that has no name of its own."""
+
+
+class MissingDatasetError(EngineError):
+    """There is no PAW dataset for an element."""
+
+
+class ConvergenceError(EngineError):
+    """A self-consistent or geometry cycle did not converge."""
+
+
+class EngineKilledError(EngineError):
+    """The engine's process ended without a result (killed, out of memory, crashed)."""
+
+
+class InsufficientMemoryError(EngineError, MemoryError):
+    """The calculation would need more memory than it is allowed to use."""
+
+
+# --- stores, settings, environment -----------------------------------------------------------
+
+
+class DatabaseUnreachableError(SurfalignError, ConnectionError):
+    """The results database does not answer."""
+
+
+class QuerySyntaxError(SurfalignError, ValueError):
+    """A query text cannot be understood."""
+
+
+class DocumentNotFoundError(SurfalignError, LookupError):
+    """No document has this identifier."""
+
+
+class ConfigurationError(SurfalignError, ValueError):
+    """A setting is missing, unknown or out of range."""
+
+
+class MissingDependencyError(SurfalignError, ImportError):
+    """An optional package or program is needed and absent."""

@@ -1,0 +1,1 @@
+"""Pure functions of the physics: potentials, alignment, surface energies, slabs."""

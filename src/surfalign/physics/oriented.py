@@ -1,0 +1,296 @@
+"""A crystal seen along a surface normal: in-plane cell, atomic planes, symmetry centres.
+
+Everything that decides about terminations happens on one axis. The operations that keep the plane
+family map a height z to s z + tau with s = +1 or -1; together they form the symmetry group of a line:
+translations by a period p (the primitive interplanar spacing, or a fraction of it where a screw, a
+glide or another isometry repeats the planes sooner) and, for nonpolar orientations, inversions whose
+centres lie p/2 apart (Hinuma et al. 2016, doi:10.1016/j.commatsci.2015.11.042).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surfalign.physics.orientations import MillerIndex, interplanar_spacing, primitive_normal
+from surfalign.physics.symmetry import SymmetricCrystal
+
+#: Atoms whose heights are chained by steps smaller than this form one atomic plane, angstrom.
+PLANE_TOLERANCE = 0.1
+
+Vector = tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class OrientedCrystal:
+    """A crystal in a basis of two in-plane vectors and one that rises by one lattice plane.
+
+    Attributes
+    ----------
+    crystal
+        The crystal.
+    miller_index
+        In the standard conventional cell.
+    basis
+        Rows a1, a2 (in plane, reduced) and w (one lattice plane up) in the primitive basis; an
+        integer matrix of determinant +1 or -1, shape (3, 3).
+    lattice
+        The same vectors, rotated so that a1 is along x and the normal along z; rows, angstrom.
+    spacing
+        Height d of w, the interplanar spacing, angstrom.
+    coordinates
+        Fractional coordinates of the sites in ``basis``, in [0, 1), shape (n_sites, 3); the third
+        is the height in units of d.
+    period
+        Period p of the planes along the normal, angstrom; p = d / ``n_periods``.
+    n_periods
+        Number of periods in d.
+    center
+        Height of a symmetry centre in units of d, in [0, 1/2); None where the orientation is polar.
+    """
+
+    crystal: SymmetricCrystal
+    miller_index: MillerIndex
+    basis: NDArray[np.int64]
+    lattice: NDArray[np.float64]
+    spacing: float
+    coordinates: NDArray[np.float64]
+    n_periods: int
+    center: float | None
+
+    @property
+    def period(self) -> float:
+        """Period of the planar average along the normal, angstrom."""
+        return self.spacing / self.n_periods
+
+    @property
+    def area(self) -> float:
+        """Area of the primitive in-plane cell, angstrom^2."""
+        return float(self.lattice[0, 0] * self.lattice[1, 1])
+
+    @cached_property
+    def symmetry_numbers(self) -> tuple[int, int, int]:
+        """Integers that tell orientations apart: equivalent directions, periods, operations kept."""
+        normal = primitive_normal(self.crystal, self.miller_index)
+        images = normal @ self.crystal.point_operations
+        directions = np.unique(np.concatenate([images, -images]), axis=0)
+        return len(directions), self.n_periods, len(self.keeping_operations())
+
+    @cached_property
+    def _plane_operations(self) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+        """The operations that keep the family of planes, in ``basis``."""
+        rotations, translations = _operations_in_basis(self.crystal, self.basis)
+        keeping = np.flatnonzero((rotations[:, 2, :2] == 0).all(axis=1))
+        return [(rotations[i], translations[i]) for i in keeping]
+
+    def reversing_operations(self) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+        """Return the operations (W, t), in ``basis``, that turn the normal round."""
+        return [(w, t) for w, t in self._plane_operations if w[2, 2] == -1]
+
+    def keeping_operations(self) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+        """Return the operations (W, t), in ``basis``, that keep every lattice plane in place."""
+        return [
+            (w, t)
+            for w, t in self._plane_operations
+            if w[2, 2] == 1 and abs(t[2] - np.rint(t[2])) < 1e-6
+        ]
+
+
+@dataclass(frozen=True, eq=False)
+class AtomicPlane:
+    """A set of sites at the same height within the tolerance.
+
+    Attributes
+    ----------
+    bottom, top, height
+        Heights of the lowest and highest atom and their mean, units of d, relative to the centre.
+    sites
+        Indices of the sites, shape (n,).
+    offsets
+        Number of whole spacings added to each site's height, shape (n,).
+    counts
+        Number of atoms of each element of the crystal, shape (n_elements,).
+    """
+
+    bottom: float
+    top: float
+    sites: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+    @property
+    def height(self) -> float:
+        """Middle of the plane in units of d."""
+        return 0.5 * (self.bottom + self.top)
+
+    def lowered(self) -> AtomicPlane:
+        """Return the same plane one spacing below."""
+        return replace(self, bottom=self.bottom - 1, top=self.top - 1, offsets=self.offsets - 1)
+
+
+def orient(crystal: SymmetricCrystal, miller_index: MillerIndex) -> OrientedCrystal:
+    """Express a crystal in a reduced basis of the planes ``miller_index``."""
+    normal = primitive_normal(crystal, miller_index)
+    basis = plane_basis(normal, crystal.lattice)
+    spacing = interplanar_spacing(crystal, normal)
+    coordinates = crystal.positions @ np.linalg.inv(basis) % 1.0
+    rotations, translations = _operations_in_basis(crystal, basis)
+    keeping_planes = (rotations[:, 2, :2] == 0).all(axis=1)
+    sign = np.where(keeping_planes, rotations[:, 2, 2], 0)
+    # Multiples of 1/24 are exact; compare them as integers.
+    heights = np.rint(translations[:, 2] * 24).astype(int) % 24
+    n_periods = len(set(heights[sign == 1].tolist()))
+    turning = heights[sign == -1]
+    return OrientedCrystal(
+        crystal=crystal,
+        miller_index=miller_index,
+        basis=basis,
+        lattice=_upright(basis @ crystal.lattice),
+        spacing=spacing,
+        coordinates=coordinates,
+        n_periods=n_periods,
+        center=float(turning.min()) / 48 if len(turning) else None,
+    )
+
+
+def plane_basis(normal: NDArray[np.int64], lattice: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return integer rows a1, a2, w: a reduced basis of the plane and one step up.
+
+    Parameters
+    ----------
+    normal
+        Coprime plane index in the basis ``lattice``, shape (3,).
+    lattice
+        Primitive vectors, rows, angstrom, shape (3, 3).
+
+    Returns
+    -------
+    numpy.ndarray
+        Integer rows, shape (3, 3), right-handed in space: |a1| <= |a2|, a1 and a2 Gauss-reduced,
+        and w as close to the normal as a lattice vector of this height can be.
+    """
+    first, second, step = _integer_basis(normal)
+    first, second = _gauss_reduce(first, second, lattice)
+    cartesian = np.array([first, second]) @ lattice
+    if np.linalg.det(np.array([first, second, step]) @ lattice) < 0:
+        second, cartesian[1] = -second, -cartesian[1]
+    a1, a2 = cartesian
+    if a1 @ a2 > 1e-6 and abs(np.linalg.norm(a1) - np.linalg.norm(a2)) < 1e-6:
+        # Of the two equally short choices take the obtuse one: hexagonal cells get 120 degrees.
+        first, second = second, -first
+        cartesian = np.array([first, second]) @ lattice
+    return np.array([first, second, _closest_to_normal(step, first, second, lattice)])
+
+
+def atomic_planes(
+    oriented: OrientedCrystal, tolerance: float = PLANE_TOLERANCE
+) -> list[AtomicPlane]:
+    """Return the atomic planes within one spacing d, upwards from the symmetry centre.
+
+    The first plane is the one at the centre, where there is one; otherwise the next above it. The
+    list consists of ``n_periods`` equivalent parts. Where no gap between atoms is as wide as
+    ``tolerance`` (angstrom), the tolerance is lowered to half of the widest gap.
+    """
+    origin = oriented.center or 0.0
+    heights = (oriented.coordinates[:, 2] - origin) % 1.0
+    order = np.argsort(heights, kind="stable")
+    gaps = np.diff(heights[order], append=heights[order[0]] + 1.0)
+    threshold = min(tolerance / oriented.spacing, 0.5 * float(gaps.max()))
+    # Start behind a gap, so that no plane is torn apart by the periodic boundary.
+    start = int(np.flatnonzero(gaps > threshold)[0]) + 1
+    order, gaps = np.roll(order, -start), np.roll(gaps, -start)
+    pieces = np.split(order, np.flatnonzero(gaps > threshold)[:-1] + 1)
+    return sorted((_plane(oriented, piece, heights) for piece in pieces), key=lambda p: p.height)
+
+
+def _plane(
+    oriented: OrientedCrystal, sites: NDArray[np.int64], heights: NDArray[np.float64]
+) -> AtomicPlane:
+    """Gather one plane; heights relative to the centre, unwrapped across the boundary."""
+    unwrapped = heights[sites].copy()
+    unwrapped[1:] = unwrapped[0] + np.cumsum(np.diff(unwrapped) % 1.0)
+    middle = 0.5 * (unwrapped[0] + unwrapped[-1])
+    # Planes at the centre itself start the period, so -0 must not become 1.
+    unwrapped -= np.floor(middle + 1e-7)
+    origin = oriented.center or 0.0
+    offsets = np.rint(unwrapped + origin - oriented.coordinates[sites, 2]).astype(np.int64)
+    return AtomicPlane(
+        bottom=float(unwrapped[0]),
+        top=float(unwrapped[-1]),
+        sites=sites,
+        offsets=offsets,
+        counts=oriented.crystal.species_counts[sites].sum(axis=0),
+    )
+
+
+def _operations_in_basis(
+    crystal: SymmetricCrystal, basis: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return rotations (n, 3, 3) and translations (n, 3) in another primitive basis."""
+    to_basis = np.linalg.inv(basis.T)
+    rotations = np.rint(to_basis @ crystal.rotations @ basis.T).astype(np.int64)
+    return rotations, crystal.translations @ to_basis.T
+
+
+def _integer_basis(
+    normal: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return two vectors that span the integer plane normal.v = 0, and one with normal.v = 1."""
+    vectors = np.eye(3, dtype=np.int64)
+    remaining = normal.astype(np.int64).copy()
+    # Euclid's algorithm on the heights of three basis vectors.
+    while np.count_nonzero(remaining) > 1:
+        low, *rest = sorted(np.flatnonzero(remaining), key=lambda i: abs(remaining[i]))
+        for i in rest:
+            times = remaining[i] // remaining[low]
+            remaining[i] -= times * remaining[low]
+            vectors[i] -= times * vectors[low]
+    up = int(np.flatnonzero(remaining)[0])
+    first, second = (vectors[i] for i in range(3) if i != up)
+    return first, second, vectors[up] * remaining[up]
+
+
+def _gauss_reduce(
+    first: NDArray[np.int64], second: NDArray[np.int64], lattice: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the two shortest vectors of a plane lattice (Lagrange and Gauss)."""
+    metric = lattice @ lattice.T
+    while True:
+        if first @ metric @ first > second @ metric @ second * (1 + 1e-9):
+            first, second = second, first
+        times = int(np.rint((first @ metric @ second) / (first @ metric @ first) - 1e-9))
+        if times == 0:
+            return first, second
+        second = second - times * first
+        if second @ metric @ second > first @ metric @ first * (1 - 1e-9):
+            return first, second
+
+
+def _closest_to_normal(
+    step: NDArray[np.int64],
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+    lattice: NDArray[np.float64],
+) -> NDArray[np.int64]:
+    """Subtract in-plane vectors from ``step`` so that it leans as little as possible."""
+    plane = np.array([first, second]) @ lattice
+    along, *_ = np.linalg.lstsq(plane.T, step @ lattice, rcond=None)
+    nearest = np.floor(along + 1e-9).astype(np.int64)
+    candidates = [
+        step - (nearest[0] + i) * first - (nearest[1] + j) * second for i in (0, 1) for j in (0, 1)
+    ]
+    lengths = [round(float(np.linalg.norm(c @ lattice)), 6) for c in candidates]
+    return np.asarray(candidates[int(np.argmin(lengths))])
+
+
+def _upright(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rotate right-handed rows so that the first is along x and the second in the xy plane."""
+    x = vectors[0] / np.linalg.norm(vectors[0])
+    z = np.cross(vectors[0], vectors[1])
+    z /= np.linalg.norm(z)
+    upright = vectors @ np.array([x, np.cross(z, x), z]).T
+    upright[0, 1:] = upright[1, 2] = 0.0
+    return np.asarray(upright)

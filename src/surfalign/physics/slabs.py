@@ -1,0 +1,283 @@
+"""Nonpolar, stoichiometric, symmetric slabs of a crystal.
+
+The functions that others call::
+
+    nonpolar_orientations(structure, max_index=1) -> list[Orientation]
+    default_orientation(structure) -> tuple[int, int, int]
+    survey_orientation(structure, miller_index, ...) -> OrientationSurvey
+    enumerate_slabs(
+        structure, miller_index, *, slab_thickness=20.0, vacuum_thickness=15.0, symprec=0.01
+    ) -> list[SurfaceSlab]
+
+``structure`` is a pymatgen Structure in any cell, or a :class:`~.symmetry.SymmetricCrystal` (from
+:func:`~.symmetry.symmetrize`) where many orientations share the symmetry search. ``miller_index``
+refers to the standard conventional cell of spglib (see :func:`~.orientations.standard_cell`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import numpy as np
+from pymatgen.core import Structure
+
+from surfalign.errors import PolarSurfaceError, SurfaceError, TerminationError
+from surfalign.physics.corrugation import (
+    StripePattern,
+    stripe_patterns,
+)
+from surfalign.physics.orientations import (
+    MillerIndex,
+    canonical_miller_index,
+    format_miller_index,
+    is_nonpolar,
+    nonpolar_orientations,
+)
+from surfalign.physics.oriented import PLANE_TOLERANCE, orient
+from surfalign.physics.surface_slab import SurfaceSlab, build_slab
+from surfalign.physics.symmetry import SYMPREC, SymmetricCrystal, symmetrize
+from surfalign.physics.terminations import (
+    RejectedCut,
+    RejectionReason,
+    Termination,
+    TerminationClass,
+    find_terminations,
+)
+
+__all__ = [
+    "OrientationSurvey",
+    "SurfaceSlab",
+    "default_orientation",
+    "enumerate_slabs",
+    "nonpolar_orientations",
+    "survey_orientation",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class OrientationSurvey:
+    """All surfaces of one orientation, and the cuts that give none.
+
+    Attributes
+    ----------
+    miller_index
+        In the standard conventional cell; the representative of its symmetry class.
+    nonpolar
+        Whether the orientation can carry a nonpolar slab at all.
+    slabs
+        Slabs of types A, B and C, in this order; within a type the widest gap first.
+    rejected
+        Cuts without a slab.
+    """
+
+    miller_index: MillerIndex
+    nonpolar: bool
+    slabs: list[SurfaceSlab]
+    rejected: list[RejectedCut]
+
+
+def enumerate_slabs(
+    structure: Structure | SymmetricCrystal,
+    miller_index: MillerIndex,
+    *,
+    slab_thickness: float = 20.0,
+    vacuum_thickness: float = 15.0,
+    symprec: float = SYMPREC,
+    plane_tolerance: float = PLANE_TOLERANCE,
+) -> list[SurfaceSlab]:
+    """Build the nonpolar, stoichiometric, symmetric slabs of an orientation.
+
+    Where planar cuts (types A and B) give slabs, these; otherwise the corrugated ones (type C).
+    :func:`survey_orientation` gives all types.
+
+    Parameters
+    ----------
+    structure
+        Any cell of the crystal.
+    miller_index
+        In the standard conventional cell; equivalent indices give the same slabs.
+    slab_thickness
+        Least distance of the outermost atoms, angstrom; rounded up to whole bulk repeats.
+    vacuum_thickness
+        Height without atoms, angstrom; half of it on each side.
+    symprec
+        Tolerance of the symmetry search, angstrom.
+    plane_tolerance
+        Gaps between atoms narrower than this are never cut, angstrom.
+
+    Returns
+    -------
+    list of SurfaceSlab
+        One for each inequivalent surface, widest gap first.
+
+    Raises
+    ------
+    PolarSurfaceError
+        No point operation reverses the normal; lists the possible orientations.
+    TerminationError
+        No cut gives a slab; lists the reasons and the possible orientations.
+    SurfaceError
+        A thickness is not positive.
+    """
+    crystal = symmetrize(structure, symprec)
+    for corrugated in (False, True):
+        survey = survey_orientation(
+            crystal,
+            miller_index,
+            slab_thickness=slab_thickness,
+            vacuum_thickness=vacuum_thickness,
+            plane_tolerance=plane_tolerance,
+            corrugated=corrugated,
+        )
+        if survey.slabs or not survey.nonpolar:
+            break
+    if not survey.nonpolar:
+        raise PolarSurfaceError(
+            f"The orientation {format_miller_index(survey.miller_index)} of "
+            f"{_crystal_text(crystal)} is polar: no point operation reverses its normal",
+            f"a nonpolar orientation, e.g. {_possible_orientations(crystal)}",
+            "Choose one of these (indices of the standard conventional cell)",
+        )
+    if not survey.slabs:
+        raise _no_termination(crystal, survey)
+    return survey.slabs
+
+
+def survey_orientation(
+    structure: Structure | SymmetricCrystal,
+    miller_index: MillerIndex,
+    *,
+    slab_thickness: float = 20.0,
+    vacuum_thickness: float = 15.0,
+    symprec: float = SYMPREC,
+    plane_tolerance: float = PLANE_TOLERANCE,
+    corrugated: bool = True,
+) -> OrientationSurvey:
+    """Find everything about one orientation: slabs of types A, B and C, and rejected cuts.
+
+    Parameters as for :func:`enumerate_slabs`; ``corrugated=False`` leaves out type C. A polar
+    orientation, or one without a slab, is no error here.
+
+    Raises
+    ------
+    SurfaceError
+        A thickness is not positive.
+    """
+    if not (slab_thickness > 0 and vacuum_thickness > 0):
+        raise SurfaceError(
+            f"Slab thickness {slab_thickness} and vacuum thickness {vacuum_thickness} angstrom",
+            "two positive lengths",
+            "Give thicknesses in angstrom",
+        )
+    crystal = symmetrize(structure, symprec)
+    normal = canonical_miller_index(crystal, miller_index)
+    terminations, rejected = find_terminations(orient(crystal, normal), None, plane_tolerance)
+    slabs: list[SurfaceSlab] = []
+    for termination in terminations:
+        patterns: list[StripePattern | None] = [None]
+        if termination.polarity is TerminationClass.C:
+            if not corrugated:
+                continue
+            patterns = list(stripe_patterns(termination))
+        slabs += [build_slab(termination, p, slab_thickness, vacuum_thickness) for p in patterns]
+        if not patterns:
+            rejected.append(_without_pattern(termination))
+    slabs.sort(key=_order)
+    seen = Counter[str]()
+    named = []
+    for slab, name in zip(slabs, _names(crystal, normal, slabs), strict=True):
+        named.append(replace(slab, name=name, twin=seen[slab.identifier]))
+        seen[slab.identifier] += 1
+    return OrientationSurvey(normal, is_nonpolar(crystal, normal), named, rejected)
+
+
+def default_orientation(
+    structure: Structure | SymmetricCrystal, symprec: float = SYMPREC
+) -> MillerIndex:
+    """Return the densest orientation up to index 1 that has a termination of type A or B.
+
+    The one with the smallest in-plane primitive area; a simple guess at the cleavage plane.
+
+    Raises
+    ------
+    TerminationError
+        No orientation up to index 1 has one.
+    """
+    crystal = symmetrize(structure, symprec)
+    corrugated: MillerIndex | None = None
+    for orientation in nonpolar_orientations(crystal, 1):
+        terminations, _ = find_terminations(orient(crystal, orientation.miller_index))
+        if any(t.polarity is not TerminationClass.C for t in terminations):
+            return orientation.miller_index
+        if corrugated is None and any(stripe_patterns(t) for t in terminations):
+            corrugated = orientation.miller_index
+    if corrugated is not None:
+        return corrugated
+    raise TerminationError(
+        f"{_crystal_text(crystal)} has no nonpolar stoichiometric termination up to index 1",
+        "at least one orientation that has one",
+        "Look at higher indices with 'surfalign surfaces'",
+    )
+
+
+def _order(slab: SurfaceSlab) -> tuple[object, ...]:
+    """Sort surfaces by quantities that no choice of cell changes: A before B before C, widest gap first.
+
+    Within one gap the least disturbed surface comes first.
+    """
+    disturbance = np.round(np.log1p(slab.fingerprint[5:]), 4).tolist()
+    return (slab.polarity, -round(slab.termination.gap, 3), slab.label, *disturbance)
+
+
+def _names(crystal: SymmetricCrystal, normal: MillerIndex, slabs: list[SurfaceSlab]) -> list[str]:
+    """Name the surfaces: crystal, orientation, class, outermost planes (B, C), number.
+
+    The number follows where the rest does not tell surfaces apart, and always for striped ones.
+    """
+    stems = [f"{crystal.formula}{format_miller_index(normal)}-{s.polarity}" for s in slabs]
+    stems = [
+        stem if s.polarity == TerminationClass.A else f"{stem}-{s.label}"
+        for stem, s in zip(stems, slabs, strict=True)
+    ]
+    total, seen = Counter(stems), Counter[str]()
+    names = []
+    for stem, slab in zip(stems, slabs, strict=True):
+        seen[stem] += 1
+        numbered = total[stem] > 1 or slab.pattern is not None
+        names.append(f"{stem}-{seen[stem]}" if numbered else stem)
+    return names
+
+
+def _without_pattern(termination: Termination) -> RejectedCut:
+    return RejectedCut(
+        termination.label,
+        termination.cut_height,
+        RejectionReason.NO_SYMMETRIC_PATTERN,
+        "Half of the outermost plane would have to go, but no striped removal in a cell of at most "
+        "twice the primitive area keeps an operation that reverses the normal",
+    )
+
+
+def _crystal_text(crystal: SymmetricCrystal) -> str:
+    return f"{crystal.formula} ({crystal.space_group_symbol}, No. {crystal.space_group_number})"
+
+
+def _possible_orientations(crystal: SymmetricCrystal) -> str:
+    """List the orientations up to index 1 that have a slab, for error messages."""
+    found = []
+    for orientation in nonpolar_orientations(crystal, 1):
+        terminations, _ = find_terminations(orient(crystal, orientation.miller_index))
+        if any(t.polarity is not TerminationClass.C or stripe_patterns(t) for t in terminations):
+            found.append(orientation.label)
+    return ", ".join(found) or "none up to index 1"
+
+
+def _no_termination(crystal: SymmetricCrystal, survey: OrientationSurvey) -> TerminationError:
+    reasons = "; ".join(f"{cut.label}: {cut.reason.value}" for cut in survey.rejected)
+    return TerminationError(
+        f"No cut of {_crystal_text(crystal)} along {format_miller_index(survey.miller_index)} gives "
+        f"a symmetric stoichiometric slab ({reasons})",
+        f"an orientation that has one, e.g. {_possible_orientations(crystal)}",
+        "Choose one of these (indices of the standard conventional cell)",
+    )

@@ -1,0 +1,113 @@
+"""Settings of one installation, read from ``SURFALIGN_*`` variables and one YAML file.
+
+The file is ``surfalign.yaml`` in the current directory, else in the user's configuration directory
+(``SURFALIGN_CONFIG_FILE`` names another). Environment variables win over the file. Settings are read
+at call time: nothing is cached at import.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from platformdirs import user_config_path, user_data_path
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from surfalign.errors import ConfigurationError
+
+FILE_NAME = "surfalign.yaml"
+
+
+def settings_file() -> Path | None:
+    """Return the settings file in force, or None where there is none."""
+    named = os.environ.get("SURFALIGN_CONFIG_FILE")
+    if named:
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise ConfigurationError(
+                f"SURFALIGN_CONFIG_FILE names {path}, which is not a file",
+                "the path of a YAML file",
+                "correct the variable or unset it",
+            )
+        return path
+    for path in (Path.cwd() / FILE_NAME, user_config_path("surfalign") / FILE_NAME):
+        if path.is_file():
+            return path
+    return None
+
+
+class Settings(BaseSettings):
+    """What differs from one installation to another; nothing here changes a computed number."""
+
+    model_config = SettingsConfigDict(env_prefix="SURFALIGN_", extra="forbid")
+
+    database_uri: SecretStr | None = Field(
+        default=None,
+        description="mongodb:// URI of the results database; None starts a local server",
+    )
+    database_name: str = Field(default="surfalign", description="Name of the database")
+    data_directory: Path = Field(
+        default_factory=lambda: user_data_path("surfalign"),
+        description="Where the local database, PAW datasets and logs are kept",
+    )
+    cores: int | None = Field(
+        default=None, ge=1, description="Cores for one calculation; None means all of this machine"
+    )
+    memory_limit: float | None = Field(
+        default=None,
+        gt=0,
+        description="Memory one calculation may use (GB); None means what is available",
+        json_schema_extra={"unit": "GB"},
+    )
+    mpi_command: str | None = Field(
+        default=None,
+        description="Launcher of parallel engine processes, with {cores}; None means mpirun",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment first, then the YAML file."""
+        path = settings_file()
+        yaml_source = YamlConfigSettingsSource(settings_cls, yaml_file=path)
+        return (init_settings, env_settings, yaml_source)
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings in force.
+
+    Raises
+    ------
+    ConfigurationError
+        When the file or a variable holds an unknown key or a bad value.
+    """
+    try:
+        return Settings(**overrides)
+    except (ValidationError, yaml.YAMLError) as error:
+        where = settings_file()
+        raise ConfigurationError(
+            f"the settings cannot be read: {_first_problem(error)}",
+            f"keys among {', '.join(sorted(Settings.model_fields))}",
+            f"mend {where or 'the SURFALIGN_* environment variables'}",
+        ) from error
+
+
+def _first_problem(error: ValidationError | yaml.YAMLError) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_input=False)[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return str(error)

@@ -1,0 +1,6 @@
+"""Documents, maggma stores, builders and queries: what is kept, and how it is found."""
+
+# The folder stands at the top of the repository; its generic name must not be importable as such,
+# because jobflow stores import paths in the database.
+if __name__ != "surfalign.stores":
+    raise ImportError("import this package as surfalign.stores")

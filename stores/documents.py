@@ -1,0 +1,334 @@
+"""Engine-neutral records of every step, and of the result. Every quantity carries its unit.
+
+These documents are the only thing that engines, flows, stores and the learner have in common.
+A field that holds a physical quantity is declared with :func:`quantity`, which puts the unit both in
+the description and in the JSON schema; a test walks all fields and fails when a float has none.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pymatgen.core import Structure
+
+from surfalign.physics.checks import Check
+
+#: A 3-vector and a 3x3 tensor as they are stored.
+Vector3 = tuple[float, float, float]
+Tensor3 = tuple[Vector3, Vector3, Vector3]
+
+
+def quantity(unit: str, description: str, **arguments: Any) -> Any:
+    """Declare a field that holds a physical quantity in ``unit`` ("1" where dimensionless)."""
+    return Field(
+        description=f"{description} ({unit})", json_schema_extra={"unit": unit}, **arguments
+    )
+
+
+class Document(BaseModel):
+    """Base of all stored records."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, validate_assignment=False)
+
+
+class Functional(StrEnum):
+    """Exchange-correlation functional of the bulk band edges."""
+
+    DDH = "ddh"
+    HSE06 = "hse06"
+    PBE0 = "pbe0"
+    PBESOL = "pbesol"
+
+
+class Quality(StrEnum):
+    """Named sets of numerical settings; their errors are tabulated in docs/accuracy.md."""
+
+    QUICK = "quick"
+    STANDARD = "standard"
+    CONVERGED = "converged"
+
+
+class ResultState(StrEnum):
+    """What a result is worth."""
+
+    PASSED = "passed"  # every check passed
+    FLAGGED = "flagged"  # computed, but at least one check failed: see failed_checks
+    FAILED = "failed"  # no number: see error
+
+
+class CalculationRecord(Document):
+    """How one step was computed: engine, settings, versions, cost."""
+
+    step: str = Field(description="Kind of step, e.g. 'bulk', 'dielectric', 'slab_potential'")
+    engine: str = Field(description="Engine, e.g. 'gpaw'")
+    engine_version: str = Field(description="Version of the engine")
+    code_versions: dict[str, str] = Field(
+        default_factory=dict, description="Versions of the other codes that shaped the number"
+    )
+    xc: str = Field(description="Functional of this step")
+    quality: str = Field(description="Name of the preset, or 'custom'")
+    settings: dict[str, Any] = Field(description="All numerical settings, engine's own names")
+    settings_hash: str = Field(description="SHA-256 of the canonical JSON of the settings")
+    datasets: dict[str, str] = Field(
+        default_factory=dict, description="PAW dataset or potential per element, with its hash"
+    )
+    cores: int = Field(description="Cores it ran on")
+    wall_time: float = quantity("s", "Wall time")
+    cpu_time: float = quantity("s", "CPU time summed over all processes")
+    peak_memory: float | None = quantity("GB", "Peak memory of all processes", default=None)
+    started_at: datetime = Field(description="Start, UTC")
+    hostname: str = Field(default="", description="Machine it ran on")
+    warnings: list[str] = Field(
+        default_factory=list, description="What the engine or the step warns of"
+    )
+    checks: list[Check] = Field(
+        default_factory=list, description="Convergence checks of this step (SCF, forces, ...)"
+    )
+
+
+class EquationOfState(Document):
+    """A fitted energy-volume curve at fixed cell shape."""
+
+    volumes: list[float] = quantity("angstrom^3", "Volumes of the cell")
+    energies: list[float] = quantity("eV", "Energies of the cell")
+    equilibrium_volume: float = quantity("angstrom^3", "Volume at the minimum")
+    bulk_modulus: float = quantity("GPa", "Bulk modulus at the minimum")
+    fit_residual: float = quantity("eV", "Root-mean-square residual of the fit")
+
+
+class BulkDocument(Document):
+    """A bulk crystal in its reference cell (also the oriented bulk cell of a surface)."""
+
+    structure: Structure = Field(description="Cell as computed")
+    formula: str = Field(description="Reduced formula")
+    n_atoms: int = Field(description="Atoms in the cell")
+    energy: float = quantity("eV", "Total energy of the cell")
+    energy_per_atom: float = quantity("eV", "Total energy per atom")
+    band_gap: float = quantity("eV", "Kohn-Sham gap of this step's functional on its k mesh")
+    max_force: float = quantity("eV/angstrom", "Largest force on an atom")
+    equation_of_state: EquationOfState | None = Field(
+        default=None, description="Energy-volume curve, where the cell was fitted"
+    )
+    calculation: CalculationRecord = Field(description="How it was computed")
+
+
+class DielectricDocument(Document):
+    """The electronic (ion-clamped) static dielectric tensor, local fields included."""
+
+    structure: Structure = Field(description="Cell as computed")
+    dielectric_tensor: Tensor3 = quantity("1", "Electronic dielectric tensor, cartesian")
+    dielectric_constant: float = quantity("1", "A third of the trace of the tensor")
+    dielectric_constant_no_local_fields: float | None = quantity(
+        "1", "The same without local fields", default=None
+    )
+    calculation: CalculationRecord = Field(description="How it was computed")
+
+
+class BandEdgesDocument(Document):
+    """Band edges of the bulk against its average electrostatic potential."""
+
+    structure: Structure = Field(description="Cell as computed")
+    functional: str = Field(description="Functional of the band edges")
+    exchange_fraction: float = quantity("1", "Fraction of exact exchange")
+    screening: float = quantity(
+        "1/angstrom", "Range separation; 0 for a global hybrid", default=0.0
+    )
+    dielectric_constant: float | None = quantity(
+        "1", "Dielectric constant that set the fraction (ddh only)", default=None
+    )
+    valence_band_maximum: float = quantity("eV", "VBM - average electrostatic potential")
+    conduction_band_minimum: float = quantity("eV", "CBM - average electrostatic potential")
+    band_gap: float = quantity("eV", "Gap, self-consistency correction included where made")
+    one_shot_band_gap: float | None = quantity(
+        "eV", "Gap of the one-shot hybrid at the semilocal density", default=None
+    )
+    self_consistency_gap_correction: float | None = quantity(
+        "eV", "Gap change by self-consistency; None where it was not computed", default=None
+    )
+    semilocal_valence_band_maximum: float = quantity("eV", "PBEsol VBM, same reference")
+    semilocal_conduction_band_minimum: float = quantity("eV", "PBEsol CBM, same reference")
+    valence_band_k_point: Vector3 = quantity("1", "k-point of the VBM, reduced")
+    conduction_band_k_point: Vector3 = quantity("1", "k-point of the CBM, reduced")
+    is_direct: bool = Field(description="Whether both edges are at one k-point")
+    site_potentials: list[float] = quantity(
+        "eV", "Electrostatic potential at the sites, same reference; the semilocal density"
+    )
+    calculation: CalculationRecord = Field(description="How it was computed")
+
+
+class SlabRelaxationDocument(Document):
+    """A slab with relaxed ions at a fixed cell. Site properties of the input are kept."""
+
+    structure: Structure = Field(description="Relaxed slab")
+    initial_structure: Structure = Field(description="Slab before relaxation")
+    energy: float = quantity("eV", "Total energy of the slab cell")
+    max_force: float = quantity("eV/angstrom", "Largest remaining force on an atom")
+    max_displacement: float = quantity("angstrom", "Largest displacement of an atom")
+    n_steps: int = Field(description="Steps of the optimizer")
+    converged: bool = Field(description="Whether the forces met the threshold")
+    calculation: CalculationRecord = Field(description="How it was computed")
+
+
+class SlabPotentialDocument(Document):
+    """Electrostatic potential of a slab: what the alignment needs."""
+
+    structure: Structure = Field(description="Slab as computed")
+    energy: float = quantity("eV", "Total energy of the slab cell")
+    positions: list[float] = quantity(
+        "angstrom", "Heights of the planes along the normal, from 0, uniform, endpoint excluded"
+    )
+    planar_average: list[float] = quantity(
+        "eV", "Planar average of the electron's potential energy"
+    )
+    site_potentials: list[float] = quantity(
+        "eV", "Electrostatic potential at the sites, same reference as planar_average"
+    )
+    dipole_corrected: bool = Field(
+        default=False, description="Whether a dipole correction was applied"
+    )
+    calculation: CalculationRecord = Field(description="How it was computed")
+
+
+class SurfaceDescription(Document):
+    """Which surface: everything that is known before any calculation."""
+
+    identifier: str = Field(description="Stable identifier of crystal + surface + thickness")
+    name: str = Field(description="Human name, e.g. 'MgO(100)-A'")
+    formula: str = Field(description="Reduced formula")
+    space_group_symbol: str = Field(description="Space group of the bulk")
+    space_group_number: int = Field(description="Its number")
+    source: str = Field(description="Where the crystal came from, e.g. 'library:MgO', 'file:x.cif'")
+    miller_index: tuple[int, int, int] = Field(description="Orientation in the conventional cell")
+    termination: str = Field(description="Tasker-like class: 'A', 'B' or 'C'")
+    termination_label: str = Field(default="", description="Composition of the outermost planes")
+    slab: Structure = Field(
+        description="Unrelaxed slab; c along the normal; site property bulk_site maps to the bulk"
+    )
+    oriented_bulk: Structure = Field(description="One bulk repeat in the slab's in-plane cell")
+    bulk_repeat: float = quantity("angstrom", "Period of the bulk along the normal")
+    slab_thickness: float = quantity("angstrom", "Distance of the outermost atomic planes")
+    vacuum_thickness: float = quantity("angstrom", "Empty height between slab images")
+    area: float = quantity("angstrom^2", "Area of one face")
+    n_atoms: int = Field(description="Atoms in the slab")
+
+
+class SurfaceSetDocument(Document):
+    """The surfaces of one crystal that a run asked for, and where their results will be."""
+
+    surfaces: list[SurfaceDescription] = Field(description="The surfaces")
+    result_identifiers: list[str] = Field(description="Identifiers of the results, in this order")
+
+
+class StepTiming(Document):
+    """Cost of one step."""
+
+    step: str = Field(description="Name of the step")
+    wall_time: float = quantity("s", "Wall time")
+    cpu_time: float = quantity("s", "CPU time summed over all processes")
+    cores: int = Field(description="Cores it ran on")
+
+
+class PotentialProfile(Document):
+    """The curves behind a result, for figures and for recomputing the levels."""
+
+    positions: list[float] = quantity("angstrom", "Heights along the normal")
+    planar_average: list[float] = quantity("eV", "Planar average, vacuum level at its own zero")
+    macroscopic_average: list[float] = quantity("eV", "Macroscopic average")
+
+
+class ErrorRecord(Document):
+    """Why there is no number."""
+
+    error: str = Field(description="Name of the error class")
+    message: str = Field(description="Its message: found, expected, remedy")
+    step: str = Field(description="Step that failed")
+
+
+class SurfaceLevelsDocument(Document):
+    """The result: levels of one surface with its checks, method, cost and provenance."""
+
+    identifier: str = Field(description="Unique: surface + method + settings")
+    state: ResultState = Field(description="passed; flagged: see failed_checks; failed: see error")
+    formula: str = Field(description="Reduced formula")
+    space_group_symbol: str = Field(default="", description="Space group of the bulk")
+    space_group_number: int = Field(default=0, description="Its number")
+    source: str = Field(default="", description="Where the crystal came from, e.g. 'library:MgO'")
+    surface_identifier: str = Field(
+        default="", description="Identifier of crystal + surface + thickness"
+    )
+    surface_name: str = Field(default="", description="Human name, e.g. 'MgO(100)-A'")
+    miller_index: tuple[int, int, int] | None = Field(
+        default=None, description="Orientation in the conventional cell"
+    )
+    termination: str = Field(default="", description="Tasker-like class: 'A', 'B' or 'C'")
+    termination_label: str = Field(default="", description="Composition of the outermost planes")
+    functional: str = Field(description="Functional of the band edges")
+    quality: str = Field(description="Name of the preset of numerical settings")
+    relaxed: bool = Field(description="Whether the ions of the slab were relaxed")
+
+    ionization_potential: float | None = quantity("eV", "Vacuum level - VBM", default=None)
+    electron_affinity: float | None = quantity("eV", "Vacuum level - CBM", default=None)
+    band_gap: float | None = quantity("eV", "Bulk band gap", default=None)
+    surface_energy: float | None = quantity("J/m^2", "Surface energy", default=None)
+    surface_energy_method: str = Field(
+        default="", description="How the bulk's share of the energy was obtained"
+    )
+    dielectric_constant: float | None = quantity(
+        "1", "Electronic dielectric constant", default=None
+    )
+    exchange_fraction: float | None = quantity("1", "Fraction of exact exchange", default=None)
+    potential_step: float | None = quantity(
+        "eV", "Vacuum level - macroscopic average in the slab centre", default=None
+    )
+    ionization_potential_site_potentials: float | None = quantity(
+        "eV", "IP aligned by the potentials at atomic sites", default=None
+    )
+    semilocal_ionization_potential: float | None = quantity(
+        "eV", "IP with the semilocal (PBEsol) band edge", default=None
+    )
+    semilocal_band_gap: float | None = quantity("eV", "Semilocal (PBEsol) band gap", default=None)
+    checks: list[Check] = Field(
+        default_factory=list, description="All checks of all steps and of the alignment"
+    )
+    failed_checks: list[str] = Field(default_factory=list, description="Names of failed checks")
+    warnings: list[str] = Field(
+        default_factory=list, description="What the method leaves out for this material"
+    )
+    error: ErrorRecord | None = Field(
+        default=None, description="Why there is no number (failed results)"
+    )
+
+    n_atoms: int | None = Field(default=None, description="Atoms in the slab")
+    area: float | None = quantity("angstrom^2", "Area of one face", default=None)
+    slab_thickness: float | None = quantity("angstrom", "Slab thickness", default=None)
+    vacuum_thickness: float | None = quantity("angstrom", "Vacuum thickness", default=None)
+    bulk_structure: Structure | None = Field(
+        default=None, description="Bulk cell of the band edges"
+    )
+    slab_structure: Structure | None = Field(default=None, description="Slab as computed")
+    unrelaxed_slab_structure: Structure | None = Field(
+        default=None, description="Slab before relaxation"
+    )
+    potential: PotentialProfile | None = Field(
+        default=None, description="The potential curves of the slab"
+    )
+
+    engine: str = Field(default="", description="Engine, e.g. 'gpaw'")
+    engine_version: str = Field(default="", description="Version of the engine")
+    code_versions: dict[str, str] = Field(
+        default_factory=dict, description="Versions of the other codes that shaped the number"
+    )
+    settings: dict[str, Any] = Field(default_factory=dict, description="Settings of every step")
+    settings_hash: str = Field(
+        default="", description="SHA-256 of the canonical JSON of the settings"
+    )
+    timings: list[StepTiming] = Field(default_factory=list, description="Cost of every step")
+    provenance: dict[str, str] = Field(
+        default_factory=dict, description="Step name to the uuid of the job that made it"
+    )
+    created_at: datetime = Field(
+        default_factory=lambda: datetime.now(UTC), description="When the result was made, UTC"
+    )

@@ -1,0 +1,235 @@
+"""From the stored documents of the steps to the levels of a surface.
+
+Pure: no engine, no database. The flow calls it at the end of a run; a builder can call it again on
+stored documents when a formula or a tolerance changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from surfalign.physics import alignment, potential
+from surfalign.physics.checks import Check, within
+from surfalign.physics.surface_energy import surface_energy
+from surfalign.stores.documents import (
+    BandEdgesDocument,
+    BulkDocument,
+    CalculationRecord,
+    DielectricDocument,
+    PotentialProfile,
+    ResultState,
+    SlabPotentialDocument,
+    SlabRelaxationDocument,
+    StepTiming,
+    SurfaceDescription,
+    SurfaceLevelsDocument,
+)
+
+#: Cations whose spin-orbit splitting moves band edges by more than about 0.1 eV.
+_SPIN_ORBIT_ELEMENTS = frozenset({"Pb", "Bi", "Tl", "Hg", "W"})
+
+
+@dataclass(frozen=True)
+class SurfaceSteps:
+    """The documents of all steps behind one surface."""
+
+    surface: SurfaceDescription
+    bulk: BulkDocument
+    band_edges: BandEdgesDocument
+    oriented_bulk: BulkDocument
+    slab_potential: SlabPotentialDocument
+    dielectric: DielectricDocument | None = None
+    slab_relaxation: SlabRelaxationDocument | None = None
+
+    @property
+    def calculations(self) -> dict[str, CalculationRecord]:
+        """Records of all steps by name, in the order they ran."""
+        documents = {
+            "bulk": self.bulk,
+            "dielectric": self.dielectric,
+            "band_edges": self.band_edges,
+            "oriented_bulk": self.oriented_bulk,
+            "slab_relaxation": self.slab_relaxation,
+            "slab_potential": self.slab_potential,
+        }
+        return {name: doc.calculation for name, doc in documents.items() if doc is not None}
+
+
+def surface_levels(
+    steps: SurfaceSteps, identifier: str, provenance: Mapping[str, str] | None = None
+) -> SurfaceLevelsDocument:
+    """Align the bulk's band edges with the vacuum level of the slab.
+
+    Parameters
+    ----------
+    steps
+        Documents of all steps; slab and band edges must come from the same bulk structure.
+    identifier
+        Identifier of the result.
+    provenance
+        Step name to the uuid of the job that made it.
+
+    Raises
+    ------
+    MetallicError
+        When the gap is not positive.
+    PhysicsInputError
+        When the documents do not fit together.
+    """
+    surface, edges = steps.surface, steps.band_edges
+    slab = steps.slab_potential.structure
+    profile = potential.PlanarProfile(
+        np.array(steps.slab_potential.planar_average), potential.cell_height(slab.lattice.matrix)
+    )
+    heights = slab.frac_coords[:, 2] * profile.period
+    regions = potential.slab_regions(heights, profile.period)
+    step = alignment.potential_step(profile, regions, surface.bulk_repeat)
+    sites = alignment.site_alignment(
+        steps.slab_potential.site_potentials,
+        edges.site_potentials,
+        slab.site_properties["bulk_site"],
+        heights,
+        regions,
+        surface.bulk_repeat,
+    )
+    ip = alignment.ionization_potential(step.value, edges.valence_band_maximum)
+    ip_sites = alignment.ionization_potential(
+        step.vacuum_level - sites.reference, edges.valence_band_maximum
+    )
+    gamma = _surface_energy(steps)
+    checks = [
+        *step.checks,
+        alignment.site_agreement(ip, ip_sites),
+        _positive_surface_energy(gamma),
+        *_step_checks(steps),
+    ]
+    failed = sorted({check.name for check in checks if not check.passed})
+    smooth = potential.macroscopic_average(profile, surface.bulk_repeat)
+    return SurfaceLevelsDocument(
+        identifier=identifier,
+        state=ResultState.FLAGGED if failed else ResultState.PASSED,
+        **describe(surface),
+        functional=edges.functional,
+        quality=steps.slab_potential.calculation.quality,
+        relaxed=steps.slab_relaxation is not None,
+        ionization_potential=ip,
+        electron_affinity=alignment.electron_affinity(ip, edges.band_gap),
+        band_gap=edges.band_gap,
+        surface_energy=gamma,
+        surface_energy_method="oriented bulk cell",
+        dielectric_constant=edges.dielectric_constant,
+        exchange_fraction=edges.exchange_fraction,
+        potential_step=step.value,
+        ionization_potential_site_potentials=ip_sites,
+        semilocal_ionization_potential=alignment.ionization_potential(
+            step.value, edges.semilocal_valence_band_maximum
+        ),
+        semilocal_band_gap=edges.semilocal_conduction_band_minimum
+        - edges.semilocal_valence_band_maximum,
+        checks=checks,
+        failed_checks=failed,
+        warnings=_warnings(steps),
+        bulk_structure=edges.structure,
+        slab_structure=slab,
+        unrelaxed_slab_structure=surface.slab,
+        potential=PotentialProfile(
+            positions=profile.heights.tolist(),
+            planar_average=(profile.values - step.vacuum_level).tolist(),
+            macroscopic_average=(smooth.values - step.vacuum_level).tolist(),
+        ),
+        provenance=dict(provenance or {}),
+        **_method(steps),
+    )
+
+
+def describe(surface: SurfaceDescription) -> dict[str, object]:
+    """Fields of a result that say which surface it is; also of a failed result."""
+    return {
+        "formula": surface.formula,
+        "space_group_symbol": surface.space_group_symbol,
+        "space_group_number": surface.space_group_number,
+        "source": surface.source,
+        "surface_identifier": surface.identifier,
+        "surface_name": surface.name,
+        "miller_index": surface.miller_index,
+        "termination": surface.termination,
+        "termination_label": surface.termination_label,
+        "n_atoms": surface.n_atoms,
+        "area": surface.area,
+        "slab_thickness": surface.slab_thickness,
+        "vacuum_thickness": surface.vacuum_thickness,
+    }
+
+
+def _surface_energy(steps: SurfaceSteps) -> float:
+    """Surface energy (J/m^2) against the bulk cell that is oriented like the slab."""
+    n_bulk = steps.slab_potential.structure.num_sites / steps.oriented_bulk.n_atoms
+    return surface_energy(
+        steps.slab_potential.energy, steps.oriented_bulk.energy, n_bulk, steps.surface.area
+    )
+
+
+def _positive_surface_energy(gamma: float) -> Check:
+    shortfall = min(gamma, 0.0)
+    return within(
+        "surface_energy_positive",
+        shortfall,
+        0.0,
+        "J/m^2",
+        "A crystal gains nothing by being cut: the surface energy must not be negative.",
+    )
+
+
+def _step_checks(steps: SurfaceSteps) -> list[Check]:
+    """The checks of the steps, named after their step: several steps hold the same check."""
+    return [
+        replace(check, name=f"{step}_{check.name}")
+        for step, record in steps.calculations.items()
+        for check in record.checks
+    ]
+
+
+def _warnings(steps: SurfaceSteps) -> list[str]:
+    found = [w for record in steps.calculations.values() for w in record.warnings]
+    heavy = sorted(
+        {el.symbol for el in steps.bulk.structure.composition.elements} & _SPIN_ORBIT_ELEMENTS
+    )
+    if heavy:
+        found.append(
+            f"spin_orbit_neglected: {', '.join(heavy)} splits bands by more than about 0.1 eV"
+        )
+    edges = steps.band_edges
+    if edges.exchange_fraction > 0 and edges.self_consistency_gap_correction is None:
+        found.append(
+            "self_consistency_neglected: the one-shot gap, and with it EA, is off by up to 1 eV "
+            "where the conduction band is d-like; use --quality standard"
+        )
+    return found
+
+
+def _method(steps: SurfaceSteps) -> dict[str, object]:
+    """Engine, versions, settings and cost of a result."""
+    records = steps.calculations
+    main = steps.slab_potential.calculation
+    settings = {name: record.settings for name, record in records.items()}
+    versions: dict[str, str] = {}
+    for record in records.values():
+        versions |= record.code_versions
+    return {
+        "engine": main.engine,
+        "engine_version": main.engine_version,
+        "code_versions": versions,
+        "settings": settings,
+        "settings_hash": hashlib.sha256(
+            json.dumps(settings, sort_keys=True, default=str).encode()
+        ).hexdigest(),
+        "timings": [
+            StepTiming(step=name, wall_time=r.wall_time, cpu_time=r.cpu_time, cores=r.cores)
+            for name, r in records.items()
+        ],
+    }

@@ -1,0 +1,76 @@
+"""The documentation builds without warnings, and its code runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+#: Pages whose python and bash blocks are run in order, in one directory each.
+PAGES = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/**/*.md"))]
+_BLOCK = re.compile(
+    r"(<!-- not run: [^>]+ -->\n)?```(python|bash)\n(.*?)```(?:\n+```text\n(.*?)```)?", re.S
+)
+
+
+def blocks(page: str) -> list[tuple[str, str, str]]:
+    """(language, code, expected output) of the blocks to run."""
+    text = (ROOT / page).read_text()
+    return [(m[2], m[3], m[4] or "") for m in _BLOCK.finditer(text) if m[1] is None]
+
+
+def test_the_site_builds_without_warnings(tmp_path: Path) -> None:
+    pytest.importorskip("sphinx")
+    process = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "sphinx",
+            "-W",
+            "--keep-going",
+            "-q",
+            "-b",
+            "html",
+            ROOT / "docs",
+            tmp_path,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    assert (tmp_path / "index.html").is_file()
+
+
+@pytest.fixture(scope="module")
+def environment(server_uri: str) -> dict[str, str]:
+    """One database for all pages, so that what one page computed the next one reuses."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return os.environ | {
+        "PATH": path,
+        "SURFALIGN_DATABASE_URI": server_uri,
+        "SURFALIGN_DATABASE_NAME": "documentation",
+    }
+
+
+@pytest.mark.dft
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)])
+def test_the_code_of_a_page_runs(page: str, tmp_path: Path, environment: dict[str, str]) -> None:
+    session = ""  # the python blocks of a page are one session
+    for number, (language, code, expected) in enumerate(blocks(page), 1):
+        if language == "python":
+            session += code
+        command = (
+            [sys.executable, "-c", session] if language == "python" else ["bash", "-euc", code]
+        )
+        process = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert process.returncode == 0, f"block {number} of {page}:\n{code}\n{process.stderr}"
+        for line in expected.strip().splitlines():
+            assert line.strip() in process.stdout, f"block {number} of {page}: no line {line!r}"

@@ -1,0 +1,144 @@
+"""A toy engine (never called DFT): closed-form potentials whose IP is known exactly.
+
+TOY_SECONDS makes each step last; TOY_FAILS_FOR names a formula whose relaxation fails.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from jobflow import Maker, job
+from pymatgen.core import Structure
+
+from surfalign.errors import ConvergenceError
+from surfalign.physics.potential import slab_regions
+from surfalign.stores.documents import (
+    BandEdgesDocument,
+    BulkDocument,
+    CalculationRecord,
+    DielectricDocument,
+    SlabPotentialDocument,
+    SlabRelaxationDocument,
+)
+from surfalign.workflows.engines.engine import Engine
+
+STEP, VBM, GAP, GAMMA = 9.5, 2.4, 7.9, 0.05  # eV, eV, eV, eV/angstrom^2
+SITE_SHIFT = {"O": -18.0}
+EXECUTED: list[str] = []  # steps that really ran, for tests of resume
+
+
+def record(step: str) -> CalculationRecord:
+    EXECUTED.append(step)
+    time.sleep(float(os.environ.get("TOY_SECONDS", "0")))
+    return CalculationRecord(
+        step=step, engine="toy", engine_version="1", xc="toy", quality="quick", settings={"s": step},
+        settings_hash="0", cores=1, wall_time=0.1, cpu_time=0.1, started_at=datetime.now(UTC),
+    )  # fmt: skip
+
+
+def site_potentials(structure: Structure) -> list[float]:
+    return [SITE_SHIFT.get(site.specie.symbol, -30.0) for site in structure]
+
+
+@dataclass
+class ToyBulkMaker(Maker):
+    name: str = "toy bulk"
+
+    @job(output_schema=BulkDocument)
+    def make(self, structure: Structure) -> BulkDocument:
+        energy = -5.0 * len(structure)
+        return BulkDocument(
+            structure=structure, formula=structure.reduced_formula, n_atoms=len(structure),
+            energy=energy, energy_per_atom=-5.0, band_gap=5.0, max_force=0.0,
+            calculation=record("bulk"),
+        )  # fmt: skip
+
+
+@dataclass
+class ToyDielectricMaker(Maker):
+    name: str = "toy dielectric"
+
+    @job(output_schema=DielectricDocument)
+    def make(self, structure: Structure) -> DielectricDocument:
+        tensor = ((3.0, 0.0, 0.0), (0.0, 3.0, 0.0), (0.0, 0.0, 3.0))
+        return DielectricDocument(
+            structure=structure, dielectric_tensor=tensor, dielectric_constant=3.0,
+            calculation=record("dielectric"),
+        )  # fmt: skip
+
+
+@dataclass
+class ToyBandEdgesMaker(Maker):
+    name: str = "toy band edges"
+    gap: float = GAP
+
+    @job(output_schema=BandEdgesDocument)
+    def make(self, structure: Structure, dielectric_constant: float | None) -> BandEdgesDocument:
+        return BandEdgesDocument(
+            structure=structure, functional="ddh", exchange_fraction=1 / (dielectric_constant or 1),
+            dielectric_constant=dielectric_constant, valence_band_maximum=VBM,
+            conduction_band_minimum=VBM + self.gap, band_gap=self.gap,
+            semilocal_valence_band_maximum=VBM + 2, semilocal_conduction_band_minimum=VBM + 6,
+            valence_band_k_point=(0, 0, 0), conduction_band_k_point=(0, 0, 0), is_direct=True,
+            site_potentials=site_potentials(structure), calculation=record("band_edges"),
+        )  # fmt: skip
+
+
+@dataclass
+class ToySlabRelaxMaker(Maker):
+    name: str = "toy relaxation"
+    fails_for: str = ""
+
+    @job(output_schema=SlabRelaxationDocument)
+    def make(self, slab: Structure) -> SlabRelaxationDocument:
+        if slab.reduced_formula in (self.fails_for, os.environ.get("TOY_FAILS_FOR")):
+            raise ConvergenceError("no convergence in 10 steps", "forces below 0.05", "more steps")
+        return SlabRelaxationDocument(
+            structure=slab, initial_structure=slab, energy=0.0, max_force=0.0, max_displacement=0.0,
+            n_steps=1, converged=True, calculation=record("slab_relaxation"),
+        )  # fmt: skip
+
+
+@dataclass
+class ToySlabPotentialMaker(Maker):
+    name: str = "toy potential"
+    tilt: float = 0.0
+
+    @job(output_schema=SlabPotentialDocument)
+    def make(self, slab: Structure) -> SlabPotentialDocument:
+        period = float(slab.lattice.c)
+        regions = slab_regions(slab.frac_coords[:, 2] * period, period)
+        z = np.arange(400) * period / 400
+        distance = (z - regions.slab_centre + period / 2) % period - period / 2
+        edge = regions.slab_thickness / 2 + 0.6
+        inside = 0.5 * (np.tanh((distance + edge) / 0.25) - np.tanh((distance - edge) / 0.25))
+        potential = 3.0 - STEP * inside + self.tilt * distance
+        return SlabPotentialDocument(
+            structure=slab,
+            energy=-5.0 * len(slab) + 2 * GAMMA * slab.volume / period,
+            positions=z.tolist(), planar_average=potential.tolist(),
+            site_potentials=[v + 3.0 - STEP for v in site_potentials(slab)],
+            calculation=record("slab_potential"),
+        )  # fmt: skip
+
+
+def toy_engine(
+    gap: float = GAP, fails_for: str = "", tilt: float = 0.0, slab_thickness: float = 10.0
+) -> Engine:
+    return Engine(
+        name="toy", quality="quick", functional="ddh", bulk_maker=ToyBulkMaker(),
+        oriented_bulk_maker=ToyBulkMaker(name="toy oriented bulk"),
+        dielectric_maker=ToyDielectricMaker(), band_edges_maker=ToyBandEdgesMaker(gap=gap),
+        slab_relax_maker=ToySlabRelaxMaker(fails_for=fails_for),
+        slab_potential_maker=ToySlabPotentialMaker(tilt=tilt), slab_thickness=slab_thickness,
+        vacuum_thickness=12.0,
+    )  # fmt: skip
+
+
+def make_engine(quality: str, functional: str, equation_of_state: bool) -> Engine:
+    """What ``ENGINES`` names."""
+    return toy_engine()

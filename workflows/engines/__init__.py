@@ -1,0 +1,1 @@
+"""DFT engines: each gives the same Makers; nothing outside knows their names."""

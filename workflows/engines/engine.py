@@ -1,0 +1,97 @@
+"""What an engine is to the flow: makers that return engine-neutral documents."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+
+from jobflow import Maker
+from monty.json import MSONable
+
+from surfalign.errors import ConfigurationError
+from surfalign.stores.documents import Functional, Quality
+
+#: Engine name to the function ``make_engine(quality, functional, equation_of_state) -> Engine`` of its module.
+ENGINES = {"gpaw": "surfalign.workflows.engines.gpaw.makers:gpaw_engine"}
+
+
+@dataclass
+class Engine(MSONable):
+    """The makers of one engine at one quality; the flow knows nothing else of it.
+
+    Every ``make`` is a jobflow job. Serialised fields are numerical settings only: cores, memory and
+    queues come from the settings of the machine that runs a job, so that they do not change what a
+    calculation is.
+
+    Parameters
+    ----------
+    name
+        Name of the engine, e.g. ``gpaw``.
+    quality, functional
+        Preset, and functional of the band edges (values of
+        :class:`~surfalign.stores.documents.Quality`, :class:`~surfalign.stores.documents.Functional`).
+    bulk_maker
+        ``make(structure) -> BulkDocument``: the crystal's reference cell.
+    oriented_bulk_maker
+        ``make(structure) -> BulkDocument``: energy of a bulk cell oriented like the slab, no relaxation.
+    dielectric_maker
+        ``make(structure) -> DielectricDocument``.
+    band_edges_maker
+        ``make(structure, dielectric_constant) -> BandEdgesDocument``.
+    slab_relax_maker
+        ``make(slab) -> SlabRelaxationDocument``: cell fixed, site properties kept.
+    slab_potential_maker
+        ``make(slab) -> SlabPotentialDocument``.
+    slab_thickness, vacuum_thickness
+        Minimum thicknesses of this preset, angstrom.
+    """
+
+    name: str
+    quality: str
+    functional: str
+    bulk_maker: Maker
+    oriented_bulk_maker: Maker
+    dielectric_maker: Maker
+    band_edges_maker: Maker
+    slab_relax_maker: Maker
+    slab_potential_maker: Maker
+    slab_thickness: float
+    vacuum_thickness: float
+
+
+def get_engine(
+    name: str, *, quality: str, functional: str, equation_of_state: bool = False
+) -> Engine:
+    """Return an engine by name.
+
+    Parameters
+    ----------
+    name
+        One of :data:`ENGINES`.
+    quality
+        A :class:`~surfalign.stores.documents.Quality`.
+    functional
+        A :class:`~surfalign.stores.documents.Functional`, of the band edges.
+    equation_of_state
+        Whether the bulk's volume is fitted by E(V) at fixed shape; else the given cell is kept.
+
+    Raises
+    ------
+    ConfigurationError
+        When the engine, the quality or the functional is unknown.
+    """
+    for kind, value, known in (
+        ("engine", name, list(ENGINES)),
+        ("quality", quality, [q.value for q in Quality]),
+        ("functional", functional, [f.value for f in Functional]),
+    ):
+        if value not in known:
+            raise ConfigurationError(
+                f"unknown {kind} '{value}'", f"one of {', '.join(known)}", f"name a known {kind}"
+            )
+    module, _, function = ENGINES[name].partition(":")
+    make_engine = getattr(import_module(module), function)
+    engine: Engine = make_engine(
+        quality=quality, functional=functional, equation_of_state=equation_of_state
+    )
+    return engine

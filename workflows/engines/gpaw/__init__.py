@@ -1,0 +1,5 @@
+"""The embedded engine: GPAW in plane waves, run in processes of its own.
+
+The parent side (:mod:`.makers`, :mod:`.calculator`, :mod:`.process`) never imports gpaw; the child side
+(:mod:`.worker` and what it calls) never imports atomate2.
+"""

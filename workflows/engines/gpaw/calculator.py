@@ -1,0 +1,136 @@
+"""An ASE calculator over the engine's process: what relaxations and equations of state drive."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+
+from surfalign.settings import load_settings
+from surfalign.workflows.engines.gpaw import resources
+from surfalign.workflows.engines.gpaw.datasets import require_supported
+from surfalign.workflows.engines.gpaw.meshes import Kind, Mesh, mesh
+from surfalign.workflows.engines.gpaw.presets import GpawSettings
+from surfalign.workflows.engines.gpaw.process import EngineProcess
+
+
+class ParallelGPAW(Calculator):  # type: ignore[misc]  # ase ships no types
+    """Energy and forces of GPAW, computed in processes of their own on all cores they can use.
+
+    The processes start with the first request and keep their wave functions between steps; ``close``
+    (or the end of a ``with`` block) ends them. The k mesh is that of the first cell and stays.
+
+    Parameters
+    ----------
+    settings
+        Numerical settings.
+    kind
+        What the cells are: the k mesh follows.
+    label
+        Begins each line of progress.
+    require_gap
+        Whether a closed gap is an error.
+    """
+
+    name = "gpaw"
+    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces"]
+
+    def __init__(
+        self, settings: GpawSettings, kind: Kind, label: str = "", *, require_gap: bool = False
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.kind = kind
+        self.label = label
+        self.require_gap = require_gap
+        self.engine: EngineProcess | None = None
+        self.mesh: Mesh | None = None
+        self.answers: list[dict[str, Any]] = []
+        self.started_at = datetime.now(UTC)
+        self._start = time.perf_counter()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def wall_time(self) -> float:
+        """Seconds since this calculator was made."""
+        return time.perf_counter() - self._start
+
+    def close(self) -> None:
+        """End the engine's processes."""
+        if self.engine is not None:
+            self.engine.close()
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        """Compute energy and forces of ``atoms``."""
+        super().calculate(atoms, list(properties), list(system_changes))
+        answer = self.evaluate(self.atoms)
+        forces = np.asarray(answer["forces"])
+        energy = answer["energy"]
+        self.results = {"energy": energy, "free_energy": energy, "forces": forces}
+        largest = float(np.linalg.norm(forces, axis=1).max())
+        self.say(
+            f"step {len(self.answers)}, energy {energy:.4f} eV, "
+            f"largest force {largest:.3f} eV/angstrom"
+        )
+
+    def evaluate(self, atoms: Atoms, **arguments: Any) -> dict[str, Any]:
+        """Return all that the engine knows of the ground state of ``atoms``."""
+        answer = self.request("evaluate", atoms, require_gap=self.require_gap, **arguments)
+        self.answers.append(answer)
+        return answer
+
+    def request(self, task: str, atoms: Atoms, **arguments: Any) -> dict[str, Any]:
+        """Run a task of the engine on ``atoms``; ground states get the k mesh too."""
+        engine = self._running(atoms)
+        assert self.mesh is not None
+        if task in ("evaluate", "potential"):
+            arguments["kpts"] = self.mesh.gpaw()
+        return engine.call(
+            task, atoms=plain_atoms(atoms), settings=self.settings.numerical(), **arguments
+        )
+
+    def say(self, text: str) -> None:
+        """Emit a line of progress."""
+        if self.engine is not None:
+            self.engine.say(text)
+
+    def _running(self, atoms: Atoms) -> EngineProcess:
+        if self.engine is None:
+            require_supported(atoms.get_chemical_symbols())
+            settings = load_settings()
+            self.mesh = mesh(atoms.cell.array, self.settings.k_spacing, self.kind)
+            processes = resources.choose_processes(
+                resources.available_cores(settings), self.mesh.n_points, len(atoms)
+            )
+            self.engine = EngineProcess(processes, self.label, settings).__enter__()
+        return self.engine
+
+
+def plain_atoms(atoms: Atoms) -> dict[str, Any]:
+    """Return atoms as plain JSON: what a task takes."""
+    return {
+        "numbers": atoms.numbers.tolist(),
+        "positions": atoms.positions.tolist(),
+        "cell": atoms.cell.array.tolist(),
+    }

@@ -1,0 +1,173 @@
+"""The self-consistent PBEsol ground state (child side: runs under ``gpaw python``, maybe with MPI)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ase import Atoms
+from ase.units import Ha
+from gpaw import KohnShamConvergenceError
+from gpaw.mpi import broadcast_exception, broadcast_float, world
+from gpaw.new.ase_interface import GPAW
+
+from surfalign.errors import ConvergenceError, MetallicError
+from surfalign.workflows.engines.gpaw.datasets import Dataset, datasets
+
+#: Shows one line of progress.
+Report = Callable[[str], None]
+
+#: Gaps below it count as closed, eV.
+SMALLEST_GAP = 0.05
+#: For densities that slosh: little of the new one, a short memory, long waves damped.
+GENTLE_MIXER = {"name": "pulay", "beta": 0.02, "nmaxold": 8, "weight": 100.0}
+
+
+def load_datasets(atoms: Atoms) -> dict[str, Dataset]:
+    """Make the datasets of all elements available to GPAW, generating what is absent on rank 0."""
+    import gpaw
+
+    elements = sorted(set(atoms.get_chemical_symbols()))
+    with broadcast_exception(world):
+        if world.rank == 0:
+            datasets(elements)
+    found = datasets(elements)
+    folder = str(next(iter(found.values())).path.parent)
+    if folder not in gpaw.setup_paths:
+        gpaw.setup_paths.insert(0, folder)
+    return found
+
+
+def count_occupied_bands(atoms: Atoms) -> int:
+    """Return the number of doubly occupied bands of the neutral, closed-shell cell."""
+    found = load_datasets(atoms)
+    electrons = sum(found[symbol].n_valence for symbol in atoms.get_chemical_symbols())
+    return math.ceil(electrons / 2 - 1e-6)
+
+
+def make_calculator(
+    atoms: Atoms,
+    settings: dict[str, Any],
+    *,
+    kpts: dict[str, Any] | list[list[float]] | tuple[int, int, int],
+    nbands: int | None = None,
+    converge_bands: int | None = None,
+    txt: str | None = "gpaw.txt",
+    **overrides: Any,
+) -> Any:
+    """Return a GPAW calculator (plane waves, PBEsol) for these atoms; nothing is computed yet.
+
+    Parameters
+    ----------
+    atoms
+        Cell with periodic boundary conditions along all axes.
+    settings
+        ``GpawSettings.numerical()``.
+    kpts
+        GPAW's ``kpts``; see ``Mesh.gpaw``.
+    nbands
+        Bands; None for the occupied ones and ``empty_band_fraction`` more (at least four).
+    converge_bands
+        Bands held to the eigenstate tolerance; None for the occupied ones.
+    txt
+        GPAW's own log.
+    overrides
+        Any parameter of GPAW, e.g. ``occupations``, ``mixer``, ``poissonsolver``, ``symmetry``.
+    """
+    occupied = count_occupied_bands(atoms)
+    parameters: dict[str, Any] = {
+        "mode": {"name": "pw", "ecut": settings["cutoff"]},
+        "xc": "PBEsol",
+        "kpts": kpts,
+        "nbands": nbands or default_bands(occupied, settings),
+        "occupations": {"name": "fermi-dirac", "width": settings["smearing"]},
+        "convergence": {
+            "energy": settings["energy_tolerance"],
+            "density": settings["density_tolerance"],
+            "eigenstates": settings["eigenstates_tolerance"],
+            "bands": converge_bands or "occupied",
+        },
+        "maxiter": settings["max_scf_iterations"],
+        "txt": txt,
+    }
+    return GPAW(**(parameters | overrides))
+
+
+def default_bands(occupied: int, settings: dict[str, Any]) -> int:
+    """Return the number of bands of an ordinary ground state."""
+    fraction: float = settings["empty_band_fraction"]
+    return occupied + max(4, math.ceil(fraction * occupied))
+
+
+@dataclass(frozen=True)
+class SelfConsistency:
+    """How an SCF ended.
+
+    Parameters
+    ----------
+    n_iterations
+        Iterations made.
+    density_change
+        Integrated density change of the last one, per valence electron.
+    """
+
+    n_iterations: int = 0
+    density_change: float = math.inf
+
+
+def converge(calculator: Any, atoms: Atoms, report: Report) -> SelfConsistency:
+    """Run the SCF, reporting each iteration.
+
+    Raises
+    ------
+    ConvergenceError
+        When the iterations do not converge.
+    """
+    last, state = math.nan, SelfConsistency()
+    try:
+        for context in calculator.iconverge(atoms):
+            energy = context.energies.total_extrapolated * Ha
+            change = "" if math.isnan(last) else f", energy change {abs(energy - last):.1e} eV"
+            report(f"SCF iteration {context.niter}{change}")
+            last = energy
+            density_change = broadcast_float(context.dens.error, world) / context.wfs.nvalence
+            state = SelfConsistency(context.niter, float(density_change))
+    except KohnShamConvergenceError as error:
+        raise ConvergenceError(
+            f"the electronic ground state of {atoms.get_chemical_formula()} did not converge",
+            f"convergence within {calculator.params.maxiter} iterations",
+            "check the structure; it may be metallic or magnetic",
+        ) from error
+    return state
+
+
+def count_k_points(calculator: Any, atoms: Atoms) -> int:
+    """Return the number of irreducible k-points, before anything is computed."""
+    parameters = calculator.params
+    symmetries = parameters.symmetry.build(atoms)
+    return len(parameters.kpts.build(atoms).reduce(symmetries, strict=False))
+
+
+def band_edges_on_mesh(calculator: Any, atoms: Atoms) -> tuple[float, float]:
+    """Return the highest occupied and the lowest empty eigenvalue (eV) of a converged calculation."""
+    occupied = count_occupied_bands(atoms)
+    eigenvalues = calculator.eigenvalues()[0]
+    return float(eigenvalues[:, occupied - 1].max()), float(eigenvalues[:, occupied].min())
+
+
+def require_insulator(gap: float, atoms: Atoms) -> None:
+    """Check that a gap is open.
+
+    Raises
+    ------
+    MetallicError
+        When it is not.
+    """
+    if gap < SMALLEST_GAP:
+        raise MetallicError(
+            f"the PBEsol band gap of {atoms.get_chemical_formula(mode='metal')} closes ({gap:.2f} eV)",
+            f"a gap above {SMALLEST_GAP} eV",
+            "ionization potential and electron affinity are defined for insulators only",
+        )

@@ -1,0 +1,255 @@
+"""The flow: from a bulk crystal to the levels of its surfaces, for any engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jobflow import CURRENT_JOB, Flow, Job, JobConfig, Maker, OutputReference, Response, job
+from pymatgen.core import Structure
+
+from surfalign.stores.documents import (
+    BandEdgesDocument,
+    BulkDocument,
+    DielectricDocument,
+    Functional,
+    SurfaceDescription,
+    SurfaceSetDocument,
+)
+from surfalign.workflows.engines.engine import Engine
+from surfalign.workflows.identity import content_uuid, identify, without_finished
+from surfalign.workflows.jobs import align_surface, describe_surfaces
+from surfalign.workflows.schema_cache import memoise_schema_access
+
+
+@dataclass
+class BandAlignmentMaker(Maker):
+    """Compute IP and EA of the surfaces of one crystal.
+
+    The bulk steps run once for the crystal; its surfaces follow as a dynamic part of the graph, because
+    their slabs are cut from the bulk structure that the first step returns, and because a crystal whose
+    gap closes should cost no slab::
+
+        bulk -> dielectric -> band edges -> surfaces -+-> oriented bulk ------------+-> align
+                                                      +-> relaxation -> potential --+
+                                                      +-> (the same for each surface)
+
+    An engine is five makers that return the documents of :mod:`surfalign.stores.documents`; nothing
+    here knows which engine it is. Jobs carry content-derived uuids (:mod:`.identity`), so finished
+    steps are found again in the job store.
+
+    Parameters
+    ----------
+    engine
+        The makers, with the slab and vacuum thickness of their preset.
+    miller_indices
+        Orientations (conventional cell); None for the crystal's default, or see ``max_index``.
+    max_index
+        All nonpolar orientations up to this index.
+    relax_slabs
+        Whether the ions of the slabs are relaxed.
+    reuse
+        Whether finished steps of an earlier run are taken over.
+    """
+
+    engine: Engine
+    name: str = "band alignment"
+    miller_indices: list[tuple[int, int, int]] | None = None
+    max_index: int | None = None
+    relax_slabs: bool = True
+    reuse: bool = True
+
+    def make(self, structure: Structure, source: str = "") -> Flow:
+        """Build the flow of one crystal.
+
+        Parameters
+        ----------
+        structure
+            Primitive cell of the crystal.
+        source
+            Where it came from, e.g. ``library:MgO``; stored with the results.
+
+        Returns
+        -------
+        Flow
+            Its output is the :class:`~surfalign.stores.documents.SurfaceSetDocument` that names
+            the results.
+        """
+        memoise_schema_access()
+        engine = self.engine
+        bulk = identify(engine.bulk_maker.make(structure), structure)
+        jobs: list[Job] = [bulk]
+        constant, eps = None, None
+        if engine.functional == Functional.DDH:
+            eps = identify(engine.dielectric_maker.make(bulk.output.structure), bulk.uuid)
+            constant = eps.output.dielectric_constant
+            jobs.append(eps)
+        edges = identify(
+            engine.band_edges_maker.make(bulk.output.structure, constant),
+            bulk.uuid,
+            eps.uuid if eps else None,
+        )
+        provenance = {"bulk": bulk.uuid, "band_edges": edges.uuid}
+        if eps:
+            provenance["dielectric"] = eps.uuid
+        surfaces = SurfacesMaker(
+            engine=engine,
+            miller_indices=self.miller_indices,
+            max_index=self.max_index,
+            relax_slabs=self.relax_slabs,
+            reuse=self.reuse,
+        ).make(bulk.output, edges.output, eps.output if eps else None, provenance, source)
+        identify(surfaces, provenance)
+        jobs += [edges, surfaces]
+        formula = structure.composition.reduced_formula
+        for step, name in zip(jobs, _bulk_step_names(eps is not None), strict=True):
+            step.name = f"{formula} {name}"
+            step.metadata |= {"formula": formula, "source": source, "step": name}
+        return Flow([*jobs], output=surfaces.output, name=f"{formula} {self.name}")
+
+
+def _bulk_step_names(with_dielectric: bool) -> list[str]:
+    middle = ["dielectric"] if with_dielectric else []
+    return ["bulk", *middle, "band edges", "surfaces"]
+
+
+@dataclass
+class SurfacesMaker(Maker):
+    """Cut the slabs from the computed bulk and add the jobs of each; parameters as in the flow."""
+
+    engine: Engine
+    name: str = "surfaces"
+    miller_indices: list[tuple[int, int, int]] | None = None
+    max_index: int | None = None
+    relax_slabs: bool = True
+    reuse: bool = True
+
+    @job(output_schema=SurfaceSetDocument, config=JobConfig(expose_store=True))
+    def make(
+        self,
+        bulk: BulkDocument,
+        band_edges: BandEdgesDocument,
+        dielectric: DielectricDocument | None,
+        provenance: dict[str, str],
+        source: str,
+    ) -> Response[SurfaceSetDocument]:
+        """Enumerate the surfaces and return their jobs as an addition to the flow.
+
+        Parameters
+        ----------
+        bulk, band_edges, dielectric
+            Documents of the bulk steps.
+        provenance
+            Uuids of the jobs that made them.
+        source
+            Where the crystal came from.
+        """
+        surfaces = describe_surfaces(
+            bulk.structure,
+            source=source,
+            miller_indices=self.miller_indices,
+            max_index=self.max_index,
+            slab_thickness=self.engine.slab_thickness,
+            vacuum_thickness=self.engine.vacuum_thickness,
+        )
+        flows = [
+            surface_jobs(
+                self.engine,
+                surface,
+                bulk,
+                band_edges,
+                dielectric,
+                provenance,
+                relax_slab=self.relax_slabs,
+            )
+            for surface in surfaces
+        ]
+        output = SurfaceSetDocument(
+            surfaces=surfaces,
+            result_identifiers=[flow[-1].metadata["result_identifiers"][0] for flow in flows],
+        )
+        addition = Flow([*_merge(flows)], name=f"{bulk.formula} surfaces")
+        if not self.reuse or CURRENT_JOB.store is None:
+            return Response(output=output, addition=addition)
+        remaining = without_finished(addition, CURRENT_JOB.store)
+        return Response(output=output, addition=remaining) if remaining else Response(output=output)
+
+
+def surface_jobs(
+    engine: Engine,
+    surface: SurfaceDescription,
+    bulk: BulkDocument,
+    band_edges: BandEdgesDocument,
+    dielectric: DielectricDocument | None,
+    provenance: dict[str, str],
+    *,
+    relax_slab: bool,
+) -> list[Job]:
+    """Build the jobs of one surface: oriented bulk, relaxation, potential, alignment (the last).
+
+    Identities derive from the uuid of the bulk step and the surface's identifier rather than from
+    coordinates, so the noise of a repeated bulk step does not make a surface a new one.
+    """
+    parent = provenance["bulk"]
+    oriented = identify(
+        engine.oriented_bulk_maker.make(surface.oriented_bulk),
+        parent,
+        surface.miller_index,
+        len(surface.oriented_bulk),
+    )
+    names, jobs = ["oriented bulk"], [oriented]
+    slab: Structure | OutputReference = surface.slab
+    relaxation: OutputReference | None = None
+    slab_identity = [parent, surface.identifier]
+    if relax_slab:
+        relax = identify(engine.slab_relax_maker.make(slab), *slab_identity)
+        slab, relaxation = relax.output.structure, relax.output
+        slab_identity = [relax.uuid]
+        names, jobs = [*names, "slab relaxation"], [*jobs, relax]
+    potential = identify(engine.slab_potential_maker.make(slab), *slab_identity)
+    names, jobs = [*names, "slab potential"], [*jobs, potential]
+    uuids = provenance | {
+        name.replace(" ", "_"): step.uuid for name, step in zip(names, jobs, strict=True)
+    }
+    result_uuid = content_uuid("alignment", *sorted(uuids.values()))
+    identifier = _result_identifier(surface, band_edges.functional, result_uuid)
+    align = align_surface(
+        identifier,
+        uuids,
+        surface,
+        bulk,
+        band_edges,
+        oriented.output,
+        potential.output,
+        dielectric,
+        relaxation,
+    )
+    align.set_uuid(result_uuid)
+    for step, name in zip([*jobs, align], [*names, "alignment"], strict=True):
+        step.name = f"{surface.name} {name}"
+        step.metadata |= {
+            "formula": surface.formula,
+            "source": surface.source,
+            "step": name,
+            "surface_name": surface.name,
+            "miller_index": list(surface.miller_index),
+            "termination": surface.termination,
+            "surface_identifier": surface.identifier,
+            "result_identifiers": [identifier],
+        }
+    return [*jobs, align]
+
+
+def _result_identifier(surface: SurfaceDescription, functional: str, result_uuid: str) -> str:
+    """A readable and unique name, e.g. ``MgO-100-A-ddh-1f3a9c02``."""
+    index = "".join(str(i) for i in surface.miller_index)
+    return f"{surface.formula}-{index}-{surface.termination}-{functional}-{result_uuid[:8]}"
+
+
+def _merge(flows: list[list[Job]]) -> list[Job]:
+    """All jobs, each uuid once: surfaces of one orientation share their oriented bulk cell."""
+    merged: dict[str, Job] = {}
+    for step in (step for jobs in flows for step in jobs):
+        known = merged.setdefault(step.uuid, step)
+        if known is not step:
+            known.metadata["result_identifiers"] += step.metadata["result_identifiers"]
+    return list(merged.values())

@@ -1,0 +1,116 @@
+"""The jobs between the engine's steps: choosing the surfaces, and aligning the levels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from jobflow import job
+from pymatgen.core import Structure
+
+from surfalign.errors import TerminationError
+from surfalign.physics import slabs
+from surfalign.physics.slabs import SurfaceSlab
+from surfalign.physics.symmetry import symmetrize
+from surfalign.stores.documents import (
+    BandEdgesDocument,
+    BulkDocument,
+    DielectricDocument,
+    SlabPotentialDocument,
+    SlabRelaxationDocument,
+    SurfaceDescription,
+    SurfaceLevelsDocument,
+)
+from surfalign.stores.levels import SurfaceSteps, surface_levels
+
+
+@job(output_schema=SurfaceLevelsDocument)
+def align_surface(
+    identifier: str,
+    provenance: dict[str, str],
+    surface: SurfaceDescription,
+    bulk: BulkDocument,
+    band_edges: BandEdgesDocument,
+    oriented_bulk: BulkDocument,
+    slab_potential: SlabPotentialDocument,
+    dielectric: DielectricDocument | None = None,
+    slab_relaxation: SlabRelaxationDocument | None = None,
+) -> SurfaceLevelsDocument:
+    """Align the band edges of the bulk with the vacuum level of the slab (:mod:`..stores.levels`)."""
+    steps = SurfaceSteps(
+        surface=surface,
+        bulk=bulk,
+        band_edges=band_edges,
+        oriented_bulk=oriented_bulk,
+        slab_potential=slab_potential,
+        dielectric=dielectric,
+        slab_relaxation=slab_relaxation,
+    )
+    return surface_levels(steps, identifier, provenance)
+
+
+def describe_surfaces(
+    structure: Structure,
+    *,
+    source: str,
+    miller_indices: Sequence[tuple[int, int, int]] | None,
+    max_index: int | None,
+    slab_thickness: float,
+    vacuum_thickness: float,
+) -> list[SurfaceDescription]:
+    """Enumerate the surfaces of a crystal that are asked for.
+
+    Parameters
+    ----------
+    structure
+        Bulk structure; the slabs' ``bulk_site`` counts its sites.
+    source
+        Where the crystal came from.
+    miller_indices
+        Orientations; with None and no ``max_index``, the crystal's default orientation.
+    max_index
+        All nonpolar orientations up to this index, besides ``miller_indices``; orientations without
+        a stoichiometric termination are left out.
+    slab_thickness, vacuum_thickness
+        Wanted minimum thicknesses, angstrom.
+
+    Raises
+    ------
+    PolarSurfaceError, TerminationError
+        When an orientation in ``miller_indices`` has no slab; the message lists those that have.
+    """
+    thicknesses = {"slab_thickness": slab_thickness, "vacuum_thickness": vacuum_thickness}
+    crystal = symmetrize(structure)
+    chosen = [(h, k, l) for h, k, l in miller_indices or ()]
+    if not chosen and max_index is None:
+        chosen = [slabs.default_orientation(crystal)]
+    found = [
+        slab for index in chosen for slab in slabs.enumerate_slabs(crystal, index, **thicknesses)
+    ]
+    for orientation in slabs.nonpolar_orientations(crystal, max_index) if max_index else ():
+        # An orientation without a stoichiometric cut is no error where all are asked for.
+        with suppress(TerminationError):
+            found += slabs.enumerate_slabs(crystal, orientation.miller_index, **thicknesses)
+    unique = {slab.identifier: slab for slab in found}
+    return [_description(slab, source) for slab in unique.values()]
+
+
+def _description(surface: SurfaceSlab, source: str) -> SurfaceDescription:
+    return SurfaceDescription(
+        identifier=surface.identifier,
+        name=surface.name,
+        formula=surface.formula,
+        space_group_symbol=surface.space_group_symbol,
+        space_group_number=surface.space_group_number,
+        source=source,
+        miller_index=surface.miller_index,
+        termination=surface.polarity,
+        termination_label=surface.label,
+        slab=surface.slab,
+        oriented_bulk=surface.oriented_bulk,
+        bulk_repeat=surface.bulk_repeat,
+        slab_thickness=surface.slab_thickness,
+        vacuum_thickness=surface.vacuum_thickness,
+        area=surface.area,
+        n_atoms=surface.n_atoms,
+    )
