@@ -10,6 +10,12 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 SYSTEM_PACKAGES := gcc libc6-dev libxc-dev libopenblas-dev libopenmpi-dev openmpi-bin \
                    python3-dev python3-venv
 
+# A SLURM of one's own, for the tests that submit.
+TEST_PACKAGES := slurm-wlm munge
+
+# One build for everybody who tests; asked for first, for a range would take the newest.
+TORCH := torch==2.13.0
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint docs benchmarks clean
 
@@ -37,15 +43,17 @@ benchmarks: $(VENV)/.developing ## Time what is worth timing
 clean: ## Remove what make made
 	rm -rf $(VENV) build dist docs/_build figures
 
-$(VENV)/.system: Makefile
+$(VENV)/.system: PACKAGES := $(SYSTEM_PACKAGES)
+$(VENV)/.test-system: PACKAGES := $(TEST_PACKAGES)
+$(VENV)/.system $(VENV)/.test-system: Makefile
 	@mkdir -p $(VENV)
 	@if command -v apt-get >/dev/null; then \
-	  dpkg -s $(SYSTEM_PACKAGES) >/dev/null 2>&1 || { \
+	  dpkg -s $(PACKAGES) >/dev/null 2>&1 || { \
 	    $(SUDO) apt-get update -qq && \
 	    DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends \
-	      $(SYSTEM_PACKAGES); }; \
+	      $(PACKAGES); }; \
 	else \
-	  echo "No apt-get here: please provide a C compiler, libxc, BLAS and MPI yourself."; \
+	  echo "No apt-get here: please provide yourself what these hold: $(PACKAGES)"; \
 	fi
 	@touch $@
 
@@ -56,6 +64,7 @@ $(VENV)/.installed: pyproject.toml $(VENV)/.system | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[gpaw,local]'
 	@touch $@
 
-$(VENV)/.developing: $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --editable '.[gpaw,local,parquet,docs,dev]'
+$(VENV)/.developing: $(VENV)/.installed $(VENV)/.test-system
+	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet --editable '.[gpaw,local,fireworks,remote,ml,parquet,docs,dev]'
 	@touch $@

@@ -128,6 +128,17 @@ def surfalign_process(*arguments: str, cwd: Path, **environment: str) -> subproc
     )
 
 
+def output_until(text: str, process: subprocess.Popen[bytes]) -> str:
+    """What the process has printed up to the line that holds the text."""
+    assert process.stdout is not None
+    lines = []
+    for line in process.stdout:
+        lines.append(line.decode())
+        if text in lines[-1]:
+            break
+    return "".join(lines)
+
+
 def test_an_unreachable_database_is_named_before_anything_runs(tmp_path: Path) -> None:
     process = surfalign_process(
         "run", "MgO", cwd=tmp_path, SURFALIGN_DATABASE_URI="mongodb://127.0.0.1:9/"
@@ -140,15 +151,15 @@ def test_an_unreachable_database_is_named_before_anything_runs(tmp_path: Path) -
 
 def test_a_database_lost_on_the_way_is_named_and_the_run_goes_on_later(tmp_path: Path) -> None:
     server = LocalServer(tmp_path / "database")
-    environment = {"SURFALIGN_DATABASE_URI": server.start(), "TOY_SECONDS": "0.5"}
+    environment = {"SURFALIGN_DATABASE_URI": server.start(), "TOY_SECONDS": "1"}
     try:
         process = surfalign_process("run", "MgO", cwd=tmp_path, **environment)
-        time.sleep(5)
+        output = output_until("band edges: started", process)
         server.stop()
-        output = process.communicate()[0].decode()
+        output += process.communicate()[0].decode()
         assert process.returncode == 1, output
         assert "DatabaseUnreachableError" in output
-        environment["SURFALIGN_DATABASE_URI"] = server.start()
+        environment |= {"SURFALIGN_DATABASE_URI": server.start(), "TOY_SECONDS": "0"}
         process = surfalign_process("run", "MgO", cwd=tmp_path, **environment)
         output = process.communicate()[0].decode()
         assert process.returncode == 0, output
