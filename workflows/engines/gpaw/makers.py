@@ -167,7 +167,7 @@ class GpawBulkMaker(GpawRelaxMaker):
                 structure.scale_lattice(fit.equilibrium_volume)
             self.run_ase(structure)
             answer, atoms = calculator.answers[-1], calculator.atoms
-            largest = largest_force(answer)
+            largest = largest_force(answer, atoms)
             checks = [self._force_check(largest)] if self.relax else []
             return BulkDocument(
                 structure=moved(structure, atoms),
@@ -291,7 +291,7 @@ class GpawSlabRelaxMaker(GpawRelaxMaker):
         with self._calculator_for(slab, "slab relaxation") as calculator:
             self.run_ase(slab)
             answer, atoms = calculator.answers[-1], calculator.atoms
-            largest = largest_force(answer)
+            largest = largest_force(answer, atoms)
             check = self._force_check(largest)
             relaxed = moved(slab, atoms)
             shift = np.linalg.norm(relaxed.cart_coords - slab.cart_coords, axis=1)
@@ -402,9 +402,16 @@ def moved(structure: Structure, atoms: Atoms) -> Structure:
     return new
 
 
-def largest_force(answer: dict[str, Any]) -> float:
-    """Return the largest force on an atom (eV/angstrom) of an engine's answer."""
-    return float(np.linalg.norm(np.asarray(answer["forces"]), axis=1).max())
+def largest_force(answer: dict[str, Any], atoms: Atoms) -> float:
+    """Return the largest force on an atom (eV/angstrom) of an engine's answer.
+
+    The forces are those that move the atoms: with the parts taken out that their constraints (the
+    symmetry) forbid, which are the noise of the grid.
+    """
+    forces = np.array(answer["forces"], dtype=float)
+    for constraint in atoms.constraints:
+        constraint.adjust_forces(atoms, forces)
+    return float(np.linalg.norm(forces, axis=1).max())
 
 
 def results_of(answer: dict[str, Any], document: type[Any]) -> dict[str, Any]:
