@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from ase.constraints import FixSymmetry
 from jobflow import Job, JobStore
 from maggma.stores import MemoryStore
 from monty.json import MontyDecoder
@@ -35,6 +36,7 @@ from surfalign.workflows.engines.gpaw.makers import (
     GpawSlabRelaxMaker,
     exchange_fraction,
     gpaw_engine,
+    largest_force,
     plain_copy,
 )
 from surfalign.workflows.engines.gpaw.presets import QUICK, STANDARD
@@ -193,6 +195,15 @@ def test_the_equation_of_state_finds_mgo(mgo: Structure, one_core: None) -> None
     assert fit.bulk_modulus == pytest.approx(157.0, abs=12.0)
     assert fit.fit_residual < 0.01
     assert document.structure.volume == pytest.approx(fit.equilibrium_volume, rel=1e-6)
+
+
+def test_the_largest_force_is_that_which_moves_the_ions(mgo: Structure) -> None:
+    atoms = plain_copy(mgo)
+    answer = {"forces": [[0.0, 0.0, 0.3], [0.0, 0.0, -0.4]]}
+    assert largest_force(answer, atoms) == pytest.approx(0.4)
+    atoms.set_constraint(FixSymmetry(atoms))  # inversion at both sites: no force is allowed
+    assert largest_force(answer, atoms) == pytest.approx(0.0, abs=1e-9)
+    assert answer["forces"][1] == [0.0, 0.0, -0.4]
 
 
 @pytest.mark.dft
