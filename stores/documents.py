@@ -59,6 +59,15 @@ class ResultState(StrEnum):
     FAILED = "failed"  # no number: see error
 
 
+class Correction(Document):
+    """One setting that error recovery changed, and why."""
+
+    stage: str = Field(description="Calculation of the step that failed, e.g. 'relax1'")
+    handler: str = Field(description="Who corrected: a custodian handler, 'retry' or 'continuation'")
+    errors: list[str] = Field(description="What was wrong")
+    actions: list[str] = Field(description="What was changed, e.g. 'INCAR: ALGO = All'")
+
+
 class CalculationRecord(Document):
     """How one step was computed: engine, settings, versions, cost."""
 
@@ -86,6 +95,9 @@ class CalculationRecord(Document):
     )
     checks: list[Check] = Field(
         default_factory=list, description="Convergence checks of this step (SCF, forces, ...)"
+    )
+    corrections: list[Correction] = Field(
+        default_factory=list, description="What error recovery changed on the way, in order"
     )
 
 
@@ -153,6 +165,7 @@ class BandEdgesDocument(Document):
     valence_band_k_point: Vector3 = quantity("1", "k-point of the VBM, reduced")
     conduction_band_k_point: Vector3 = quantity("1", "k-point of the CBM, reduced")
     is_direct: bool = Field(description="Whether both edges are at one k-point")
+    spin_orbit: bool = Field(default=False, description="Whether spin-orbit coupling is included")
     site_potentials: list[float] = quantity(
         "eV", "Electrostatic potential at the sites, same reference; the semilocal density"
     )

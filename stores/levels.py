@@ -199,7 +199,7 @@ def _warnings(steps: SurfaceSteps) -> list[str]:
     heavy = sorted(
         {el.symbol for el in steps.bulk.structure.composition.elements} & _SPIN_ORBIT_ELEMENTS
     )
-    if heavy:
+    if heavy and not steps.band_edges.spin_orbit:
         found.append(
             f"spin_orbit_neglected: {', '.join(heavy)} splits bands by more than about 0.1 eV"
         )
