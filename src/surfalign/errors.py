@@ -133,3 +133,38 @@ class ConfigurationError(SurfalignError, ValueError):
 
 class MissingDependencyError(SurfalignError, ImportError):
     """An optional package or program is needed and absent."""
+
+
+# --- learner ---------------------------------------------------------------------------------
+
+
+class LearnerError(SurfalignError, ValueError):
+    """Data or settings handed to the learner cannot be used."""
+
+
+class EmptyDatasetError(LearnerError):
+    """There is nothing to learn from."""
+
+
+class InvalidLabelError(LearnerError):
+    """A label is not a finite number, or is missing where one is needed."""
+
+
+class MixedUnitsError(LearnerError):
+    """Labels of one property come in different units, or in an unknown one."""
+
+
+class UnknownElementError(LearnerError):
+    """A symbol is no chemical element, or the learner has no row for it."""
+
+
+class DamagedFileError(LearnerError):
+    """A file of the learner (data set, weights, cache) is truncated or was changed."""
+
+
+class ModelVersionError(LearnerError):
+    """A stored model was written by a version of the code that this one cannot read."""
+
+
+class ModelNotFoundError(SurfalignError, LookupError):
+    """The registry has no model, or no version of it, by this name."""
