@@ -36,7 +36,7 @@ from surfalign.workflows.engines.gpaw.equation_of_state import fit_equation_of_s
 from surfalign.workflows.engines.gpaw.meshes import Kind
 from surfalign.workflows.engines.gpaw.presets import STANDARD, GpawSettings, preset
 from surfalign.workflows.engines.gpaw.records import calculation_record
-from surfalign.workflows.engines.gpaw.symmetry import faces_are_equivalent
+from surfalign.workflows.engines.symmetry import faces_are_equivalent
 
 #: Exchange fractions of the named functionals; ``ddh`` takes 1 / dielectric constant.
 EXCHANGE_FRACTIONS = {"hse06": 0.25, "pbe0": 0.25, "pbesol": 0.0}

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pymatgen.core import Lattice, Structure
 
-from surfalign.workflows.engines.gpaw.symmetry import faces_are_equivalent
+from surfalign.workflows.engines.symmetry import faces_are_equivalent
 
 CELL = Lattice.orthorhombic(2.977, 2.977, 20.0)
 LAYERS = (0.4, 0.5, 0.6)
