@@ -1,4 +1,4 @@
-"""What a long run shows: one live line at a terminal, one line a step elsewhere."""
+"""What a long run shows: one live line at a terminal, some lines a minute elsewhere."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     from surfalign.launchers.session import CrystalOutcome
 
 
+#: Shortest time between two reports of the engine in a log file, seconds.
+REPORT_INTERVAL = 20.0
+
+
 class RunProgress:
     """Progress of a run over several crystals.
 
-    At a terminal the engine's reports move in one live line; the end of each step stays. Elsewhere
-    (a log file) only the starts and ends of steps are printed.
+    At a terminal the engine's reports move in one live line; the start of each step stays. Elsewhere
+    (a log file) the starts of steps are printed, and now and then what the engine reports.
 
     Parameters
     ----------
@@ -35,6 +39,7 @@ class RunProgress:
         self._done = 0
         self._status: Status | None = None
         self._started = time.monotonic()
+        self._printed = self._started
         self._crystal = ""
 
     def __enter__(self) -> Self:
@@ -58,11 +63,14 @@ class RunProgress:
         self.event("started")
 
     def event(self, message: str) -> None:
-        """Show an event; only starts and failures of steps stay on the screen."""
-        elapsed = time.monotonic() - self._started
+        """Show an event; at a terminal only starts and failures of steps stay on the screen."""
+        now = time.monotonic()
         stays = message.endswith(": started") or ": failed: " in message
-        if stays:
+        due = self._status is None and now - self._printed > REPORT_INTERVAL
+        if stays or due:
+            elapsed = now - self._started
             self.console.print(f"[dim]{elapsed:7.0f} s[/] {escape(message)}", soft_wrap=True)
+            self._printed = now
         if self._status is not None:
             where = f"{self._done + 1}/{self.total} {self._crystal}"
             self._status.update(f"[bold]{escape(where)}[/] {escape(message)}")
