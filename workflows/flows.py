@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from jobflow import CURRENT_JOB, Flow, Job, JobConfig, Maker, OutputReference, Response, job
 from pymatgen.core import Structure
 
+from surfalign.errors import TerminationError
 from surfalign.stores.documents import (
     BandEdgesDocument,
     BulkDocument,
@@ -18,6 +19,7 @@ from surfalign.stores.documents import (
 from surfalign.workflows.engines.engine import Engine
 from surfalign.workflows.identity import content_uuid, identify, without_finished
 from surfalign.workflows.jobs import align_surface, describe_surfaces
+from surfalign.workflows.routing import inherited_routes, route
 from surfalign.workflows.schema_cache import memoise_schema_access
 
 
@@ -45,6 +47,9 @@ class BandAlignmentMaker(Maker):
         Orientations (conventional cell); None for the crystal's default, or see ``max_index``.
     max_index
         All nonpolar orientations up to this index.
+    surface_names
+        Only the surfaces of these names (``MgO(100)-A``) among those of the orientations; None for all.
+        Names do not depend on the slab's thickness, as identifiers do, so a plan can state them.
     relax_slabs
         Whether the ions of the slabs are relaxed.
     reuse
@@ -55,6 +60,7 @@ class BandAlignmentMaker(Maker):
     name: str = "band alignment"
     miller_indices: list[tuple[int, int, int]] | None = None
     max_index: int | None = None
+    surface_names: list[str] | None = None
     relax_slabs: bool = True
     reuse: bool = True
 
@@ -95,6 +101,7 @@ class BandAlignmentMaker(Maker):
             engine=engine,
             miller_indices=self.miller_indices,
             max_index=self.max_index,
+            surface_names=self.surface_names,
             relax_slabs=self.relax_slabs,
             reuse=self.reuse,
         ).make(bulk.output, edges.output, eps.output if eps else None, provenance, source)
@@ -120,10 +127,15 @@ class SurfacesMaker(Maker):
     name: str = "surfaces"
     miller_indices: list[tuple[int, int, int]] | None = None
     max_index: int | None = None
+    surface_names: list[str] | None = None
     relax_slabs: bool = True
     reuse: bool = True
 
-    @job(output_schema=SurfaceSetDocument, config=JobConfig(expose_store=True))
+    # The added jobs have queues of their own (routing), not that of this one.
+    @job(
+        output_schema=SurfaceSetDocument,
+        config=JobConfig(expose_store=True, pass_manager_config=False),
+    )
     def make(
         self,
         bulk: BulkDocument,
@@ -151,6 +163,7 @@ class SurfacesMaker(Maker):
             slab_thickness=self.engine.slab_thickness,
             vacuum_thickness=self.engine.vacuum_thickness,
         )
+        surfaces = _named(surfaces, self.surface_names)
         flows = [
             surface_jobs(
                 self.engine,
@@ -168,10 +181,32 @@ class SurfacesMaker(Maker):
             result_identifiers=[flow[-1].metadata["result_identifiers"][0] for flow in flows],
         )
         addition = Flow([*_merge(flows)], name=f"{bulk.formula} surfaces")
+        route(addition, inherited_routes())
         if not self.reuse or CURRENT_JOB.store is None:
             return Response(output=output, addition=addition)
         remaining = without_finished(addition, CURRENT_JOB.store)
         return Response(output=output, addition=remaining) if remaining else Response(output=output)
+
+
+def _named(surfaces: list[SurfaceDescription], names: list[str] | None) -> list[SurfaceDescription]:
+    """Keep the surfaces that are asked for by name.
+
+    Raises
+    ------
+    TerminationError
+        When the orientations have no surface of such a name.
+    """
+    if names is None:
+        return surfaces
+    found = {surface.name: surface for surface in surfaces}
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise TerminationError(
+            f"there is no surface {', '.join(missing)}",
+            f"names among {', '.join(found)}",
+            "make the plan anew from this crystal, or choose one of these",
+        )
+    return [found[name] for name in dict.fromkeys(names)]
 
 
 def surface_jobs(

@@ -71,6 +71,10 @@ class Settings(BaseSettings):
         default=None,
         description="Launcher of parallel engine processes, with {cores}; None means mpirun",
     )
+    profiles: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Where campaigns run: queues and launchers by name (docs/how-to/profiles.md)",
+    )
 
     @classmethod
     def settings_customise_sources(

@@ -1,0 +1,196 @@
+"""What every launcher offers: flows in, states of jobs with the causes of failures out.
+
+``fireworks`` and ``remote`` (jobflow-remote) fulfil the same small protocol, so that submission, status
+and retries are written once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from jobflow import Flow
+
+    from surfalign.launchers.profiles import Profile
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    WAITING = "waiting"  # for other jobs
+    READY = "ready"  # for a worker
+    QUEUED = "queued"  # in SLURM's queue
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+
+
+class Cause(StrEnum):
+    """Why a job failed, as ``retry --cause`` takes it."""
+
+    WALLTIME = "walltime"
+    MEMORY = "memory"
+    NODE = "node"  # the node failed or SLURM lost it
+    KILLED = "killed"  # the process or SLURM job ended without a word
+    CANCELLED = "cancelled"  # by scancel
+    DISK = "disk"  # no space in the work directory
+    DATABASE = "database"  # lost on the way
+    SUBMISSION = "submission"  # SLURM refused the job
+    CONVERGENCE = "convergence"
+    ERROR = "error"  # any other exception: see the message
+
+
+#: Causes that say nothing against the calculation: such jobs are run again by the worker.
+TRANSIENT = frozenset({Cause.NODE, Cause.KILLED, Cause.CANCELLED, Cause.DATABASE, Cause.SUBMISSION})
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """One job of a campaign, without its inputs and outputs.
+
+    Attributes
+    ----------
+    uuid, name, step
+        Identity (content-derived), label and kind of step.
+    state
+        Where it stands.
+    cause, message
+        Why it failed, in one word (a :class:`Cause`) and in one line; empty where it did not.
+    queue
+        Queue of the profile.
+    metadata
+        The job's metadata: formula, source, surface_name, miller_index, result_identifiers, ...
+    tries
+        How often it was started.
+    """
+
+    uuid: str
+    name: str
+    step: str
+    state: JobState
+    cause: str = ""
+    message: str = ""
+    queue: str = ""
+    metadata: dict[str, Any] = field(default_factory=dict)
+    tries: int = 0
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+class Launcher(Protocol):
+    """A connected launcher; a context manager that closes its connections."""
+
+    def __enter__(self) -> Self:
+        """Return the launcher itself."""
+        ...
+
+    def __exit__(self, *exception: object) -> None:
+        """Close the connections."""
+        ...
+
+    def submit(self, flows: Iterable[Flow]) -> int:
+        """Add flows, routed to the queues of the profile; return how many were added."""
+        ...
+
+    def counts(self) -> dict[str, dict[JobState, int]]:
+        """Count the jobs by step and state, in one aggregation."""
+        ...
+
+    def jobs(
+        self,
+        uuids: Collection[str] | None = None,
+        states: Collection[JobState] | None = None,
+    ) -> Iterator[JobRecord]:
+        """Yield jobs, all by default, through projections that leave inputs and outputs out."""
+        ...
+
+    def rerun(self, uuids: Collection[str]) -> int:
+        """Make failed or cancelled jobs ready again; return how many."""
+        ...
+
+    def cancel(self, uuids: Collection[str] | None = None) -> int:
+        """End jobs that are not done, those in SLURM too; return how many."""
+        ...
+
+    def pause(self, uuids: Collection[str] | None = None) -> int:
+        """Hold jobs that have not started; return how many."""
+        ...
+
+    def resume(self, uuids: Collection[str] | None = None) -> int:
+        """Release held jobs; return how many."""
+        ...
+
+    def work(self, *, once: bool = False) -> None:
+        """Hand jobs to SLURM, notice what was lost and run it again, until interrupted.
+
+        Parameters
+        ----------
+        once
+            End when no job is waiting, ready, queued or running.
+        """
+        ...
+
+
+#: Launcher name to the function ``open_launcher(profile) -> Launcher`` of its module.
+LAUNCHERS = {
+    "fireworks": "surfalign.launchers.fireworks",
+    "remote": "surfalign.launchers.remote",
+}
+
+
+def open_launcher(profile: Profile) -> Launcher:
+    """Connect the launcher that a profile names.
+
+    Raises
+    ------
+    MissingDependencyError
+        When its package is not installed.
+    DatabaseUnreachableError
+        When its database does not answer.
+    """
+    module = import_module(LAUNCHERS[profile.launcher])
+    launcher: Launcher = module.open_launcher(profile)
+    return launcher
+
+
+def classify(error: str) -> Cause:
+    """Name the cause of a failure from its traceback.
+
+    Parameters
+    ----------
+    error
+        Traceback or message, the exception in the last lines.
+    """
+    last = "\n".join(error.strip().splitlines()[-3:])
+    for cause, marks in _MARKS.items():
+        if any(mark in last for mark in marks):
+            return cause
+    return Cause.ERROR
+
+
+_MARKS = {
+    Cause.DISK: ("No space left on device", "Disk quota exceeded", "OutOfDisk"),
+    Cause.MEMORY: ("MemoryError", "InsufficientMemoryError", "oom-kill", "Out of memory"),
+    Cause.DATABASE: (
+        "pymongo.errors.",
+        "ServerSelectionTimeoutError",
+        "AutoReconnect",
+        "DatabaseUnreachableError",
+    ),
+    Cause.KILLED: ("EngineKilledError", "SystemExit", "KeyboardInterrupt"),
+    Cause.CONVERGENCE: ("ConvergenceError",),
+}
+
+
+def last_line(error: str, length: int = 300) -> str:
+    """Return the line of a traceback that says what happened."""
+    lines = [line for line in error.strip().splitlines() if line.strip()]
+    return lines[-1].strip()[:length] if lines else ""

@@ -1,0 +1,353 @@
+"""Profiles: where a campaign runs. Database, launcher, engine commands and queues, from one YAML file.
+
+A profile stands under ``profiles:`` in ``surfalign.yaml``, or alone in a file of its own. It holds no
+secret: the address of the database, if it has a password, comes from ``SURFALIGN_DATABASE_URI`` or from
+a file that only its owner can read (``uri_file``).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+
+from surfalign.errors import ConfigurationError
+from surfalign.settings import Settings, load_settings, settings_file
+from surfalign.workflows.routing import STEPS
+
+#: Kinds of work that a profile may send to queues: the steps of the flow, and the learner's training.
+KINDS = (*STEPS, "training")
+#: Steps of seconds go where the bulk goes unless the profile says otherwise.
+FALLBACK = "default"
+_WALLTIME = re.compile(r"^(?:(\d+)-)?(\d{1,3}):([0-5]\d):([0-5]\d)$")
+
+
+def _walltime(text: str) -> str:
+    if not _WALLTIME.match(text):
+        raise ValueError("a walltime is written H:MM:SS or D-HH:MM:SS, in quotes")
+    return text
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Queue(_Model):
+    """What one kind of job asks SLURM for."""
+
+    cluster: str = Field(default="local", description="Cluster of the profile it belongs to")
+    partition: str = Field(description="SLURM partition")
+    nodes: int = Field(default=1, ge=1, description="Nodes of a job")
+    tasks: int = Field(default=1, ge=1, description="MPI processes of a job, all nodes together")
+    cores_per_task: int = Field(default=1, ge=1, description="Cores of a process")
+    gpus: int = Field(default=0, ge=0, description="GPUs of a node")
+    gpu_type: str | None = Field(default=None, description="Type of GPU as SLURM names it")
+    memory: float | None = Field(
+        default=None,
+        gt=0,
+        description="Memory of a node (GB)",
+        json_schema_extra={"unit": "GB"},
+    )
+    walltime: Annotated[str, AfterValidator(_walltime)] = Field(
+        default="4:00:00", description="Longest run, H:MM:SS or D-HH:MM:SS"
+    )
+    account: str | None = Field(default=None, description="Account that is charged")
+    qos: str | None = Field(default=None, description="Quality of service")
+    constraint: str | None = Field(default=None, description="Features of the nodes")
+    modules: tuple[str, ...] = Field(default=(), description="Modules to load")
+    environment: dict[str, str] = Field(default_factory=dict, description="Variables to export")
+    commands: tuple[str, ...] = Field(default=(), description="Shell lines to run before the job")
+    max_jobs: int = Field(default=100, ge=1, description="Most jobs in SLURM's queue at a time")
+    batch: int = Field(
+        default=1,
+        ge=1,
+        description="Jobs that one SLURM job runs one after the other (launcher remote)",
+    )
+
+    @property
+    def seconds(self) -> int:
+        """The walltime in seconds."""
+        match = _WALLTIME.match(self.walltime)
+        assert match is not None  # noqa: S101 (the validator saw to it)
+        days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+        return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+    @property
+    def gres(self) -> str | None:
+        """SLURM's generic resource of a node, e.g. ``gpu:a100:2``."""
+        if not self.gpus:
+            return None
+        return f"gpu:{self.gpu_type}:{self.gpus}" if self.gpu_type else f"gpu:{self.gpus}"
+
+
+class Cluster(_Model):
+    """A machine with a SLURM; ``host`` only where it is reached by ssh (launcher remote)."""
+
+    host: str | None = Field(default=None, description="Login node, reached by ssh; None is here")
+    user: str | None = Field(default=None, description="User there")
+    key_file: Path | None = Field(default=None, description="Private key of ssh")
+    work_directory: Path = Field(description="Where jobs run; shared by the nodes, absolute")
+    bin_directory: Path = Field(
+        default_factory=lambda: Path(sysconfig.get_path("scripts")),
+        description="bin directory of the Python environment there",
+    )
+    scheduler: Literal["slurm", "shell"] = Field(
+        default="slurm", description="shell runs jobs without a queue (launcher remote)"
+    )
+
+    @model_validator(mode="after")
+    def _absolute(self) -> Self:
+        if not self.work_directory.is_absolute():
+            raise ValueError(f"work_directory {self.work_directory} is not an absolute path")
+        return self
+
+
+class DatabaseAddress(_Model):
+    """Where results and job states are kept; without any address the settings decide."""
+
+    uri: str | None = Field(default=None, description="mongodb:// URI without a password")
+    uri_file: Path | None = Field(
+        default=None, description="File that holds the URI, readable by its owner only"
+    )
+    name: str | None = Field(default=None, description="Name of the database")
+
+    @model_validator(mode="after")
+    def _no_secret(self) -> Self:
+        if self.uri is not None and re.search(r"://[^/@]*:[^/]*@", self.uri):
+            raise ValueError(
+                "the URI holds a password, which does not belong in a profile: put the URI in "
+                "SURFALIGN_DATABASE_URI, or in a file of mode 600 named by uri_file"
+            )
+        if self.uri is not None and self.uri_file is not None:
+            raise ValueError("name the database by uri or by uri_file, not both")
+        return self
+
+
+class Engines(_Model):
+    """Commands that start engines on the compute nodes."""
+
+    gpaw: str | None = Field(
+        default=None, description="MPI launcher, e.g. 'srun -n {cores}'; None means mpirun"
+    )
+    vasp: str | None = Field(default=None, description="VASP's command, e.g. 'srun vasp_std'")
+
+
+class Profile(_Model):
+    """Everything that differs from one site to another."""
+
+    name: str
+    launcher: Literal["local", "fireworks", "remote"] = Field(description="Workflow manager")
+    database: DatabaseAddress = Field(default_factory=DatabaseAddress)
+    engines: Engines = Field(default_factory=Engines)
+    clusters: dict[str, Cluster] = Field(default_factory=dict)
+    queues: dict[str, Queue] = Field(default_factory=dict)
+    steps: dict[str, str] = Field(
+        default_factory=dict, description="Queue of each kind of step; 'default' for the others"
+    )
+    reruns: int = Field(
+        default=3, ge=0, description="How often a job that was lost or killed is started again"
+    )
+    poll_interval: float = Field(
+        default=30.0,
+        gt=0,
+        description="How often a worker looks at the database and at SLURM (s)",
+        json_schema_extra={"unit": "s"},
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.launcher == "local":
+            return self
+        if not self.queues:
+            raise ValueError("queues: at least one is needed")
+        for queue_name, queue in self.queues.items():
+            if queue.cluster not in self.clusters:
+                raise ValueError(
+                    f"queues.{queue_name}.cluster: '{queue.cluster}' is not among the clusters "
+                    f"({', '.join(self.clusters) or 'none'})"
+                )
+        for kind, queue_name in self.steps.items():
+            if kind not in (*KINDS, FALLBACK):
+                raise ValueError(f"steps.{kind}: unknown; one of {', '.join((*KINDS, FALLBACK))}")
+            if queue_name not in self.queues:
+                raise ValueError(
+                    f"steps.{kind}: '{queue_name}' is not among the queues "
+                    f"({', '.join(self.queues)})"
+                )
+        if FALLBACK not in self.steps and set(STEPS) - set(self.steps) and len(self.queues) > 1:
+            missing = [step for step in STEPS if step not in self.steps]
+            raise ValueError(f"steps: no queue for {', '.join(missing)}, and no '{FALLBACK}'")
+        if self.launcher == "fireworks":
+            for cluster_name, cluster in self.clusters.items():
+                if cluster.host is not None:
+                    raise ValueError(
+                        f"clusters.{cluster_name}.host: FireWorks does not use ssh; start "
+                        "'surfalign worker' on that machine, or take the launcher 'remote'"
+                    )
+        return self
+
+    def queue_of(self, kind: str) -> str:
+        """Return the name of the queue that runs a kind of step."""
+        return self.steps.get(kind) or self.steps.get(FALLBACK) or next(iter(self.queues))
+
+    def settings(self) -> Settings:
+        """Return the settings with this profile's database.
+
+        Raises
+        ------
+        ConfigurationError
+            When the file of the URI is missing or readable by others.
+        """
+        update: dict[str, Any] = {}
+        if self.database.name is not None:
+            update["database_name"] = self.database.name
+        if self.database.uri is not None:
+            update["database_uri"] = SecretStr(self.database.uri)
+        if self.database.uri_file is not None:
+            update["database_uri"] = SecretStr(read_secret(self.database.uri_file))
+        return load_settings().model_copy(update=update)
+
+    def environment(self, queue: Queue) -> dict[str, str]:
+        """Return the variables that a job of a queue sees."""
+        variables = {"SURFALIGN_CORES": str(queue.tasks)}
+        if queue.memory is not None:
+            variables["SURFALIGN_MEMORY_LIMIT"] = f"{queue.memory * queue.nodes:g}"
+        if queue.cores_per_task == 1:
+            variables["OMP_NUM_THREADS"] = "1"
+        if self.engines.gpaw is not None:
+            variables["SURFALIGN_MPI_COMMAND"] = self.engines.gpaw
+        if self.engines.vasp is not None:
+            variables["ATOMATE2_VASP_CMD"] = self.engines.vasp
+        return variables | queue.environment
+
+
+def read_secret(path: Path) -> str:
+    """Read a file that nobody but its owner may read.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is missing, empty, or its mode lets others read it.
+    """
+    path = path.expanduser()
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigurationError(
+            f"the file {path} cannot be read: {error.strerror}",
+            "a file that holds the URI of the database",
+            "correct uri_file in the profile",
+        ) from error
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigurationError(
+            f"the file {path} can be read by others (mode {stat.S_IMODE(mode):o})",
+            "mode 600, because it holds a password",
+            f"chmod 600 {path}",
+        )
+    if not text:
+        raise ConfigurationError(f"the file {path} is empty", "the URI of the database", "fill it")
+    return text
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+    temporary.replace(path)
+
+
+def load_profile(name: str) -> Profile:
+    """Read a profile by its name in the settings file, or from a file of its own.
+
+    Parameters
+    ----------
+    name
+        Name under ``profiles:``, or path of a YAML file that holds one profile.
+
+    Raises
+    ------
+    ConfigurationError
+        When there is no such profile, or a key or value of it is wrong; names the first one.
+    """
+    path = Path(name).expanduser()
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        return _validated(path.stem, _read_yaml(path), str(path))
+    known = load_settings().profiles
+    where = str(settings_file() or "surfalign.yaml")
+    if name not in known:
+        raise ConfigurationError(
+            f"there is no profile '{name}'",
+            f"one of {', '.join(known)}" if known else f"'profiles:' in {where}, or a YAML file",
+            "see docs/how-to/profiles.md for templates",
+        )
+    return _validated(name, known[name], where)
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"the profile {path} cannot be read: {error.strerror}", "a YAML file", "check the path"
+        ) from error
+    except yaml.YAMLError as error:
+        raise ConfigurationError(
+            f"the profile {path} is no YAML: {error}", "keys and values", "mend that line"
+        ) from error
+
+
+def _validated(name: str, content: Any, where: str) -> Profile:
+    if not isinstance(content, dict):
+        raise ConfigurationError(
+            f"the profile '{name}' in {where} holds no keys", "launcher, queues, ...", "fill it in"
+        )
+    try:
+        return Profile.model_validate({"name": name, **content})
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            message = f"unknown key; one of {', '.join(_keys(first['loc']))}"
+        raise ConfigurationError(
+            f"profile '{name}': {place + ': ' if place else ''}{message}",
+            "a profile as in docs/how-to/profiles.md",
+            f"mend {where}",
+        ) from None
+
+
+def _keys(location: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that are possible where an unknown one was found."""
+    models: dict[int | str, type[BaseModel]] = {
+        "queues": Queue,
+        "clusters": Cluster,
+        "database": DatabaseAddress,
+        "engines": Engines,
+    }
+    model = models.get(location[0], Profile) if len(location) > 1 else Profile
+    return list(model.model_fields)
+
+
+def python_of(cluster: Cluster) -> Path:
+    """Return the Python of a cluster's environment."""
+    return cluster.bin_directory / Path(sys.executable).name
