@@ -202,7 +202,7 @@ class GpawDielectricMaker(GpawMaker):
             atoms = plain_copy(structure)
             answer = calculator.request("dielectric", atoms)
             record = calculation_record(
-                calculator, atoms, "dielectric", xc="PBEsol + ALDA", answer=answer
+                calculator, atoms, "dielectric", xc=f"PBEsol + {answer['kernel']}", answer=answer
             )
             return DielectricDocument(
                 structure=structure, calculation=record, **results_of(answer, DielectricDocument)
