@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -14,22 +15,54 @@ from pydantic import ValidationError
 from pymongo.errors import BulkWriteError
 
 from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
+from surfalign.stores.fields import large_fields
+from surfalign.stores.jobstore import completion_times, outputs
+from surfalign.stores.levels import LEVELS_VERSION
+from surfalign.stores.recomputation import can_recompute, recompute
 
 logger = logging.getLogger(__name__)
 
-#: Documents carry structures and curves (some 100 kB): few at a time.
+#: Results looked at in one go.
 CHUNK_SIZE = 50
+#: Results whose documents are held in memory at a time; those of the steps are some 100 kB each.
+BATCH_SIZE = 10
 DUPLICATE_KEY = 11000
+_LARGE = frozenset(large_fields(SurfaceLevelsDocument))
+
+
+@dataclass(frozen=True)
+class BuildItem:
+    """A result to be built.
+
+    Parameters
+    ----------
+    job
+        The store's document of the job that aligned the levels.
+    steps
+        Outputs of the steps by name, where the levels are to be computed again; else None.
+    built_from
+        Which versions of the sources these are.
+    """
+
+    job: dict[str, Any]
+    steps: dict[str, dict[str, Any]] | None
+    built_from: dict[str, Any]
 
 
 class SurfaceLevelsBuilder(Builder):
-    """Copy every :class:`SurfaceLevelsDocument` among the jobs' outputs to the store of results.
+    """Bring the store of results up to date with the outputs of the jobs.
 
     The target holds, for each identifier, the best of its sources: one with numbers before a failed
-    one, then the youngest. Which source a result came from is stored with it (``built_from``), so that
-    a pass is incremental: it rewrites a result only where its best source is another one or was
-    updated. maggma's MapBuilder needs one key for both sides and compares truncated times; its
-    GroupBuilder overlooks updated sources. Neither fits.
+    one, then the youngest. With a result is stored what it was built from (``built_from``): job, times
+    of completion of the job and of every step behind it, version of the formulas. A pass compares
+    these and rewrites a result only where one differs, so a pass is incremental and can be repeated.
+
+    The levels of the aligning job are taken over where it used today's formulas on today's documents
+    of the steps. Otherwise they are computed again from the stored documents, potentials included, by
+    the function that the job calls: a mended formula needs no new DFT.
+
+    maggma's MapBuilder needs one key for both sides and compares truncated times; its GroupBuilder
+    overlooks updated sources. Neither fits.
 
     Parameters
     ----------
@@ -38,40 +71,58 @@ class SurfaceLevelsBuilder(Builder):
     surface_levels
         The store of results, with ``identifier`` as its key.
     chunk_size
-        Documents held in memory at a time.
+        Results compared at a time.
+    recompute_all
+        Whether all levels are computed again from the documents of the steps.
     """
 
-    def __init__(self, jobs: JobStore, surface_levels: Store, chunk_size: int = CHUNK_SIZE) -> None:
+    def __init__(
+        self,
+        jobs: JobStore,
+        surface_levels: Store,
+        chunk_size: int = CHUNK_SIZE,
+        recompute_all: bool = False,
+    ) -> None:
         self.jobs = jobs
         self.surface_levels = surface_levels
+        self.recompute_all = recompute_all
         super().__init__(sources=[jobs], targets=[surface_levels], chunk_size=chunk_size)
 
-    def get_items(self) -> Iterator[dict[str, Any]]:
-        """Yield the job documents whose result is missing in the target or out of date."""
+    def get_items(self) -> Iterator[BuildItem]:
+        """Yield the results that are missing in the target or out of date, with their sources."""
         for chunk in grouper(self._best_sources(), self.chunk_size):
+            steps = {uuid for source in chunk for uuid in _provenance(source).values()}
+            times = completion_times(self.jobs, steps)
             built = {
                 result["identifier"]: result.get("built_from")
                 for result in self.surface_levels.query(
-                    {"identifier": {"$in": [source["identifier"] for source in chunk]}},
+                    {"identifier": {"$in": [source["output"]["identifier"] for source in chunk]}},
                     properties={"identifier": 1, "built_from": 1, "_id": 0},
                 )
             }
-            for source in chunk:
-                if built.get(source["identifier"]) == source["built_from"]:
-                    continue
-                uuid, index = source["built_from"]["uuid"], source["built_from"]["index"]
-                job = self.jobs.query_one({"uuid": uuid, "index": index})
-                if job is not None:  # deleted meanwhile
-                    yield job
+            stale = [
+                (source, built_from, before)
+                for source in chunk
+                for built_from in [_built_from(source, times)]
+                for before in [built.get(source["output"]["identifier"])]
+                if self.recompute_all or before != built_from
+            ]
+            for batch in grouper(stale, BATCH_SIZE):
+                yield from self._items(batch)
 
-    def process_item(self, item: dict[str, Any]) -> dict[str, Any] | None:
-        """Return the result of a job document, or None where it does not fit the schema."""
+    def process_item(self, item: BuildItem) -> dict[str, Any] | None:
+        """Return the result, or None where the job's output does not fit the schema."""
+        output = item.job["output"]
+        # Structures and curves are checked by those who read them: decoding them takes long.
+        small = {name: value for name, value in output.items() if name not in _LARGE}
         try:
-            SurfaceLevelsDocument.model_validate(item["output"])
+            SurfaceLevelsDocument.model_validate(small)
+            if item.steps is not None:
+                output = recompute(output, item.steps)
         except ValidationError as error:
-            logger.warning("Output of job %s is no valid result: %s", item["uuid"], error)
+            logger.warning("Output of job %s is no valid result: %s", item.job["uuid"], error)
             return None
-        return {**item["output"], "built_from": _built_from(item)}
+        return {**output, "built_from": item.built_from}
 
     def update_targets(self, items: list[dict[str, Any]]) -> None:
         """Insert or replace by identifier."""
@@ -98,8 +149,8 @@ class SurfaceLevelsBuilder(Builder):
         self.jobs.connect()
         self.surface_levels.connect()
         written = 0
-        for chunk in grouper(self.get_items(), self.chunk_size):
-            results = [result for job in chunk if (result := self.process_item(job)) is not None]
+        for batch in grouper(self.get_items(), BATCH_SIZE):
+            results = [result for item in batch if (result := self.process_item(item)) is not None]
             self.update_targets(results)
             written += len(results)
         return written
@@ -114,12 +165,54 @@ class SurfaceLevelsBuilder(Builder):
                 "output.identifier": 1,
                 "output.state": 1,
                 "output.created_at": 1,
+                "output.provenance": 1,
             },
             sort={"output.identifier": 1},
         )
         for identifier, sources in groupby(candidates, lambda job: job["output"].get("identifier")):
             if identifier is not None:
-                yield {"identifier": identifier, "built_from": _built_from(_best(sources))}
+                yield _best(sources)
+
+    def _items(
+        self, stale: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]]
+    ) -> Iterator[BuildItem]:
+        """Fetch the documents of a few results."""
+        found = self.jobs.query({"uuid": {"$in": [source["uuid"] for source, _, _ in stale]}})
+        jobs = {(job["uuid"], job["index"]): job for job in found}
+        present = [
+            (job, built_from, self._is_outdated(job, built_from, before))
+            for source, built_from, before in stale
+            # Deleted meanwhile?
+            if (job := jobs.get((source["uuid"], source["index"]))) is not None
+        ]
+        needed = {uuid for job, _, old in present if old for uuid in _provenance(job).values()}
+        documents = outputs(self.jobs, needed)
+        for job, built_from, outdated in present:
+            steps = {
+                step: documents[uuid]
+                for step, uuid in _provenance(job).items()
+                if uuid in documents
+            }
+            computable = outdated and can_recompute(job["output"], steps)
+            if outdated and not computable:
+                logger.info("The steps behind %s are not stored any more", job["uuid"])
+            yield BuildItem(job, steps if computable else None, built_from)
+
+    def _is_outdated(
+        self, job: dict[str, Any], built_from: dict[str, Any], before: dict[str, Any] | None
+    ) -> bool:
+        """Ask whether the job's own levels are not those of today's formulas and steps."""
+        output = job["output"]
+        if output.get("state") == ResultState.FAILED:
+            return False
+        if self.recompute_all or output.get("levels_version") != LEVELS_VERSION:
+            return True
+        before = before or {}
+        if _source(before) == _source(built_from) and before.get("steps") != built_from["steps"]:
+            return True
+        # Clocks of several machines: an hour's difference costs a needless computation at worst.
+        completed = job.get("completed_at") or ""
+        return any(time > completed for time in built_from["steps"].values())
 
 
 def _best(sources: Iterable[dict[str, Any]]) -> dict[str, Any]:
@@ -138,6 +231,23 @@ def _best(sources: Iterable[dict[str, Any]]) -> dict[str, Any]:
     return max(sources, key=rank)
 
 
-def _built_from(job: dict[str, Any]) -> dict[str, Any]:
-    """Return what identifies one version of a job's output."""
-    return {"uuid": job["uuid"], "index": job["index"], "completed_at": job.get("completed_at")}
+def _provenance(job: dict[str, Any]) -> dict[str, str]:
+    return job["output"].get("provenance") or {}
+
+
+def _built_from(job: dict[str, Any], times: dict[str, str]) -> dict[str, Any]:
+    """Return what identifies one version of all the sources of a result."""
+    return {
+        "uuid": job["uuid"],
+        "index": job["index"],
+        "completed_at": job.get("completed_at"),
+        "levels_version": LEVELS_VERSION,
+        "steps": {
+            step: times[uuid] for step, uuid in sorted(_provenance(job).items()) if uuid in times
+        },
+    }
+
+
+def _source(built_from: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """Return which version of which job's output."""
+    return built_from.get("uuid"), built_from.get("index"), built_from.get("completed_at")

@@ -63,7 +63,9 @@ class Correction(Document):
     """One setting that error recovery changed, and why."""
 
     stage: str = Field(description="Calculation of the step that failed, e.g. 'relax1'")
-    handler: str = Field(description="Who corrected: a custodian handler, 'retry' or 'continuation'")
+    handler: str = Field(
+        description="Who corrected: a custodian handler, 'retry' or 'continuation'"
+    )
     errors: list[str] = Field(description="What was wrong")
     actions: list[str] = Field(description="What was changed, e.g. 'INCAR: ALGO = All'")
 
@@ -318,6 +320,9 @@ class SurfaceLevelsDocument(Document):
     area: float | None = quantity("angstrom^2", "Area of one face", default=None)
     slab_thickness: float | None = quantity("angstrom", "Slab thickness", default=None)
     vacuum_thickness: float | None = quantity("angstrom", "Vacuum thickness", default=None)
+    bulk_repeat: float | None = quantity(
+        "angstrom", "Period of the bulk along the normal", default=None
+    )
     bulk_structure: Structure | None = Field(
         default=None, description="Bulk cell of the band edges"
     )
@@ -341,6 +346,9 @@ class SurfaceLevelsDocument(Document):
     timings: list[StepTiming] = Field(default_factory=list, description="Cost of every step")
     provenance: dict[str, str] = Field(
         default_factory=dict, description="Step name to the uuid of the job that made it"
+    )
+    levels_version: int = Field(
+        default=0, description="Version of the formulas between the steps and the levels"
     )
     created_at: datetime = Field(
         default_factory=lambda: datetime.now(UTC), description="When the result was made, UTC"

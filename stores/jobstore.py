@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from jobflow import JobStore
+from maggma.utils import grouper
+
+#: Uuids in one query.
+GROUP_SIZE = 1000
 
 
 def finished_uuids(jobstore: JobStore, uuids: Iterable[str]) -> set[str]:
@@ -20,10 +25,54 @@ def finished_uuids(jobstore: JobStore, uuids: Iterable[str]) -> set[str]:
     uuids
         Identifiers of jobs.
     """
-    wanted = list(uuids)
-    if not wanted:
-        return set()
-    found = jobstore.query(
-        {"uuid": {"$in": wanted}, "output": {"$ne": None}}, properties={"uuid": 1, "_id": 0}
-    )
-    return {document["uuid"] for document in found}
+    return {document["uuid"] for document in _finished(jobstore, uuids, {"uuid": 1, "_id": 0})}
+
+
+def completion_times(jobstore: JobStore, uuids: Iterable[str]) -> dict[str, str]:
+    """Return when the finished ones among some jobs completed: ISO text, of the machine's local time.
+
+    It tells one version of an output from another; times of different machines do not compare.
+
+    Parameters
+    ----------
+    jobstore
+        A connected store.
+    uuids
+        Identifiers of jobs.
+    """
+    projection = {"uuid": 1, "index": 1, "completed_at": 1, "_id": 0}
+    latest = _latest(_finished(jobstore, uuids, projection))
+    return {uuid: str(document.get("completed_at")) for uuid, document in latest.items()}
+
+
+def outputs(jobstore: JobStore, uuids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the stored outputs of the finished ones among some jobs, by uuid.
+
+    Parameters
+    ----------
+    jobstore
+        A connected store.
+    uuids
+        Identifiers of jobs; few, as all outputs are held in memory.
+    """
+    found = _latest(_finished(jobstore, uuids, {"uuid": 1, "index": 1, "output": 1, "_id": 0}))
+    return {uuid: document["output"] for uuid, document in found.items()}
+
+
+def _finished(
+    jobstore: JobStore, uuids: Iterable[str], projection: dict[str, int]
+) -> Iterator[dict[str, Any]]:
+    for group in grouper(sorted(set(uuids)), GROUP_SIZE):
+        yield from jobstore.query(
+            {"uuid": {"$in": group}, "output": {"$ne": None}}, properties=projection
+        )
+
+
+def _latest(documents: Iterable[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the document of highest index of each uuid: a job may have been replaced."""
+    latest: dict[str, dict[str, Any]] = {}
+    for document in documents:
+        known = latest.get(document["uuid"])
+        if known is None or known["index"] < document["index"]:
+            latest[document["uuid"]] = document
+    return latest

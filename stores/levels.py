@@ -30,6 +30,10 @@ from surfalign.stores.documents import (
     SurfaceLevelsDocument,
 )
 
+#: Raised when a formula or a tolerance below changes: the builder then computes all results again,
+#: from the stored documents of the steps.
+LEVELS_VERSION = 1
+
 #: Cations whose spin-orbit splitting moves band edges by more than about 0.1 eV.
 _SPIN_ORBIT_ELEMENTS = frozenset({"Pb", "Bi", "Tl", "Hg", "W"})
 
@@ -143,6 +147,7 @@ def surface_levels(
             macroscopic_average=(smooth.values - step.vacuum_level).tolist(),
         ),
         provenance=dict(provenance or {}),
+        levels_version=LEVELS_VERSION,
         **_method(steps),
     )
 
@@ -163,6 +168,7 @@ def describe(surface: SurfaceDescription) -> dict[str, object]:
         "area": surface.area,
         "slab_thickness": surface.slab_thickness,
         "vacuum_thickness": surface.vacuum_thickness,
+        "bulk_repeat": surface.bulk_repeat,
     }
 
 

@@ -1,0 +1,100 @@
+"""The levels of a stored result, computed again from the stored documents of its steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from monty.json import jsanitize
+
+from surfalign.errors import SurfalignError
+from surfalign.stores.documents import (
+    BandEdgesDocument,
+    BulkDocument,
+    DielectricDocument,
+    Document,
+    ErrorRecord,
+    ResultState,
+    SlabPotentialDocument,
+    SlabRelaxationDocument,
+    SurfaceDescription,
+    SurfaceLevelsDocument,
+)
+from surfalign.stores.levels import SurfaceSteps, surface_levels
+
+_DOCUMENTS: dict[str, type[Document]] = {
+    "bulk": BulkDocument,
+    "dielectric": DielectricDocument,
+    "band_edges": BandEdgesDocument,
+    "oriented_bulk": BulkDocument,
+    "slab_relaxation": SlabRelaxationDocument,
+    "slab_potential": SlabPotentialDocument,
+}
+_REQUIRED = frozenset({"bulk", "band_edges", "oriented_bulk", "slab_potential"})
+#: Fields of a result that say which surface it is, under the names of the surface's description.
+_DESCRIPTION = (
+    "formula", "space_group_symbol", "space_group_number", "source", "miller_index", "termination",
+    "termination_label", "bulk_repeat", "slab_thickness", "vacuum_thickness", "area", "n_atoms",
+)  # fmt: skip
+
+
+def can_recompute(result: Mapping[str, Any], steps: Mapping[str, Any]) -> bool:
+    """Ask whether all is there that the levels are computed from.
+
+    Parameters
+    ----------
+    result
+        A result as it is stored.
+    steps
+        Stored outputs of its steps by name.
+    """
+    needed = _REQUIRED | set(result.get("provenance") or {})
+    # Results of the first version lack the period.
+    return needed <= set(steps) and result.get("bulk_repeat") is not None
+
+
+def recompute(result: Mapping[str, Any], steps: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the result with levels by today's formulas, as it is to be stored.
+
+    Identifier, provenance and time of creation stay. Where today's formulas refuse the documents, the
+    result is a failed one with the reason.
+
+    Parameters
+    ----------
+    result
+        A result as it is stored, with numbers.
+    steps
+        Stored outputs of its steps by name (:func:`can_recompute`).
+    """
+    documents: dict[str, Any] = {
+        step: _DOCUMENTS[step].model_validate(output)
+        for step, output in steps.items()
+        if step in _DOCUMENTS
+    }
+    surface = SurfaceDescription(
+        identifier=result["surface_identifier"],
+        name=result["surface_name"],
+        slab=result["unrelaxed_slab_structure"],
+        oriented_bulk=documents["oriented_bulk"].structure,
+        **{name: result[name] for name in _DESCRIPTION},
+    )
+    try:
+        levels = surface_levels(
+            SurfaceSteps(surface=surface, **documents), result["identifier"], result["provenance"]
+        )
+    except SurfalignError as error:
+        levels = _refused(result, error)
+    plain: dict[str, Any] = jsanitize(levels, strict=True, enum_values=True, allow_bson=True)
+    return plain | {"created_at": result["created_at"]}
+
+
+def _refused(result: Mapping[str, Any], error: SurfalignError) -> SurfaceLevelsDocument:
+    kept = {name: result[name] for name in _DESCRIPTION}
+    for name in ("identifier", "surface_name", "surface_identifier", "functional", "quality",
+                 "relaxed", "engine", "provenance"):  # fmt: skip
+        kept[name] = result[name]
+    return SurfaceLevelsDocument(
+        state=ResultState.FAILED,
+        error=ErrorRecord(error=type(error).__name__, message=str(error), step="alignment"),
+        **kept,
+    )
