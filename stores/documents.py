@@ -70,6 +70,31 @@ class Correction(Document):
     actions: list[str] = Field(description="What was changed, e.g. 'INCAR: ALGO = All'")
 
 
+class ArchivedFile(Document):
+    """A raw file that is kept, compressed."""
+
+    name: str = Field(description="Path below the archive's folder, e.g. 'hybrid/OUTCAR.gz'")
+    sha256: str = Field(description="SHA-256 of the file before compression")
+    n_bytes: int = Field(description="Its size before compression, bytes")
+
+
+class RawArchive(Document):
+    """Where the raw files of a step are kept."""
+
+    path: str = Field(description="Folder of this step, absolute, on the machine that ran it")
+    files: list[ArchivedFile] = Field(description="What it holds")
+
+
+class ArrayReference(Document):
+    """A large array that a document names instead of holding it (see stores/blobs.py)."""
+
+    name: str = Field(description="What it is, e.g. 'electrostatic_potential'")
+    unit: str = Field(description="Unit of its values")
+    shape: list[int] = Field(description="Its shape")
+    dtype: str = Field(description="Its number type, e.g. 'float32'")
+    sha256: str = Field(description="SHA-256 of the stored bytes: where the blob store finds it")
+
+
 class CalculationRecord(Document):
     """How one step was computed: engine, settings, versions, cost."""
 
@@ -100,6 +125,12 @@ class CalculationRecord(Document):
     )
     corrections: list[Correction] = Field(
         default_factory=list, description="What error recovery changed on the way, in order"
+    )
+    archive: RawArchive | None = Field(
+        default=None, description="Raw files of the engine, where they are kept"
+    )
+    arrays: list[ArrayReference] = Field(
+        default_factory=list, description="Large arrays of this step in the blob store"
     )
 
 
@@ -349,6 +380,12 @@ class SurfaceLevelsDocument(Document):
     )
     levels_version: int = Field(
         default=0, description="Version of the formulas between the steps and the levels"
+    )
+    corrections: list[Correction] = Field(
+        default_factory=list, description="What error recovery changed in its steps"
+    )
+    archives: dict[str, str] = Field(
+        default_factory=dict, description="Step name to the folder of its raw files"
     )
     created_at: datetime = Field(
         default_factory=lambda: datetime.now(UTC), description="When the result was made, UTC"

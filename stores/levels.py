@@ -231,6 +231,14 @@ def _method(steps: SurfaceSteps) -> dict[str, object]:
         "engine_version": main.engine_version,
         "code_versions": versions,
         "settings": settings,
+        "corrections": [
+            correction.model_copy(update={"stage": f"{name} {correction.stage}".strip()})
+            for name, record in records.items()
+            for correction in record.corrections
+        ],
+        "archives": {
+            name: record.archive.path for name, record in records.items() if record.archive
+        },
         "settings_hash": hashlib.sha256(
             json.dumps(settings, sort_keys=True, default=str).encode()
         ).hexdigest(),
