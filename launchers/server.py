@@ -25,9 +25,19 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError
 
 from surfalign.errors import DatabaseUnreachableError, MissingDependencyError
+from surfalign.launchers.server_process import (
+    HOST,
+    ServerState,
+    end,
+    free_port,
+    is_free,
+    is_running,
+    listens,
+    option,
+)
 from surfalign.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -36,27 +46,12 @@ if TYPE_CHECKING:
     from surfalign.stores.database import Database
 
 PROGRAM = "secantusd-py"
-HOST = "127.0.0.1"
 USER = "surfalign"
 #: A crash with a long log is replayed before the server answers.
 READY_TIMEOUT = 60.0
 #: A starter waits this long for another one, which may itself wait for a replay.
 LOCK_TIMEOUT = 90.0
-STOP_TIMEOUT = 20.0
-#: Two clocks make up a creation time; they can drift apart by this much (s).
-CLOCK_TOLERANCE = 5.0
 PORT_ATTEMPTS = 5
-
-
-class ServerState(BaseModel):
-    """What the state file remembers of the process."""
-
-    pid: int
-    created: float
-    port: int
-    hostname: str
-    #: Whether it waits for its first user, and is open to everyone until then.
-    initial: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,7 +125,7 @@ class LocalServer:
             state = self._running()
             if state is not None and state.initial:
                 # Its starter was killed; nobody works with it, as its URI was never given out.
-                _end(state.pid, by_force=True)
+                end(state.pid, by_force=True)
                 state = None
             if state is not None:
                 self._wait_until_ready(state)
@@ -151,7 +146,7 @@ class LocalServer:
             state = self._running()
             if state is None:
                 return False
-            _end(state.pid)
+            end(state.pid)
             return True
 
     def status(self) -> ServerStatus:
@@ -175,7 +170,7 @@ class LocalServer:
         """Start a process on the remembered port, or on another one where that is taken."""
         program = _program()
         remembered = self._remembered()
-        port = remembered.port if remembered and _is_free(remembered.port) else _free_port()
+        port = remembered.port if remembered and is_free(remembered.port) else free_port()
         if not self._password_file.exists():
             self._create_user(program)
         for _ in range(PORT_ATTEMPTS):
@@ -183,9 +178,9 @@ class LocalServer:
             state = self._spawn(program, port, "--auth")
             if state is not None and self._becomes_ready(state):
                 return state
-            if _is_free(port):
+            if is_free(port):
                 break
-            port = _free_port()  # somebody took it between our look and the server's bind
+            port = free_port()  # somebody took it between our look and the server's bind
         elsewhere = ""
         if remembered is not None and remembered.hostname != socket.gethostname():
             elsewhere = f", or stop the server that may still run on {remembered.hostname}"
@@ -198,7 +193,7 @@ class LocalServer:
     def _create_user(self, program: str) -> None:
         """Give the storage its only user; a server that asks for passwords cannot be given the first."""
         log_start = self._log_size()
-        state = self._spawn(program, _free_port())
+        state = self._spawn(program, free_port())
         if state is None or not self._becomes_ready(state):
             raise DatabaseUnreachableError(
                 f"the local database server did not start: {self._last_words(log_start)}",
@@ -212,7 +207,7 @@ class LocalServer:
                 client["admin"].command("dropUser", user["user"])
             client["admin"].command("createUser", USER, pwd=password, roles=["root"])
         # What it acknowledged is on the disk, and a polite end takes seconds.
-        _end(state.pid, by_force=True)
+        end(state.pid, by_force=True)
         self._write(self._password_file, password)
 
     def _spawn(self, program: str, port: int, *options: str) -> ServerState | None:
@@ -264,20 +259,20 @@ class LocalServer:
         """Wait until the process answers; return False where it ended or takes too long."""
         deadline = time.monotonic() + READY_TIMEOUT
         while time.monotonic() < deadline:
-            if not _is_running(state):
+            if not is_running(state):
                 return False
             # What answers may be a stranger on the port, which ours is about to find taken.
-            if _listens(state) and self._answers(state):
+            if listens(state) and self._answers(state):
                 return True
             time.sleep(0.05)
-        _end(state.pid)
+        end(state.pid)
         return False
 
     def _wait_until_ready(self, state: ServerState) -> None:
         """Wait for a process that another starter launched."""
         deadline = time.monotonic() + READY_TIMEOUT
         while not self._answers(state):
-            if time.monotonic() > deadline or not _is_running(state):
+            if time.monotonic() > deadline or not is_running(state):
                 raise DatabaseUnreachableError(
                     f"the local database server (process {state.pid}) runs and does not answer "
                     f"on {HOST}:{state.port}, or cannot use its storage in {self.storage}",
@@ -291,7 +286,7 @@ class LocalServer:
     def _running(self) -> ServerState | None:
         """Return the state of the running process, whoever started it, or None."""
         state = self._remembered()
-        if state is not None and _is_running(state):
+        if state is not None and is_running(state):
             return state
         if not self.storage.is_dir():
             return None
@@ -306,8 +301,8 @@ class LocalServer:
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 command = process.cmdline()
-                if _option(command, "--storage-path") == str(self.storage):
-                    port = _option(command, "--port")
+                if option(command, "--storage-path") == str(self.storage):
+                    port = option(command, "--port")
                     return ServerState(
                         pid=process.pid,
                         created=process.create_time(),
@@ -431,7 +426,7 @@ def open_database(
     return connect(settings)
 
 
-# --- processes and ports -----------------------------------------------------------------------
+# --- asking a server ---------------------------------------------------------------------------
 
 
 def answers(uri: str, timeout: float = 2.0) -> bool:
@@ -474,73 +469,6 @@ def _program() -> str:
             f"{sys.executable} -m pip install 'surfalign[local]', or set SURFALIGN_DATABASE_URI",
         )
     return path
-
-
-def _is_running(state: ServerState) -> bool:
-    """Compare the living process with the remembered one; a pid alone may be somebody else's."""
-    try:
-        process = psutil.Process(state.pid)
-        return (
-            state.hostname == socket.gethostname()
-            and abs(process.create_time() - state.created) < CLOCK_TOLERANCE
-            and process.status() != psutil.STATUS_ZOMBIE
-        )
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _listens(state: ServerState) -> bool:
-    """Ask whether the process itself listens on its port."""
-    with suppress(psutil.NoSuchProcess):
-        return any(
-            connection.laddr.port == state.port
-            for connection in psutil.Process(state.pid).net_connections()
-            if connection.status == psutil.CONN_LISTEN
-        )
-    return False
-
-
-def _end(pid: int, by_force: bool = False) -> None:
-    """End a process: politely first, so that the storage is closed, then by force."""
-    with suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        for signal in (process.kill,) if by_force else (process.terminate, process.kill):
-            signal()
-            deadline = time.monotonic() + STOP_TIMEOUT
-            while time.monotonic() < deadline:
-                # A zombie has ended, whenever init gets round to it.
-                if process.status() == psutil.STATUS_ZOMBIE:
-                    return
-                time.sleep(0.02)
-        raise DatabaseUnreachableError(
-            f"process {pid} of the local database cannot be ended",
-            "an end within seconds",
-            "look at the machine's disk and at the process",
-        )
-
-
-def _option(command: list[str], name: str) -> str | None:
-    """Return the value that follows an option of a command line."""
-    with suppress(ValueError, IndexError):
-        return command[command.index(name) + 1]
-    return None
-
-
-def _is_free(port: int) -> bool:
-    """Ask whether a server could listen on the loopback port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def _size(directory: Path) -> float:

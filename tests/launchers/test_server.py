@@ -20,6 +20,7 @@ from pymongo.errors import OperationFailure
 
 from surfalign.errors import DatabaseUnreachableError, MissingDependencyError
 from surfalign.launchers import server as server_module
+from surfalign.launchers import server_process
 from surfalign.launchers.server import HOST, LocalServer, ServerState
 from surfalign.settings import load_settings
 from surfalign.stores.database import errors_named
@@ -147,7 +148,7 @@ def test_a_start_that_was_killed_while_it_made_the_user_is_repeated(
         raise KeyboardInterrupt(str(pid))
 
     with monkeypatch.context() as patch:
-        patch.setattr(server_module, "_end", killed)
+        patch.setattr(server_module, "end", killed)
         with pytest.raises(KeyboardInterrupt, match=r"\d+"):
             new_server.start()
     left_open = new_server.status()
@@ -289,7 +290,7 @@ def test_a_hung_server_is_an_error_and_can_be_stopped(
     server.start()
     pid = server.status().pid or 0
     monkeypatch.setattr(server_module, "READY_TIMEOUT", 0.5)
-    monkeypatch.setattr(server_module, "STOP_TIMEOUT", 0.5)
+    monkeypatch.setattr(server_process, "STOP_TIMEOUT", 0.5)
     os.kill(pid, signal.SIGSTOP)
 
     assert server.status().running
@@ -330,7 +331,7 @@ def test_documents_acknowledged_before_the_disk_was_full_are_kept(
         pytest.skip("the server does not start under a limit on the size of files")
     acknowledged = set()
     monkeypatch.setattr(server_module, "READY_TIMEOUT", 0.5)
-    monkeypatch.setattr(server_module, "STOP_TIMEOUT", 0.5)
+    monkeypatch.setattr(server_process, "STOP_TIMEOUT", 0.5)
 
     def fill() -> None:
         with pymongo.MongoClient[dict[str, str]](uri, socketTimeoutMS=10_000) as client:
