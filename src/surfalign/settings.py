@@ -71,6 +71,48 @@ class Settings(BaseSettings):
         default=None,
         description="Launcher of parallel engine processes, with {cores}; None means mpirun",
     )
+    wall_time: float | None = Field(
+        default=None,
+        gt=0,
+        description="Time the queue gives this process (s); None asks SLURM, where it runs the job",
+        json_schema_extra={"unit": "s"},
+    )
+    vasp_gpu_command: str | None = Field(
+        default=None,
+        description="Command of a VASP for GPUs, taken where GPUs are visible; others: atomate2's",
+    )
+    vasp_run_directory: Path | None = Field(
+        default=None,
+        description="Where VASP runs (scratch); None means the folder of the job",
+    )
+    vasp_potcar_spec: bool = Field(
+        default=False,
+        description="Write POTCAR.spec instead of POTCAR (for tests; VASP cannot run)",
+    )
+    vasp_polling_time: float = Field(
+        default=10.0,
+        gt=0,
+        description="How often custodian looks whether VASP has ended (s)",
+        json_schema_extra={"unit": "s"},
+    )
+    vasp_monitor_time: float = Field(
+        default=300.0,
+        gt=0,
+        description="How often custodian looks for errors while VASP runs (s)",
+        json_schema_extra={"unit": "s"},
+    )
+    vasp_frozen_after: float = Field(
+        default=21600.0,
+        gt=0,
+        description="Silence after which a VASP counts as hung (s)",
+        json_schema_extra={"unit": "s"},
+    )
+    vasp_checkpoint_before: float = Field(
+        default=900.0,
+        gt=0,
+        description="How long before the wall time ends VASP is asked to stop (s)",
+        json_schema_extra={"unit": "s"},
+    )
     profiles: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
         description="Where campaigns run: queues and launchers by name (docs/how-to/profiles.md)",
