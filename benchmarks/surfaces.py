@@ -1,119 +1,74 @@
 """Compare surfalign's surfaces with pymatgen's SlabGenerator: completeness and speed, one core.
 
 Both see the same crystals (random, seed stated, the seven crystal systems in turn) in the same
-process. For pymatgen every slab is kept that is symmetric, nonpolar (with guessed oxidation states)
-and stoichiometric; each of these must be found by surfalign too (StructureMatcher on slabs of equal
-thickness). Example::
+process, one after the other. Of SlabGenerator's slabs those count that are symmetric, nonpolar (with
+guessed oxidation states) and stoichiometric; each must be found by surfalign too (StructureMatcher on
+slabs of equal thickness). Every fifth crystal is compared up to index 2 as well. SlabGenerator has a
+time budget for each crystal; where it is cut, both are timed on the orientations that it did.
 
-    python benchmarks/surfaces.py crystals.json.gz --crystals 300 --max-sites 40 --out surfaces.jsonl
-    python benchmarks/surfaces.py --summary surfaces.jsonl
+Each crystal is one line of the record; the same command goes on where it stopped. Examples::
 
-The input is a JSON list of records with ``structure`` (or ``structure_pbesol``) and an identifier.
+    python benchmarks/surfaces.py crystals.json.gz --crystals 300 --out surfaces.jsonl
+    python benchmarks/surfaces.py --out surfaces.jsonl --summary
+    python benchmarks/surfaces.py crystals.json.gz --out surfaces.jsonl --beyond 20
+
+The input is a JSON list of records with ``structure`` (or ``structure_pbesol``), ``nsites``,
+``space_group`` and an identifier.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import random
-import signal
 import sys
 import time
 import warnings
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pymatgen.analysis.structure_matcher import StructureMatcher
-from pymatgen.core import Lattice, Structure
-from pymatgen.core.surface import SlabGenerator, get_symmetrically_distinct_miller_indices
+from pymatgen.core import Structure
+from pymatgen.core.surface import get_symmetrically_distinct_miller_indices
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
-
-from surfalign.physics.orientations import convert_miller_index, nonpolar_orientations
-from surfalign.physics.slabs import SurfaceSlab, survey_orientation
-from surfalign.physics.symmetry import symmetrize
-
-SLAB, VACUUM = 12.0, 15.0
-MATCHER = StructureMatcher(
-    ltol=0.02, stol=0.05, angle_tol=1.0, primitive_cell=True, scale=False, attempt_supercell=False
+from slab_generator import (
+    SLAB,
+    VACUUM,
+    Index,
+    crystal_system,
+    load,
+    own_counterpart,
+    proof,
+    run_slab_generator,
 )
 
+from surfalign.physics.orientations import (
+    canonical_miller_index,
+    convert_miller_index,
+    nonpolar_orientations,
+)
+from surfalign.physics.slabs import SurfaceSlab, survey_orientation
+from surfalign.physics.symmetry import SymmetricCrystal, symmetrize
 
-class TimeLimitError(Exception):
-    """The reference took too long for one crystal."""
-
-
-def load(path: Path, max_sites: int, seed: int) -> list[tuple[str, Structure]]:
-    with gzip.open(path, "rt") as stream:
-        records = json.load(stream)
-    by_system: dict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
-    for index, record in enumerate(records):
-        data = record.get("structure") or record.get("structure_pbesol")
-        if data and record.get("nsites", 0) <= max_sites:
-            name = str(record.get("mp_id", index))
-            by_system[crystal_system(int(record["space_group"]))].append((name, data))
-    chance = random.Random(seed)
-    for members in by_system.values():
-        chance.shuffle(members)
-    # One of each system in turn, so that any number of crystals holds all seven.
-    turns = zip(*(by_system[s] for s in sorted(by_system)), strict=False)
-    return [(name, Structure.from_dict(data)) for turn in turns for name, data in turn]
-
-
-def crystal_system(number: int) -> str:
-    limits = [(2, "triclinic"), (15, "monoclinic"), (74, "orthorhombic"), (142, "tetragonal"),
-              (167, "trigonal"), (194, "hexagonal"), (230, "cubic")]  # fmt: skip
-    return next(name for limit, name in limits if number <= limit)
-
-
-def upright(slab: Structure) -> Structure:
-    """Return a slab with c along its normal: the same atoms, an equal cell for both codes."""
-    a, b, _ = slab.lattice.matrix
-    normal = np.cross(a, b) / np.linalg.norm(np.cross(a, b))
-    heights = slab.cart_coords @ normal
-    thickness = float(np.ptp(heights))
-    lattice = Lattice([a, b, normal * (thickness + VACUUM)])
-    shift = normal * (0.5 * VACUUM - heights.min())
-    species = [
-        site.specie.element if hasattr(site.specie, "element") else site.specie for site in slab
-    ]
-    return Structure(lattice, species, slab.cart_coords + shift, coords_are_cartesian=True)
-
-
-def reference_slabs(
-    structure: Structure, max_index: int
-) -> tuple[dict[tuple[int, ...], list], int]:
-    """Run SlabGenerator as its users do; return what is symmetric, nonpolar and stoichiometric."""
-    formula = structure.composition.reduced_formula
-    found, total = {}, 0
-    for index in get_symmetrically_distinct_miller_indices(structure, max_index):
-        generator = SlabGenerator(
-            structure, index, SLAB, VACUUM, primitive=True, lll_reduce=True, center_slab=True
-        )
-        slabs = generator.get_slabs()
-        total += len(slabs)
-        found[index] = [
-            slab
-            for slab in slabs
-            if slab.composition.reduced_formula == formula
-            and not slab.is_polar()
-            and slab.is_symmetric()
-        ]
-    return found, total
+#: Every n-th crystal is compared up to index 2.
+DEEP = 5
 
 
 def own_slabs(
-    structure: Structure, max_index: int, corrugated: bool
-) -> tuple[list[SurfaceSlab], int]:
+    structure: Structure | SymmetricCrystal,
+    max_index: int = 1,
+    corrugated: bool = True,
+    indices: list[Index] | None = None,
+) -> list[SurfaceSlab]:
+    """Return surfalign's surfaces, their pymatgen structures made: as much as SlabGenerator does."""
     crystal = symmetrize(structure)
-    orientations = nonpolar_orientations(crystal, max_index)
+    if indices is None:
+        indices = [o.miller_index for o in nonpolar_orientations(crystal, max_index)]
     slabs = []
-    for orientation in orientations:
+    for index in indices:
         survey = survey_orientation(
             crystal,
-            orientation.miller_index,
+            index,
             slab_thickness=SLAB,
             vacuum_thickness=VACUUM,
             corrugated=corrugated,
@@ -121,71 +76,141 @@ def own_slabs(
         slabs += survey.slabs
     for slab in slabs:
         _ = slab.slab
-    return slabs, len(orientations)
+    return slabs
 
 
-def is_found(structure: Structure, index: tuple[int, ...], slab: Structure) -> bool:
-    """Whether one of surfalign's slabs of this orientation and thickness is the same."""
-    target = upright(slab)
-    thickness = target.lattice.c - VACUUM
-    standard = convert_miller_index(structure, index)
-    candidates = survey_orientation(
-        structure, standard, slab_thickness=thickness - 0.02, vacuum_thickness=VACUUM
-    ).slabs
-    return any(MATCHER.fit(upright(c.slab), target) for c in candidates)
+def timed_slabs(structure: Structure, **options: Any) -> tuple[list[SurfaceSlab], float]:
+    start = time.process_time()
+    slabs = own_slabs(structure, **options)
+    return slabs, time.process_time() - start
 
 
-def compare(name: str, structure: Structure, max_index: int, limit: int) -> dict[str, Any]:
-    conventional = SpacegroupAnalyzer(structure).get_conventional_standard_structure()
-    plain = conventional.copy()
-    guesses = conventional.composition.oxi_state_guesses(max_sites=-1)
+def conventional_cell(structure: Structure) -> tuple[Structure, Structure | None, dict]:
+    """Return pymatgen's conventional cell, plain and with oxidation states (None: no guess)."""
+    plain = SpacegroupAnalyzer(structure).get_conventional_standard_structure()
+    guesses = plain.composition.oxi_state_guesses(max_sites=-1)
     if not guesses:
-        return {"id": name, "skipped": "no oxidation states"}
-    conventional.add_oxidation_state_by_element(guesses[0])
-    start = time.process_time()
-    own_slabs(plain, max_index, corrugated=False)
-    planar_time = time.process_time() - start
-    start = time.process_time()
-    slabs, n_orientations = own_slabs(plain, max_index, corrugated=True)
-    own_time = time.process_time() - start
-    record = {
-        "id": name, "formula": plain.composition.reduced_formula, "sites": len(structure),
-        "conventional_sites": len(plain), "space_group": slabs[0].space_group_number if slabs else 0,
-        "max_index": max_index, "orientations": n_orientations, "slabs": len(slabs),
-        "types": {p: sum(s.polarity == p for s in slabs) for p in "ABC"}, "seconds": own_time, "planar_seconds": planar_time,
+        return plain, None, {}
+    charged = plain.copy()
+    charged.add_oxidation_state_by_element(guesses[0])
+    return plain, charged, guesses[0]
+
+
+def compare(name: str, structure: Structure, depth: int, budget: float) -> dict[str, Any]:
+    """Compare one crystal: all orientations whose largest index is ``depth``."""
+    plain, charged, _ = conventional_cell(structure)
+    if charged is None:
+        return {"id": name, "depth": depth, "skipped": "no oxidation states"}
+    indices = [
+        index
+        for index in get_symmetrically_distinct_miller_indices(plain, depth)
+        if max(map(abs, index)) == depth
+    ]
+    random.Random(name).shuffle(indices)
+    run = run_slab_generator(charged, indices, budget)
+    crystal = symmetrize(plain)
+    standard = [
+        canonical_miller_index(crystal, convert_miller_index(plain, index)) for index in run.indices
+    ]
+    done = list(dict.fromkeys(standard))
+    planar, planar_seconds = timed_slabs(plain, indices=done, corrugated=False)
+    slabs, seconds = timed_slabs(plain, indices=done)
+    found = [own_counterpart(crystal, plain, i, s) for i, s in run.accepted]
+    return {
+        "id": name, "depth": depth, "formula": plain.composition.reduced_formula,
+        "space_group": crystal.space_group_number, "sites": len(crystal.numbers),
+        "conventional_sites": len(plain), "orientations": len(indices), "orientations_cut": run.left,
+        "miller_indices": [list(i) for i in done],
+        "slabs": len(slabs), "types": {p: sum(s.polarity == p for s in slabs) for p in "ABC"},
+        "seconds": seconds, "planar_seconds": planar_seconds, "planar_slabs": len(planar),
+        "reference_seconds": run.seconds, "reference_slabs": run.n_slabs,
+        "reference_accepted": len(run.accepted),
+        "matched": sorted({s.name for s in found if s}),
+        "missed": [
+            {"index": i, "slab": s.as_dict()}
+            for (i, s), own in zip(run.accepted, found, strict=True) if own is None
+        ],
     }  # fmt: skip
-    signal.alarm(limit)
-    try:
-        start = time.process_time()
-        reference, total = reference_slabs(conventional, max_index)
-        record["reference_seconds"] = time.process_time() - start
-        signal.alarm(0)
-        accepted = [(index, slab) for index, members in reference.items() for slab in members]
-        record |= {"reference_slabs": total, "reference_accepted": len(accepted)}
-        missed = [(i, s) for i, s in accepted if not is_found(plain, i, s)]
-        record["missed"] = [
-            {"index": i, "formula": s.composition.formula, "slab": s.as_dict()} for i, s in missed
-        ]
-    except TimeLimitError:
-        record["timed_out"] = limit
-    finally:
-        signal.alarm(0)
-    return record
+
+
+def run_all(arguments: argparse.Namespace) -> None:
+    """Compare crystals until there are enough; append each to the record."""
+    done = {(r["id"], r["depth"]): r for r in read(arguments.out)}
+    crystals = load(arguments.data, arguments.max_sites, arguments.seed)
+    own_slabs(crystals[0][1])  # imports and first calls are no part of the comparison
+    n_compared = 0
+    with arguments.out.open("a") as stream:
+        for name, structure in crystals:
+            if n_compared == arguments.crystals:
+                break
+            deep = n_compared % DEEP == 0
+            for depth in (1, 2) if deep else (1,):
+                if (name, depth) not in done:
+                    record = compare(name, structure, depth, arguments.limit)
+                    done[name, depth] = record
+                    stream.write(json.dumps(record) + "\n")
+                    stream.flush()
+                    _tell(n_compared, record)
+                if "skipped" in done[name, depth]:
+                    break
+            n_compared += "skipped" not in done[name, 1]
+            if time.process_time() > arguments.budget:
+                break
+
+
+def _tell(number: int, record: dict[str, Any]) -> None:
+    shown = {k: v for k, v in record.items() if k not in ("missed", "matched", "miller_indices")}
+    print(number, shown, "MISSED" if record.get("missed") else "", file=sys.stderr)
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def summarize(path: Path) -> None:
-    records = [json.loads(line) for line in path.read_text().splitlines()]
-    done = [r for r in records if "missed" in r]
-    for key, what in (("planar_seconds", "types A and B"), ("seconds", "types A, B and C")):
-        ratios = np.array([r["reference_seconds"] / r[key] for r in done])
-        cost = np.array([1e3 * r[key] / max(r["orientations"], 1) for r in done])
-        print(
-            f"{what}: speed-up median {np.median(ratios):.0f}, smallest {ratios.min():.1f}; "
-            f"ms per orientation median {np.median(cost):.1f}, largest {cost.max():.0f}"
-        )
-    print(f"reference accepted {sum(r['reference_accepted'] for r in done)}, "
-          f"missed {sum(len(r['missed']) for r in done)}")  # fmt: skip
-    print("slabs by type", {p: sum(r["types"][p] for r in done) for p in "ABC"})
+    """Print what the record holds."""
+    records = read(path)
+    for depth in (1, 2):
+        done = [r for r in records if r["depth"] == depth and "missed" in r]
+        if not done:
+            continue
+        skipped = sum(r["depth"] == depth and "skipped" in r for r in records)
+        systems = sorted({crystal_system(r["space_group"]) for r in done})
+        cut = [r for r in done if r["orientations_cut"]]
+        print(f"index {depth}: {len(done)} crystals ({skipped} skipped), {len(systems)} systems, "
+              f"{sum(r['orientations'] for r in done)} orientations, cut by the time budget: "
+              f"{sum(r['orientations_cut'] for r in done)} of {len(cut)} crystals")  # fmt: skip
+        accepted = sum(r["reference_accepted"] for r in done)
+        missed = sum(len(r["missed"]) for r in done)
+        types = {p: sum(r["types"][p] for r in done) for p in "ABC"}
+        matched = sum(len(r["matched"]) for r in done)
+        print(f"  SlabGenerator: {accepted} accepted of {sum(r['reference_slabs'] for r in done)} "
+              f"slabs; missed {missed}; surfalign: {types}, of which matched {matched}")  # fmt: skip
+        timed = [r for r in done if r["reference_seconds"] > 0 and r["miller_indices"]]
+        for key, what in (("planar_seconds", "types A and B"), ("seconds", "types A, B and C")):
+            ratios = np.array([r["reference_seconds"] / r[key] for r in timed])
+            cost = np.array([1e3 * r[key] / len(r["miller_indices"]) for r in timed])
+            print(f"  {what}: faster by {np.median(ratios):.0f} (median), {ratios.min():.1f} (least); "
+                  f"ms per orientation {np.median(cost):.1f} (median), {cost.max():.0f} (most)")  # fmt: skip
+
+
+def prove(arguments: argparse.Namespace) -> None:
+    """Draw surfaces that SlabGenerator did not yield, and judge them by pymatgen alone."""
+    pool = []
+    for record in read(arguments.out):
+        if "missed" in record:
+            pool += [(record["id"], n) for n in range(record["slabs"] - len(record["matched"]))]
+    structures = dict(load(arguments.data, arguments.max_sites, arguments.seed))
+    records = {(r["id"], r["depth"]): r for r in read(arguments.out) if "missed" in r}
+    print(f"{len(pool)} surfaces beyond SlabGenerator's")
+    for name, number in random.Random(arguments.seed).sample(pool, arguments.beyond):
+        plain, _, states = conventional_cell(structures[name])
+        record = records[name, 1]
+        slabs = own_slabs(plain, indices=[(h, k, l) for h, k, l in record["miller_indices"]])
+        beyond = [s for s in slabs if s.name not in record["matched"]]
+        surface = beyond[number % len(beyond)]
+        others = [s for s in slabs if s is not surface and s.miller_index == surface.miller_index]
+        print(json.dumps({"id": name, **proof(surface, others, states)}))
 
 
 def main() -> None:
@@ -195,34 +220,20 @@ def main() -> None:
     parser.add_argument("data", nargs="?", type=Path)
     parser.add_argument("--crystals", type=int, default=300)
     parser.add_argument("--max-sites", type=int, default=40)
-    parser.add_argument("--max-index", type=int, default=1)
     parser.add_argument("--seed", type=int, default=20)
-    parser.add_argument("--limit", type=int, default=60, help="seconds for pymatgen per crystal")
-    parser.add_argument("--budget", type=float, default=1e9, help="CPU seconds for everything")
+    parser.add_argument("--limit", type=float, default=15, help="SlabGenerator's CPU s per crystal")
+    parser.add_argument("--budget", type=float, default=1e9, help="CPU seconds of this command")
     parser.add_argument("--out", type=Path, default=Path("surfaces.jsonl"))
-    parser.add_argument("--summary", type=Path)
+    parser.add_argument("--summary", action="store_true", help="only print the summary")
+    parser.add_argument("--beyond", type=int, default=0, help="judge so many further surfaces")
     arguments = parser.parse_args()
-    if arguments.summary:
-        summarize(arguments.summary)
-        return
-
-    def stop(*_: object) -> None:
-        raise TimeLimitError
-
-    signal.signal(signal.SIGALRM, stop)
     warnings.simplefilter("ignore")
-    crystals = load(arguments.data, arguments.max_sites, arguments.seed)[: arguments.crystals]
-    symmetrize(crystals[0][1])  # imports and first calls are not part of the comparison
-    with arguments.out.open("w") as stream:
-        for number, (name, structure) in enumerate(crystals, 1):
-            record = compare(name, structure, arguments.max_index, arguments.limit)
-            stream.write(json.dumps(record) + "\n")
-            stream.flush()
-            print(number, {k: v for k, v in record.items() if k != "missed"},
-                  "MISSED" if record.get("missed") else "", file=sys.stderr)  # fmt: skip
-            if time.process_time() > arguments.budget:
-                break
-    summarize(arguments.out)
+    if arguments.beyond:
+        prove(arguments)
+    else:
+        if not arguments.summary:
+            run_all(arguments)
+        summarize(arguments.out)
 
 
 if __name__ == "__main__":

@@ -110,7 +110,12 @@ class BandAlignmentMaker(Maker):
         formula = structure.composition.reduced_formula
         for step, name in zip(jobs, _bulk_step_names(eps is not None), strict=True):
             step.name = f"{formula} {name}"
-            step.metadata |= {"formula": formula, "source": source, "step": name}
+            step.metadata |= {
+                "formula": formula,
+                "source": source,
+                "step": name,
+                "crystal": bulk.uuid,
+            }
         return Flow([*jobs], output=surfaces.output, name=f"{formula} {self.name}")
 
 
@@ -163,7 +168,7 @@ class SurfacesMaker(Maker):
             slab_thickness=self.engine.slab_thickness,
             vacuum_thickness=self.engine.vacuum_thickness,
         )
-        surfaces = _named(surfaces, self.surface_names)
+        surfaces = named_surfaces(surfaces, self.surface_names)
         flows = [
             surface_jobs(
                 self.engine,
@@ -188,7 +193,9 @@ class SurfacesMaker(Maker):
         return Response(output=output, addition=remaining) if remaining else Response(output=output)
 
 
-def _named(surfaces: list[SurfaceDescription], names: list[str] | None) -> list[SurfaceDescription]:
+def named_surfaces(
+    surfaces: list[SurfaceDescription], names: list[str] | None
+) -> list[SurfaceDescription]:
     """Keep the surfaces that are asked for by name.
 
     Raises
@@ -265,6 +272,7 @@ def surface_jobs(
             "formula": surface.formula,
             "source": surface.source,
             "step": name,
+            "crystal": parent,
             "surface_name": surface.name,
             "miller_index": list(surface.miller_index),
             "termination": surface.termination,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +29,8 @@ Examples:
     surfalign run TiO2-rutile --hkl 1,1,0 --hkl 1,0,0 --json levels.json --figure figures
 
     surfalign run my-oxide.cif --max-index 1 --functional hse06
+
+    surfalign run SrTiO3 --surface "SrTiO3(100)-C-SrO/TiO2-1" --no-relax
 """
 
 
@@ -52,6 +55,10 @@ def run(
     ] = None,
     max_index: Annotated[
         int | None, typer.Option(min=1, max=3, help="All nonpolar orientations up to this index.")
+    ] = None,
+    surface: Annotated[
+        list[str] | None,
+        typer.Option(help="Only the surface of this name; repeatable.", metavar="NAME"),
     ] = None,
     functional: Annotated[
         str, typer.Option(help="Band edges by ddh, hse06, pbe0 or pbesol.")
@@ -99,7 +106,8 @@ def run(
         engine, quality=quality, functional=functional, equation_of_state=fit_volume
     )
     makers = [
-        _maker(crystal, chosen_engine, indices, max_index, relax, not force) for crystal in crystals
+        _maker(crystal, chosen_engine, indices, max_index, surface, relax, not force)
+        for crystal in crystals
     ]
     from surfalign.launchers.server import open_database
 
@@ -148,22 +156,39 @@ def parse_miller_index(text: str) -> tuple[int, int, int]:
     return h, k, l
 
 
+def _index_in_name(name: str) -> tuple[int, int, int]:
+    """Return the orientation that the name of a surface, e.g. ``MgO(1-10)-A``, holds."""
+    found = re.search(r"\(((?:-?\d){3}|-?\d+(?:,-?\d+){2})\)-[ABC]", name)
+    if found is None:
+        raise ConfigurationError(
+            f"'{name}' is no name of a surface",
+            "a name such as MgO(100)-A",
+            "copy one from 'surfalign surfaces TARGET'",
+        )
+    text = found.group(1)
+    h, k, l = re.findall(r"-?\d+", text) if "," in text else re.findall(r"-?\d", text)
+    return int(h), int(k), int(l)
+
+
 def _maker(
     crystal: Crystal,
     engine: Engine,
     indices: list[tuple[int, int, int]],
     max_index: int | None,
+    names: list[str] | None,
     relax: bool,
     reuse: bool,
 ) -> BandAlignmentMaker:
     """Build the flow's maker and check, before anything is computed, that the surfaces exist."""
-    from surfalign.workflows.flows import BandAlignmentMaker
+    from surfalign.workflows.flows import BandAlignmentMaker, named_surfaces
     from surfalign.workflows.jobs import describe_surfaces
 
     chosen = indices
-    if not indices and max_index is None and crystal.default_orientation is not None:
+    if names and not indices and max_index is None:
+        chosen = [_index_in_name(name) for name in names]
+    elif not indices and max_index is None and crystal.default_orientation is not None:
         chosen = [crystal.default_orientation]
-    describe_surfaces(
+    found = describe_surfaces(
         crystal.structure,
         source=crystal.source,
         miller_indices=chosen,
@@ -171,10 +196,12 @@ def _maker(
         slab_thickness=engine.slab_thickness,
         vacuum_thickness=engine.vacuum_thickness,
     )
+    named_surfaces(found, names)
     return BandAlignmentMaker(
         engine=engine,
         miller_indices=chosen or None,
         max_index=max_index,
+        surface_names=names,
         relax_slabs=relax,
         reuse=reuse,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 import toy_engine
 from typer.testing import CliRunner, Result
 
+from surfalign.errors import SurfalignError
 from surfalign.launchers.cli.main import app
 from surfalign.launchers.server import LocalServer
 from surfalign.stores.database import Database
@@ -61,6 +63,31 @@ def test_a_run_writes_table_json_figures_and_store(database: Database, tmp_path:
     assert len(names) == 4
     assert all(path.stat().st_size > 10_000 for path in figures.iterdir())
     assert {d["identifier"] for d in stored(database)} == {d["identifier"] for d in documents}
+
+
+@pytest.mark.usefixtures("toy", "database")
+def test_a_surface_is_chosen_by_its_name(tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    name = "SrTiO3(100)-C-TiO2/SrO-2"
+    result = surfalign("run", "SrTiO3", "--surface", name, "--engine", "toy", "--json", str(out))
+    assert result.exit_code == 0, result.output
+    (document,) = json.loads(out.read_text())
+    assert document["surface_name"] == name
+    assert document["miller_index"] == [1, 0, 0]
+
+
+@pytest.mark.usefixtures("toy")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("SrTiO3-C", "'SrTiO3-C' is no name of a surface"),
+        ("SrTiO3(110)-A", r"there is no surface SrTiO3\(110\)-A"),
+    ],
+)
+def test_unknown_names_of_surfaces_end_the_run_at_once(name: str, message: str) -> None:
+    result = surfalign("run", "SrTiO3", "--surface", name, "--engine", "toy")
+    assert isinstance(result.exception, SurfalignError)
+    assert re.search(message, str(result.exception))
 
 
 @pytest.mark.usefixtures("toy")
