@@ -1,0 +1,326 @@
+"""Fitting an ensemble: one member for each fold, finished members kept, several at a time.
+
+A network's members are fitted in processes of their own, each on one thread. What a member needs and
+what it gives goes through files, so that a run that was killed finds its finished members again, and the
+unfinished ones find their checkpoints.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import BaseModel
+
+from surfalign.errors import LearnerError
+from surfalign.ml.calibration import Calibration
+from surfalign.ml.domain import Domain, atomic_descriptions
+from surfalign.ml.ensemble import DOMAIN_SHARE, Ensemble
+from surfalign.ml.learners import (
+    FittedModel,
+    LearnerKind,
+    TrainingData,
+    configuration_of,
+    fit_model,
+    restore_model,
+    with_fidelity,
+)
+from surfalign.ml.splits import FOLDS, formula_fold, hold_out
+from surfalign.ml.weights import read_parts, write_parts
+from surfalign.stores.datasets import FrozenDataset, read_dataset, write_dataset
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from surfalign.stores.learning_records import SurfaceRecord
+
+#: Share of a member's formulas that decide when its training stops.
+VALIDATION_SHARE = 0.1
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One member to fit.
+
+    Attributes
+    ----------
+    kind
+        Kind of the model.
+    configuration
+        Its configuration, fidelity resolved.
+    fold
+        The fold that it must not see.
+    seed
+        Of everything random.
+    """
+
+    kind: LearnerKind
+    configuration: BaseModel
+    fold: int
+    seed: int
+
+
+def main_fidelity(dataset: FrozenDataset) -> str:
+    """Return the fidelity of the most labels of surfaces, else of sets; of equals the first by name."""
+    own = [label for record in dataset.records for label in record.labels]
+    totals: dict[str, float] = dict.fromkeys(sorted(dataset.fidelities), 0.0)
+    for label in own or dataset.set_labels:
+        totals[label.fidelity] += label.weight
+    return max(totals, key=lambda key: totals[key])
+
+
+def fit_ensemble(
+    dataset: FrozenDataset,
+    kind: LearnerKind,
+    configuration: BaseModel,
+    *,
+    directory: Path,
+    seed: int = 0,
+    workers: int = 1,
+    on_progress: Progress | None = None,
+) -> Ensemble:
+    """Fit all members, calibrate them, and set the bounds of the domain.
+
+    Parameters
+    ----------
+    dataset
+        What to learn from.
+    kind, configuration
+        Which model.
+    directory
+        For what is finished and for checkpoints; the same call finds it again.
+    seed
+        Of everything random.
+    workers
+        Members of a network that are fitted at a time.
+    on_progress
+        Called with a line now and then.
+
+    Raises
+    ------
+    EmptyDatasetError
+        When a property has no label.
+    LearnerError
+        When the process of a member ends without a result.
+    """
+    say = on_progress or (lambda line: None)
+    configuration, fidelity = with_fidelity(configuration, main_fidelity(dataset))
+    tasks = [Task(kind, configuration, fold, seed + fold) for fold in range(FOLDS)]
+    blind = [fold for fold in range(FOLDS) if _others(dataset, fold)]
+    if kind is LearnerKind.LSOAP:
+        members = _fit_in_processes(dataset, tasks, directory, workers, say)
+    else:
+        members = [fit_member(dataset, task, directory, say) for task in tasks]
+    ensemble = Ensemble(
+        kind=kind,
+        members=tuple(members),
+        blind_folds=frozenset(blind),
+        fidelity=fidelity,
+        domain=Domain.of(
+            [atomic_descriptions(record.structure) for record in dataset.records], dataset.elements
+        ),
+    )
+    say("calibrating")
+    return calibrate(ensemble, dataset)
+
+
+def calibrate(ensemble: Ensemble, dataset: FrozenDataset) -> Ensemble:
+    """Return the ensemble with intervals and domain threshold from its out-of-fold predictions."""
+    records = dataset.records
+    scores = blind_scores(records)
+    folds = np.array([formula_fold(record.formula) for record in records])
+    predicted = ensemble.predict_blind(records)
+    calibrations = {}
+    for name in ensemble.members[0].predict([records[0].structure])[0].values:
+        labels = target_labels(records, name, ensemble.fidelity)
+        errors = predicted.get(name, np.full(len(records), np.nan)) - labels
+        known = np.isfinite(errors) & np.isfinite(scores)
+        calibrations[name] = Calibration.fit(errors[known], folds[known], scores[known])
+    finite = scores[np.isfinite(scores)]
+    # Below ten scores no percentile means anything; unknown elements are flagged all the same.
+    threshold = float(np.quantile(finite, DOMAIN_SHARE)) if len(finite) >= 10 else np.inf
+    return replace(
+        ensemble,
+        calibrations=calibrations,
+        domain=replace(ensemble.domain, threshold=threshold),
+    )
+
+
+def blind_scores(records: Sequence[SurfaceRecord]) -> NDArray[np.float64]:
+    """Return the domain score of each record against the other folds; NaN where these are empty."""
+    described = [atomic_descriptions(record.structure) for record in records]
+    folds = np.array([formula_fold(record.formula) for record in records])
+    scores = np.full(len(records), np.nan)
+    for fold in range(FOLDS):
+        own, others = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+        if len(own) and len(others):
+            domain = Domain.of([described[i] for i in others], frozenset())
+            scores[own] = domain.scores([described[i] for i in own])
+    return scores
+
+
+def target_labels(
+    records: Sequence[SurfaceRecord], name: str, fidelity: str
+) -> NDArray[np.float64]:
+    """Return the labels of a property at a fidelity, shape (n_records,); NaN where there is none."""
+    return np.array(
+        [
+            next(
+                (l.value for l in record.labels if l.name == name and l.fidelity == fidelity),
+                np.nan,
+            )
+            for record in records
+        ]
+    )
+
+
+def fit_member(
+    dataset: FrozenDataset, task: Task, directory: Path, on_progress: Progress
+) -> FittedModel:
+    """Fit one member in this process."""
+    data = member_data(dataset, task)
+    on_progress(f"member {task.fold + 1} of {FOLDS}: {len(data.everything)} surfaces")
+    return fit_model(
+        task.configuration,
+        task.kind,
+        data,
+        directory=directory / f"member-{task.fold}",
+        seed=task.seed,
+        on_progress=lambda line: on_progress(f"member {task.fold + 1} of {FOLDS}: {line}"),
+    )
+
+
+def member_data(dataset: FrozenDataset, task: Task) -> TrainingData:
+    """Return what a member may see: all but its fold, or everything where nothing else is there."""
+    records = _others(dataset, task.fold) or list(dataset.records)
+    names = {record.name for record in records}
+    set_labels = [s for s in dataset.set_labels if names.issuperset(s.members)]
+    if task.kind is not LearnerKind.LSOAP:
+        return TrainingData(records, (), set_labels)
+    try:
+        split = hold_out(records, VALIDATION_SHARE, task.seed)
+    except LearnerError:  # one formula only
+        return TrainingData(records, (), set_labels)
+    validation = [records[i] for i in split.test]
+    train = [records[i] for i in split.train]
+    kept = {record.name for record in train}
+    return TrainingData(train, validation, [s for s in set_labels if kept.issuperset(s.members)])
+
+
+def _others(dataset: FrozenDataset, fold: int) -> list[SurfaceRecord]:
+    return [record for record in dataset.records if formula_fold(record.formula) != fold]
+
+
+def _fit_in_processes(
+    dataset: FrozenDataset, tasks: Sequence[Task], directory: Path, workers: int, say: Progress
+) -> list[FittedModel]:
+    folder = directory / _fingerprint(dataset, tasks)
+    folder.mkdir(parents=True, exist_ok=True)
+    frozen = folder / "data.dataset.json.gz"
+    write_dataset(dataset, frozen)
+    with ThreadPoolExecutor(max(workers, 1)) as pool:
+        futures = [pool.submit(_fit_in_process, frozen, task, folder, say) for task in tasks]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _fit_in_process(frozen: Path, task: Task, folder: Path, say: Progress) -> FittedModel:
+    target = folder / f"member-{task.fold}.safetensors"
+    if not target.is_file():
+        _run_worker(frozen, task, folder, target, say)
+    parts, tensors = read_parts(target)
+    return restore_model(task.kind, parts["configuration"], parts["metadata"], tensors)
+
+
+def _run_worker(frozen: Path, task: Task, folder: Path, target: Path, say: Progress) -> None:
+    request = {
+        "dataset": str(frozen),
+        "kind": task.kind.value,
+        "configuration": task.configuration.model_dump(mode="json"),
+        "fold": task.fold,
+        "seed": task.seed,
+        "directory": str(folder),
+        "target": str(target),
+    }
+    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    errors = folder / f"member-{task.fold}.log"
+    with (
+        errors.open("w") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", "surfalign.ml.fitting"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=os.environ | threads,
+        ) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(request) + "\n")
+        process.stdin.flush()
+        # The pipe stays open: when this process dies, the worker sees its end.
+        for line in process.stdout:
+            say(line.rstrip())
+        process.wait()
+    if process.returncode != 0 or not target.is_file():
+        last = errors.read_text().strip().splitlines()
+        raise LearnerError(
+            f"the process that fitted member {task.fold + 1} ended with code "
+            f"{process.returncode}: {last[-1] if last else 'nothing said'}",
+            "a fitted member",
+            f"read {errors}; the same command goes on from the last checkpoint",
+        )
+
+
+def _fingerprint(dataset: FrozenDataset, tasks: Sequence[Task]) -> str:
+    """Return a name for this data set, configuration and seed."""
+    from surfalign import __version__
+
+    content = [dataset.digest, __version__, tasks[0].kind.value, tasks[0].seed]
+    text = json.dumps([*content, tasks[0].configuration.model_dump(mode="json")], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _end_with_parent() -> None:
+    """End this process when the other end of its standard input is gone."""
+    sys.stdin.read()
+    os._exit(1)
+
+
+def _work() -> None:
+    """Fit the member that standard input asks for."""
+    request: dict[str, Any] = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    kind = LearnerKind(request["kind"])
+    task = Task(
+        kind, configuration_of(kind, request["configuration"]), request["fold"], request["seed"]
+    )
+    dataset = read_dataset(Path(request["dataset"]))
+    model = fit_member(
+        dataset, task, Path(request["directory"]), lambda line: print(line, flush=True)
+    )
+    parts = {
+        "configuration": model.configuration.model_dump(mode="json"),
+        "metadata": model.metadata,
+    }
+    tensors = {name: np.asarray(tensor) for name, tensor in model.tensors().items()}
+    write_parts(Path(request["target"]), parts, tensors)
+
+
+if __name__ == "__main__":
+    _work()
