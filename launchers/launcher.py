@@ -12,8 +12,11 @@ from enum import StrEnum
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from surfalign.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from datetime import datetime
+    from threading import Event
 
     from jobflow import Flow
 
@@ -128,13 +131,15 @@ class Launcher(Protocol):
         """Release held jobs; return how many."""
         ...
 
-    def work(self, *, once: bool = False) -> None:
+    def work(self, *, once: bool = False, stop: Event | None = None) -> None:
         """Hand jobs to SLURM, notice what was lost and run it again, until interrupted.
 
         Parameters
         ----------
         once
-            End when no job is waiting, ready, queued or running.
+            End when nothing is left that could still run.
+        stop
+            Ends the loop when it is set.
         """
         ...
 
@@ -146,18 +151,33 @@ LAUNCHERS = {
 }
 
 
-def open_launcher(profile: Profile) -> Launcher:
+def open_launcher(profile: Profile, cluster: str | None = None) -> Launcher:
     """Connect the launcher that a profile names.
+
+    Parameters
+    ----------
+    profile
+        Where jobs run.
+    cluster
+        Whose queues :meth:`Launcher.work` serves; by default the only one.
 
     Raises
     ------
+    ConfigurationError
+        When the profile runs everything on this machine, without a workflow manager.
     MissingDependencyError
         When its package is not installed.
     DatabaseUnreachableError
         When its database does not answer.
     """
+    if profile.launcher not in LAUNCHERS:
+        raise ConfigurationError(
+            f"profile '{profile.name}' has the launcher '{profile.launcher}', which has no queue",
+            f"one of {', '.join(LAUNCHERS)}",
+            "compute on this machine with surfalign run, or take another profile",
+        )
     module = import_module(LAUNCHERS[profile.launcher])
-    launcher: Launcher = module.open_launcher(profile)
+    launcher: Launcher = module.open_launcher(profile, cluster)
     return launcher
 
 

@@ -83,7 +83,7 @@ class Queue(_Model):
     def seconds(self) -> int:
         """The walltime in seconds."""
         match = _WALLTIME.match(self.walltime)
-        assert match is not None  # noqa: S101 (the validator saw to it)
+        assert match is not None  # the validator saw to it
         days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
         return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 

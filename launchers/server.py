@@ -426,6 +426,13 @@ def open_database(
     return connect(settings)
 
 
+def database_uri(settings: Settings) -> str:
+    """Return the URI of the configured database, or of the local server, started where necessary."""
+    if settings.database_uri is None:
+        return local_server(settings).start()
+    return settings.database_uri.get_secret_value()
+
+
 # --- asking a server ---------------------------------------------------------------------------
 
 

@@ -53,7 +53,8 @@ def route(flow: Flow | Job, routes: Routes) -> None:
 def inherited_routes() -> Routes:
     """Return the table that came with the job that is running; empty where none did."""
     job = CURRENT_JOB.job
-    return {} if job is None else job.config.manager_config.get(ROUTES, {})
+    routes: Routes = {} if job is None else job.config.manager_config.get(ROUTES, {})
+    return routes
 
 
 def jobs_of(flow: Flow | Job) -> list[Job]:

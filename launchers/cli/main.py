@@ -26,7 +26,7 @@ app = typer.Typer(
 )
 
 #: One module per noun; each has ``register(app)``.
-NOUNS = ("run", "surfaces", "plan", "oxides", "query", "database", "validate", "doctor")
+NOUNS = ("run", "surfaces", "plan", "oxides", "query", "database", "validate", "worker", "doctor")
 
 for _noun in NOUNS:
     importlib.import_module(f"surfalign.launchers.cli.{_noun}").register(app)

@@ -1,0 +1,47 @@
+"""``surfalign worker``: the loop that hands jobs to SLURM."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="worker")(worker)
+
+
+def worker(
+    profile: Annotated[
+        str, typer.Option("--profile", help="Profile: a name in surfalign.yaml, or a YAML file.")
+    ],
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", help="Cluster whose queues this machine serves.")
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="End when nothing is left to do, instead of waiting.")
+    ] = False,
+) -> None:
+    """Hand the jobs of a campaign to SLURM, notice lost ones and start them again.
+
+    Runs until it is interrupted; start it on a login node, in screen or as a service. When it is
+    killed nothing is lost: start it again.
+
+    Example: surfalign worker --profile cluster
+    """
+    import logging
+    import signal
+    import threading
+
+    from surfalign.launchers.launcher import open_launcher
+    from surfalign.launchers.profiles import load_profile
+
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    chosen = load_profile(profile)
+    with open_launcher(chosen, cluster) as launcher:
+        typer.echo(f"Serving the queues of profile {chosen.name} ({chosen.launcher})", err=True)
+        launcher.work(once=once, stop=stop)

@@ -1,0 +1,281 @@
+"""The loop behind ``surfalign worker`` for FireWorks: hands jobs to SLURM and finds those that were lost.
+
+FireWorks hears of the end of a job from the job itself. One that is killed, runs into its walltime or
+loses its node says nothing; SLURM knows. A job that SLURM has ended and FireWorks believes to be alive,
+in two looks one after the other, is lost: its cause is noted, and where the cause says nothing against
+the calculation it is started again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import warnings
+from collections.abc import Callable, Hashable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from surfalign.errors import ConfigurationError
+from surfalign.launchers import slurm
+from surfalign.launchers.fireworks import UNFINISHED, queue_adapter, slurm_number
+from surfalign.launchers.launcher import TRANSIENT, Cause
+from surfalign.launchers.profiles import Queue
+
+if TYPE_CHECKING:
+    from surfalign.launchers.fireworks import FireworksLauncher
+
+logger = logging.getLogger(__name__)
+
+#: A reservation without a SLURM number is this old when its maker has died (s).
+GRACE = 30.0
+#: A workflow is locked for milliseconds; after this its locker has died (s).
+LOCK_GRACE = 30.0
+
+
+class FireworksWorker:
+    """One loop for the queues of one cluster.
+
+    Parameters
+    ----------
+    launcher
+        Connected.
+    cluster
+        Name of the cluster in the profile.
+    """
+
+    def __init__(self, launcher: FireworksLauncher, cluster: str) -> None:
+        self.launcher = launcher
+        self.launchpad = launcher.launchpad
+        self.profile = launcher.profile
+        self.cluster = self.profile.clusters[cluster]
+        self.queues = {n: q for n, q in self.profile.queues.items() if q.cluster == cluster}
+        self.site = launcher.worksite(cluster)
+        self._suspects: dict[Hashable, float] = {}
+        self._refusals: dict[str, str] = {}
+
+    def run(self, *, once: bool = False, stop: threading.Event | None = None) -> None:
+        """Loop until stopped, or with ``once`` until nothing is left to do.
+
+        Raises
+        ------
+        ConfigurationError
+            When another worker serves this cluster.
+        """
+        from filelock import FileLock, Timeout
+        from pymongo.errors import PyMongoError
+
+        stop = stop or threading.Event()
+        try:
+            with FileLock(self.site.lock, timeout=0):
+                while not stop.is_set():
+                    try:
+                        if self.round() == 0 and once:
+                            return
+                    except PyMongoError as error:
+                        logger.warning("the database does not answer: %s", type(error).__name__)
+                    except OSError as error:
+                        logger.warning("cannot hand over jobs: %s", error)
+                    stop.wait(self.profile.poll_interval)
+        except Timeout as error:
+            raise ConfigurationError(
+                f"another worker serves {self.cluster.work_directory}",
+                "one worker for each cluster",
+                "let it run, or end it first",
+            ) from error
+
+    def round(self) -> int:
+        """Look for lost jobs, hand over ready ones; return how many are unfinished."""
+        self.recover()
+        if not self.launcher.paused:
+            for name, queue in self.queues.items():
+                self.hand_over(name, queue)
+        number: int = self.launchpad.fireworks.count_documents(
+            {"state": {"$in": list(UNFINISHED)}, "spec._category": {"$in": list(self.queues)}}
+        )
+        return max(number - self._blocked(), 0)
+
+    def _blocked(self) -> int:
+        """Count the jobs that wait for one that failed or was cancelled."""
+        if self.launchpad.fireworks.count_documents(
+            {"state": {"$in": ["READY", "RESERVED", "RUNNING"]}}, limit=1
+        ):
+            return 0
+        # Nothing runs and nothing is ready: what waits, waits in vain.
+        number: int = self.launchpad.fireworks.count_documents({"state": "WAITING"})
+        return number
+
+    # --- to SLURM ----------------------------------------------------------------------------
+
+    def hand_over(self, name: str, queue: Queue) -> int:
+        """Submit ready jobs of a queue, up to its limit; return how many."""
+        from fireworks import FWorker
+        from fireworks.queue.queue_launcher import launch_rocket_to_queue
+
+        active = self.launchpad.fireworks.count_documents(
+            {"spec._category": name, "state": {"$in": ["RESERVED", "RUNNING"]}}
+        )
+        adapter = queue_adapter(self.profile, queue, self.cluster, self.site)
+        worker = FWorker(name="surfalign", category=name)
+        folder = self.cluster.work_directory / name / f"{datetime.now(UTC):%Y-%m-%d}"
+        submitted = 0
+        while active + submitted < queue.max_jobs and self.launchpad.run_exists(worker):
+            folder.mkdir(parents=True, exist_ok=True)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="cd is deprecated")  # FireWorks'
+                number = launch_rocket_to_queue(
+                    self.launchpad,
+                    worker,
+                    adapter,
+                    launcher_dir=str(folder),
+                    reserve=True,
+                    strm_lvl="CRITICAL",
+                    create_launcher_dir=True,
+                )
+            if not number:
+                self._note_refusal(name, queue)
+                break
+            submitted += 1
+        return submitted
+
+    def _note_refusal(self, name: str, queue: Queue) -> None:
+        complaint = slurm.would_accept(queue) or "sbatch failed"
+        if self._refusals.get(name) != complaint:
+            self._refusals[name] = complaint
+            logger.error("SLURM does not take jobs of queue %s: %s", name, complaint)
+
+    # --- what was lost -----------------------------------------------------------------------
+
+    def recover(self) -> int:
+        """Look for jobs that ended without a word; return how many were dealt with."""
+        self._unlock()
+        documents = list(
+            self.launchpad.fireworks.find(
+                {
+                    "state": {"$in": ["RESERVED", "RUNNING"]},
+                    "spec._category": {"$in": list(self.queues)},
+                },
+                {"fw_id": 1, "state": 1, "launches": 1, "updated_on": 1, "spec._losses": 1},
+            )
+        )
+        launches = self._launches(documents)
+        numbers = {i: slurm_number(launch) for i, launch in launches.items()}
+        known = slurm.states_of({number for number in numbers.values() if number})
+        dealt = 0
+        for document in documents if known is not None else ():
+            active = [
+                launches[i]
+                for i in document.get("launches", ())
+                if i in launches and launches[i]["state"] in ("RESERVED", "RUNNING")
+            ]
+            if not active:
+                dealt += self._without_launch(document)
+                continue
+            launch = active[-1]
+            number = numbers[launch["launch_id"]]
+            job = known[number] if number and known is not None else None
+            if job is None:
+                dealt += self._without_number(document, launch)
+            elif not job.active and self._persists(("lost", launch["launch_id"]), 0.0):
+                self._lost(document, launch, job)
+                dealt += 1
+        self._note_failures()
+        return dealt
+
+    def _launches(self, documents: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
+        wanted = [number for document in documents for number in document.get("launches", ())]
+        found = self.launchpad.launches.find(
+            {"launch_id": {"$in": wanted}},
+            {"launch_id": 1, "state": 1, "launch_dir": 1, "state_history.reservation_id": 1},
+        )
+        return {launch["launch_id"]: launch for launch in found}
+
+    def _persists(self, what: Hashable, grace: float) -> bool:
+        """Tell whether this was seen before, at least ``grace`` seconds ago."""
+        now = time.monotonic()
+        first = self._suspects.setdefault(what, now)
+        if now - first < grace or first == now:
+            return False
+        del self._suspects[what]
+        return True
+
+    def _lost(self, document: dict[str, Any], launch: dict[str, Any], job: slurm.SlurmJob) -> None:
+        """Note the cause of a job that SLURM has ended; start it again where that makes sense."""
+        current = self.launchpad.launches.find_one({"launch_id": launch["launch_id"]}, {"state": 1})
+        if current is None or current["state"] not in ("RESERVED", "RUNNING"):
+            return
+        cause, message = slurm.cause_of(job, Path(launch["launch_dir"]))
+        self._fail(document, launch["launch_id"], cause, message)
+
+    def _fail(self, document: dict[str, Any], launch_id: int, cause: Cause, message: str) -> None:
+        from fireworks import FWAction
+
+        fw_id = document["fw_id"]
+        self.launchpad.complete_launch(
+            launch_id,
+            FWAction(stored_data={"_lost": {"cause": cause.value, "message": message}}, exit=True),
+            state="FIZZLED",
+        )
+        self._retry_or_note(fw_id, document["spec"].get("_losses", 0), cause, message)
+
+    def _retry_or_note(self, fw_id: int, losses: int, cause: str, message: str) -> None:
+        if cause in TRANSIENT and losses < self.profile.reruns:
+            logger.warning("firework %d is started again: %s: %s", fw_id, cause, message)
+            self.launchpad.fireworks.update_one({"fw_id": fw_id}, {"$inc": {"spec._losses": 1}})
+            self.launchpad.rerun_fw(fw_id)
+            self.launcher.forget_failure(fw_id)
+        else:
+            logger.warning("firework %d failed: %s: %s", fw_id, cause, message)
+            self.launchpad.fireworks.update_one(
+                {"fw_id": fw_id}, {"$set": {"spec._cause": str(cause), "spec._message": message}}
+            )
+
+    def _note_failures(self) -> None:
+        """Note the causes of jobs that failed by themselves; start again what may be."""
+        query = {"state": "FIZZLED", "spec._cause": {"$exists": False}}
+        for document in list(
+            self.launchpad.fireworks.find(query, {"fw_id": 1, "launches": 1, "spec._losses": 1})
+        ):
+            cause, message = self.launcher.failure_of(document)
+            losses = document.get("spec", {}).get("_losses", 0)
+            self._retry_or_note(document["fw_id"], losses, cause, message)
+
+    def _without_launch(self, document: dict[str, Any]) -> bool:
+        """Mend a firework whose update was interrupted: its launch has ended, or was never made."""
+        if not self._persists(("torn", document["fw_id"], document["state"]), GRACE):
+            return False
+        fw_id = document["fw_id"]
+        if document.get("launches"):
+            return self._guarded(lambda: self.launchpad._refresh_wf(fw_id))
+        return self._guarded(lambda: self.launchpad.rerun_fw(fw_id))
+
+    def _without_number(self, document: dict[str, Any], launch: dict[str, Any]) -> bool:
+        """Give back a reservation whose maker died before SLURM's number was known."""
+        if launch["state"] != "RESERVED":
+            return False
+        if not self._persists(("unnumbered", launch["launch_id"]), GRACE):
+            return False
+        return self._guarded(lambda: self.launchpad.cancel_reservation(launch["launch_id"]))
+
+    def _unlock(self) -> None:
+        """Free workflows whose locker died."""
+        for workflow in self.launchpad.workflows.find({"locked": True}, {"nodes": 1}):
+            if self._persists(("locked", workflow["_id"]), LOCK_GRACE):
+                logger.warning("freeing a workflow that was left locked")
+                self.launchpad.workflows.update_one(
+                    {"_id": workflow["_id"]}, {"$unset": {"locked": True}}
+                )
+        # What was suspected long ago and never again has mended itself.
+        horizon = time.monotonic() - timedelta(hours=1).total_seconds()
+        self._suspects = {key: t for key, t in self._suspects.items() if t > horizon}
+
+    @staticmethod
+    def _guarded(act: Callable[[], object]) -> bool:
+        try:
+            act()
+        except (ValueError, RuntimeError) as error:
+            # FireWorks' word for a workflow that another process is changing.
+            logger.warning("left for the next round: %s", error)
+            return False
+        return True
