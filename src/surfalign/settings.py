@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from platformdirs import user_config_path, user_data_path
@@ -76,6 +76,14 @@ class Settings(BaseSettings):
         gt=0,
         description="Time the queue gives this process (s); None asks SLURM, where it runs the job",
         json_schema_extra={"unit": "s"},
+    )
+    archive_directory: Path | None = Field(
+        default=None,
+        description="Where raw files of engines are kept, compressed; None means in data_directory",
+    )
+    blob_store: Literal["files", "database"] = Field(
+        default="files",
+        description="Where large arrays are kept: beside the raw files, or in the database (GridFS)",
     )
     vasp_gpu_command: str | None = Field(
         default=None,
