@@ -14,6 +14,7 @@ from maggma.utils import grouper
 from pydantic import ValidationError
 from pymongo.errors import BulkWriteError
 
+from surfalign.stores.database import DUPLICATE_KEY
 from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
 from surfalign.stores.fields import large_fields
 from surfalign.stores.jobstore import completion_times, outputs
@@ -26,7 +27,6 @@ logger = logging.getLogger(__name__)
 CHUNK_SIZE = 50
 #: Results whose documents are held in memory at a time; those of the steps are some 100 kB each.
 BATCH_SIZE = 10
-DUPLICATE_KEY = 11000
 _LARGE = frozenset(large_fields(SurfaceLevelsDocument))
 
 

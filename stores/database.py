@@ -14,7 +14,8 @@ from typing import Any, Self
 
 from jobflow import JobStore
 from maggma.stores import MongoStore
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.collection import Collection
 from pymongo.errors import (
     ConfigurationError as MongoConfigurationError,
 )
@@ -29,8 +30,11 @@ from surfalign.settings import Settings
 
 JOBS = "jobs"
 SURFACE_LEVELS = "surface_levels"
+CAMPAIGN_CRYSTALS = "campaign_crystals"
+CAMPAIGN_SURFACES = "campaign_surfaces"
 #: MongoDB's error codes: a missing right, refused credentials, a broken server, a full disk.
 UNAUTHORIZED = 13
+DUPLICATE_KEY = 11000
 AUTHENTICATION_FAILED = 18
 INTERNAL_ERROR = 1
 OUT_OF_DISK_SPACE = 14031
@@ -43,6 +47,8 @@ JOB_INDEXES = (
     IndexModel([("uuid", ASCENDING), ("index", ASCENDING)], unique=True),
     # The builder walks the results of the jobs in the order of their identifiers.
     IndexModel([("output.@class", ASCENDING), ("output.identifier", ASCENDING)]),
+    # The latest jobs tell how fast a campaign goes.
+    IndexModel([("completed_at", DESCENDING)]),
 )
 
 #: Fields of results that queries filter and sort by.
@@ -68,6 +74,17 @@ INDEXED_FIELDS = (
 SURFACE_LEVELS_INDEXES = (
     IndexModel([("identifier", ASCENDING)], unique=True),
     *(IndexModel([(field, ASCENDING)]) for field in INDEXED_FIELDS),
+    # The results of a campaign's crystals.
+    IndexModel([("provenance.bulk", ASCENDING)]),
+)
+
+CAMPAIGN_CRYSTALS_INDEXES = (IndexModel([("key", ASCENDING)], unique=True),)
+CAMPAIGN_SURFACES_INDEXES = (
+    IndexModel([("key", ASCENDING)], unique=True),
+    IndexModel([("state", ASCENDING), ("crystal", ASCENDING)]),
+    IndexModel([("crystal", ASCENDING), ("name", ASCENDING)]),
+    IndexModel([("bulk", ASCENDING)]),
+    IndexModel([("campaigns", ASCENDING)]),
 )
 
 
@@ -103,6 +120,11 @@ class Database:
     name: str
     jobs: JobStore
     surface_levels: MongoStore
+
+    def collection(self, name: str) -> Collection[dict[str, Any]]:
+        """Return another collection of the same database."""
+        found: Collection[dict[str, Any]] = self.surface_levels._collection.database[name]
+        return found
 
     def close(self) -> None:
         """Close both connections."""
@@ -198,6 +220,11 @@ def _ensure_indexes(database: Database) -> None:
     try:
         database.jobs._collection.create_indexes(list(JOB_INDEXES))
         database.surface_levels._collection.create_indexes(list(SURFACE_LEVELS_INDEXES))
+        for name, indexes in (
+            (CAMPAIGN_CRYSTALS, CAMPAIGN_CRYSTALS_INDEXES),
+            (CAMPAIGN_SURFACES, CAMPAIGN_SURFACES_INDEXES),
+        ):
+            database.collection(name).create_indexes(list(indexes))
     except OperationFailure as error:
         if error.code != UNAUTHORIZED:
             raise
