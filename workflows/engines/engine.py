@@ -12,7 +12,10 @@ from surfalign.errors import ConfigurationError
 from surfalign.stores.documents import Functional, Quality
 
 #: Engine name to the function ``make_engine(quality, functional, equation_of_state) -> Engine`` of its module.
-ENGINES = {"gpaw": "surfalign.workflows.engines.gpaw.makers:gpaw_engine"}
+ENGINES = {
+    "gpaw": "surfalign.workflows.engines.gpaw.makers:gpaw_engine",
+    "vasp": "surfalign.workflows.engines.vasp.makers:vasp_engine",
+}
 
 
 @dataclass

@@ -1,0 +1,57 @@
+"""What a step asks of a queue: engine-neutral, and no part of what the step computes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from monty.json import MSONable
+from pymatgen.core import Structure
+
+Kind = Literal["cpu", "gpu"]
+
+
+@dataclass(frozen=True)
+class StepResources(MSONable):
+    """What a step needs.
+
+    Parameters
+    ----------
+    kind
+        ``cpu`` for many cores, ``gpu`` for accelerators; launchers map the kinds to queues.
+    cores
+        CPU cores; with GPUs, one for each.
+    gpus
+        Accelerators; 0 for ``cpu``.
+    memory
+        Memory of the whole job, GB.
+    wall_time
+        Wall time to ask for, s; it includes a margin.
+    core_hours
+        Expected cost, core hours; hours of a GPU for ``gpu``.
+    """
+
+    kind: Kind
+    cores: int
+    gpus: int
+    memory: float
+    wall_time: float
+    core_hours: float
+
+    def plain(self) -> dict[str, Any]:
+        """Return the values as plain JSON, for the metadata of a job."""
+        return asdict(self)
+
+
+@runtime_checkable
+class DeclaresResources(Protocol):
+    """A maker that knows what its job will need."""
+
+    def resources(self, structure: Structure) -> StepResources:
+        """Estimate the needs of a step for a cell."""
+        ...
+
+
+def resources_of(maker: object, structure: Structure) -> StepResources | None:
+    """Return what a maker's job will need for a cell; None where the maker does not say."""
+    return maker.resources(structure) if isinstance(maker, DeclaresResources) else None

@@ -1,0 +1,320 @@
+"""The calculations of a step: written, run under custodian, retried, continued.
+
+A step is a folder with one sub-folder for each calculation. A calculation that has ended is never run
+again, one that was cut off goes on from its last geometry and wave functions: so a job that is started
+again in the same folder, by whomever, completes it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from atomate2.vasp.run import run_vasp
+from custodian.custodian import CustodianError
+from custodian.vasp.interpreter import VaspModder
+from pymatgen.io.vasp.inputs import PmgVaspPspDirError
+
+from surfalign.errors import (
+    ConvergenceError,
+    EngineError,
+    EngineKilledError,
+    InsufficientMemoryError,
+    MissingDatasetError,
+    MissingDependencyError,
+)
+from surfalign.settings import Settings
+from surfalign.stores.documents import Correction
+from surfalign.workflows.engines.vasp import corrections
+from surfalign.workflows.engines.vasp.handlers import (
+    CHECKPOINT_FILE,
+    Task,
+    continuation_actions,
+    handlers_for,
+    validators_for,
+)
+from surfalign.workflows.engines.vasp.kpoints import number_of_points
+from surfalign.workflows.engines.vasp.machine import Machine, vasp_commands
+from surfalign.workflows.engines.vasp.resources import parallel_tags
+from surfalign.workflows.engines.vasp.sets import VaspSet
+
+FINISHED_FILE = "finished.json"
+#: Corrections within one run of custodian.
+MOST_CORRECTIONS = 8
+
+#: What is tried, once each, when custodian has given up on a calculation.
+RETRIES: dict[Task, tuple[dict[str, Any], ...]] = {
+    "relaxation": ({"ALGO": "All", "ISYM": 0},),
+    "slab_relaxation": ({"ALGO": "All", "IBRION": 1, "POTIM": 0.2},),
+    "static": ({"ALGO": "All", "ISYM": 0},),
+    "listed": ({"ALGO": "All"},),
+    "slab_static": ({"ALGO": "All"},),
+    "hybrid": ({"ALGO": "Damped", "TIME": 0.4},),
+    "dfpt": ({"LPEAD": True, "ISYM": 0},),
+    "one_shot": (),  # the step makes its wave functions anew instead
+}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class PlannedCalculation:
+    """One run of VASP in a step.
+
+    Parameters
+    ----------
+    name
+        Name of its folder.
+    inputs
+        Its input set.
+    task
+        Kind of calculation.
+    files
+        Files of earlier calculations that it starts from: name here to path.
+    """
+
+    name: str
+    inputs: VaspSet
+    task: Task
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+
+class Runner(Protocol):
+    """What a step needs: run a calculation, and look at one that has run."""
+
+    def run(self, calculation: PlannedCalculation) -> Path:
+        """Run a calculation; return its folder."""
+        ...
+
+    def look(self, reader: Callable[[], T], placeholder: T) -> T:
+        """Return what ``reader`` finds; ``placeholder`` where nothing has run."""
+        ...
+
+    def again(self, name: str, reason: str) -> None:
+        """Put aside a calculation that must be run anew."""
+        ...
+
+
+class CheckpointReached(Exception):  # noqa: N818 (a signal, no error)
+    """The wall time is nearly used up; what was done is kept in ``root``."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(str(root))
+        self.root = root
+
+
+@dataclass
+class StepRunner:
+    """Runs the calculations of one step in a folder.
+
+    Parameters
+    ----------
+    root
+        Folder of the step.
+    settings
+        Settings of the machine.
+    machine
+        Its processors and deadline.
+    """
+
+    root: Path
+    settings: Settings
+    machine: Machine
+    folders: dict[str, Path] = field(default_factory=dict)
+
+    def run(self, calculation: PlannedCalculation) -> Path:
+        """Run a calculation, unless it has ended before; return its folder.
+
+        Raises
+        ------
+        CheckpointReached
+            When it was stopped for the wall time.
+        ConvergenceError, InsufficientMemoryError, EngineKilledError, EngineError
+            When it failed, and what is tried then failed too.
+        """
+        folder = self.folders[calculation.name] = self.root / calculation.name
+        if (folder / FINISHED_FILE).is_file():
+            return folder
+        attempts = [{}, *RETRIES[calculation.task]]
+        number = len(list(self.root.glob(f"{calculation.name}.failed*")))
+        while True:
+            changes = attempts[min(number, len(attempts) - 1)]
+            self._prepare(calculation, folder, changes)
+            try:
+                self._run_custodian(calculation, folder)
+            except InsufficientMemoryError:
+                raise
+            except EngineError as error:
+                number += 1
+                if number >= len(attempts):
+                    raise
+                self._put_aside(calculation.name, str(error), attempts[number])
+                continue
+            (folder / FINISHED_FILE).write_text(json.dumps({"changes": changes}) + "\n")
+            return folder
+
+    def look(self, reader: Callable[[], T], placeholder: T) -> T:
+        """Return what ``reader`` finds in calculations that have run."""
+        return reader()
+
+    def again(self, name: str, reason: str) -> None:
+        """Put aside a calculation that ended but cannot be used."""
+        self._put_aside(name, reason, {}, "unused")
+
+    @property
+    def corrections(self) -> list[Correction]:
+        """What error recovery has changed in this step so far."""
+        return corrections.load(self.root)
+
+    def _prepare(
+        self, calculation: PlannedCalculation, folder: Path, changes: dict[str, Any]
+    ) -> None:
+        """Write the inputs, or make what was cut off ready to go on."""
+        if folder.is_dir():
+            self._continue(calculation, folder)
+            return
+        draft = folder.with_name(f".{folder.name}")
+        shutil.rmtree(draft, ignore_errors=True)
+        inputs = replace(
+            calculation.inputs,
+            user_incar_settings=calculation.inputs.user_incar_settings | changes,
+            parallel=self._parallel(calculation),
+        )
+        write_inputs(inputs, draft, potcar_spec=self.settings.vasp_potcar_spec)
+        for name, source in calculation.files.items():
+            shutil.copy2(source, draft / name)  # no link: VASP writes into its WAVECAR
+        draft.rename(folder)  # a folder under its name is complete
+
+    def _continue(self, calculation: PlannedCalculation, folder: Path) -> None:
+        asked = (folder / CHECKPOINT_FILE).exists()
+        for name in (CHECKPOINT_FILE, "STOPCAR"):
+            (folder / name).unlink(missing_ok=True)
+        actions = continuation_actions(folder)
+        VaspModder(directory=str(folder)).apply_actions(actions)
+        corrections.record(
+            self.root,
+            [
+                Correction(
+                    stage=calculation.name,
+                    handler="continuation",
+                    errors=["stopped for the wall time" if asked else "cut off"],
+                    actions=[line for action in actions for line in corrections.describe(action)],
+                )
+            ],
+        )
+
+    def _parallel(self, calculation: PlannedCalculation) -> dict[str, int]:
+        inputs, machine = calculation.inputs, self.machine
+        if inputs.kpoint_list is None or inputs.structure is None:
+            return {}
+        points = number_of_points(inputs.kpoint_list, inputs.structure)
+        return parallel_tags(
+            points, machine.cores, gpus=machine.gpus, response=calculation.task == "dfpt"
+        )
+
+    def _run_custodian(self, calculation: PlannedCalculation, folder: Path) -> None:
+        settings = self.settings
+        standard, gamma = vasp_commands(
+            settings, self.machine, spinors="LSORBIT" in calculation.inputs.tags
+        )
+        poll = settings.vasp_polling_time
+        try:
+            run_vasp(
+                vasp_cmd=standard,
+                vasp_gamma_cmd=gamma,
+                max_errors=MOST_CORRECTIONS,
+                handlers=handlers_for(
+                    calculation.task,
+                    deadline=self.machine.deadline,
+                    frozen_after=settings.vasp_frozen_after,
+                    checkpoint_before=settings.vasp_checkpoint_before,
+                ),
+                validators=validators_for(calculation.task),
+                custodian_kwargs={
+                    "directory": str(folder),
+                    "skip_over_errors": True,  # a handler that trips is no reason to lose the run
+                    "polling_time_step": poll,
+                    "monitor_freq": max(1, round(settings.vasp_monitor_time / poll)),
+                },
+            )
+        except FileNotFoundError as error:
+            raise MissingDependencyError(
+                f"the command of VASP cannot be run: {error}",
+                "an executable that ATOMATE2_VASP_CMD names",
+                "name it there or in ~/.atomate2.yaml",
+            ) from error
+        except CustodianError as error:
+            raise failure(error, folder, calculation.name) from error
+        finally:
+            corrections.record(self.root, corrections.corrections_of(folder, calculation.name))
+        if (folder / CHECKPOINT_FILE).exists() and not _ended(folder):
+            raise CheckpointReached(self.root)
+        (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
+
+    def _put_aside(
+        self, name: str, reason: str, changes: dict[str, Any], label: str = "failed"
+    ) -> None:
+        number = len(list(self.root.glob(f"{name}.{label}*"))) + 1
+        (self.root / name).rename(self.root / f"{name}.{label}{number}")
+        actions = [f"INCAR: {tag} = {value}" for tag, value in changes.items()]
+        corrections.record(
+            self.root,
+            [
+                Correction(
+                    stage=name,
+                    handler="retry",
+                    errors=[reason],
+                    actions=actions or ["computed anew"],
+                )
+            ],
+        )
+
+
+def write_inputs(inputs: VaspSet, folder: Path, *, potcar_spec: bool) -> None:
+    """Write the files of an input set.
+
+    Raises
+    ------
+    MissingDatasetError
+        When there are no POTCAR files where pymatgen looks for them.
+    """
+    try:
+        inputs.write_input(str(folder), potcar_spec=potcar_spec)
+    except (PmgVaspPspDirError, FileNotFoundError, ValueError) as error:
+        if potcar_spec:
+            raise
+        raise MissingDatasetError(
+            f"the POTCAR files of {inputs.potcar_functional} cannot be read: {error}",
+            f"PMG_VASP_PSP_DIR with {', '.join(inputs.potcar_symbols)} of your VASP licence",
+            "run: pmg config --add PMG_VASP_PSP_DIR <folder>",
+        ) from error
+
+
+def failure(error: CustodianError, folder: Path, name: str) -> EngineError:
+    """Return the error of a calculation that custodian gave up on, with its cause."""
+    log = corrections.corrections_of(folder, name)
+    cause = ", ".join(log[-1].errors) if log else ""
+    found = f"VASP failed in {folder}: {cause or error}"
+    remedy = "look at vasp.out, std_err.txt and custodian.json there"
+    if "Out of memory" in cause:
+        return InsufficientMemoryError(found, "memory for KPAR = 1", "ask for more memory or nodes")
+    if any(word in cause for word in ("onverge", "sloshing", "Non-converging")):
+        return ConvergenceError(found, "a calculation that converges", remedy)
+    if cause and cause != "Interrupted":
+        return EngineError(found, "a fault that error recovery mends", remedy)
+    return EngineKilledError(f"{found} ({error})", "a run to its end", remedy)
+
+
+def _ended(folder: Path) -> bool:
+    """Whether a run that was asked to stop had just converged."""
+    from pymatgen.io.vasp import Vasprun
+
+    try:
+        vasprun = Vasprun(folder / "vasprun.xml", parse_dos=False, parse_potcar_file=False)
+    except Exception:  # noqa: BLE001 (a file that was cut off raises whatever its parser meets)
+        return False
+    return bool(vasprun.converged)
