@@ -92,7 +92,7 @@ class ArrayReference(Document):
     unit: str = Field(description="Unit of its values")
     shape: list[int] = Field(description="Its shape")
     dtype: str = Field(description="Its number type, e.g. 'float32'")
-    sha256: str = Field(description="SHA-256 of the stored bytes: where the blob store finds it")
+    sha256: str = Field(description="SHA-256 of its NPY bytes: its name in the blob store")
 
 
 class CalculationRecord(Document):

@@ -54,7 +54,11 @@ class Inputs:
             return "slab_relaxation" if relaxing else "slab_potential"
         if relaxing:
             return "bulk"
-        return "semilocal" if self.flag("LVHAR") or self.flag("LVTOT") else "oriented_bulk"
+        if self.integer("ICHARG", 2) >= 10:
+            return "bands"
+        if self.flag("LVHAR") or self.flag("LVTOT"):
+            return "semilocal"
+        return "density" if self.flag("LCHARG", True) else "oriented_bulk"
 
 
 def read_inputs(directory: Path) -> Inputs:
@@ -108,6 +112,8 @@ def read_kpoints(
         style = "Gamma" if lines[2].strip()[:1] in "gG" else "Monkhorst-Pack"
         divisions = [int(float(x)) for x in lines[3].split()[:3]]
         return (style, divisions), *mesh_points(style, divisions)
+    if lines[2].strip()[:1] in "lL":
+        return None, *line_points(lines[4:], number)
     rows = [[float(x) for x in line.split("!")[0].split()[:4]] for line in lines[3 : 3 + number]]
     table = np.array(rows)
     return None, table[:, :3], table[:, 3] / max(table[:, 3].sum(), 1e-30)
@@ -128,6 +134,15 @@ def mesh_points(style: str, divisions: list[int]) -> tuple[np.ndarray, np.ndarra
         key = keys[0] if keys[0] in weights else keys[1] if keys[1] in weights else keys[0]
         weights[key] = weights.get(key, 0) + 1
     return np.array(list(weights)), np.array(list(weights.values())) / len(points)
+
+
+def line_points(lines: list[str], number: int) -> tuple[np.ndarray, np.ndarray]:
+    """The points on the segments of a line-mode file, all of equal weight."""
+    ends = np.array([[float(x) for x in line.split("!")[0].split()[:3]] for line in lines])
+    points = np.concatenate(
+        [np.linspace(a, b, number) for a, b in zip(ends[::2], ends[1::2], strict=True)]
+    )
+    return points, np.full(len(points), 1 / len(points))
 
 
 def read_titles(directory: Path, crystal: Crystal) -> list[str]:

@@ -36,6 +36,12 @@ class Run:
         self.wave_functions_read = self._read_wave_functions()
         if self.wave_functions_read is None:
             return 1
+        if inputs.integer("ICHARG", 2) >= 10 and not (self.directory / "CHGCAR").is_file():
+            print(
+                " ERROR: charge density could not be read from file CHGCAR for ICHARG>10",
+                flush=True,
+            )
+            return 1
         self.spins = 2 if inputs.integer("ISPIN", 1) == 2 else 1
         self.spin_orbit = inputs.flag("LSORBIT")
         self.n_electrons = inputs.crystal.n_electrons()
