@@ -88,7 +88,7 @@ class InputWriter(Estimator):
 def _size(calculation: PlannedCalculation) -> Size:
     inputs = calculation.inputs
     return size_of(
-        inputs.structure,
+        inputs.cell,
         float(inputs.tags["ENCUT"].value),
         inputs.kpoint_list,
         spinors="LSORBIT" in inputs.tags,
@@ -103,7 +103,7 @@ def _operations(calculation: PlannedCalculation, size: Size) -> float:
         # three directions of the field, each of which leaves about half of the symmetry
         return cycle * (SCF_CYCLES + 3 * 2 * RESPONSE_CYCLES)
     if calculation.task in ("one_shot", "hybrid"):
-        mesh_points = int(sum(calculation.inputs.kpoint_list.kpts_weights))
+        mesh_points = int(sum(calculation.inputs.kpoint_list.kpts_weights or []))
         exchange = exchange_operations(size, mesh_points)
         return cycle + exchange * (1 if calculation.task == "one_shot" else _HYBRID_CYCLES)
     return cycle * SCF_CYCLES

@@ -135,7 +135,7 @@ class CheckpointHandler(ErrorHandler):
         return {"errors": ["wall time nearly used up"], "actions": None}
 
 
-class PatientUnconvergedHandler(UnconvergedErrorHandler):  # type: ignore[misc] # untyped base
+class PatientUnconvergedHandler(UnconvergedErrorHandler):
     """Leaves a run alone that was asked to stop; ionic steps go on with the same algorithm.
 
     The base class answers unfinished ionic steps with IBRION = 1 at once, which is fragile in slabs;
@@ -187,7 +187,7 @@ class SlabUnconvergedHandler(PatientUnconvergedHandler):
         return super().correct(directory)
 
 
-class QuietStdErrHandler(StdErrHandler):  # type: ignore[misc] # untyped base
+class QuietStdErrHandler(StdErrHandler):
     """Custodian's handler of standard error, less the lack of memory, which has one of its own."""
 
     def check(self, directory: str = "./") -> bool:
@@ -248,7 +248,7 @@ class InterruptedHandler(ErrorHandler):
         return _apply(["Interrupted"], continuation_actions(directory), directory)
 
 
-class HungHandler(FrozenJobErrorHandler):  # type: ignore[misc] # untyped base
+class HungHandler(FrozenJobErrorHandler):
     """Ends a run whose output stands still, and starts it again from where it was.
 
     The base class gives up on calculations at rest; a lost message of MPI hangs those as well.
@@ -269,7 +269,7 @@ class HungHandler(FrozenJobErrorHandler):  # type: ignore[misc] # untyped base
         return _apply(["Frozen job"], continuation_actions(directory), directory)
 
 
-class ListedErrorHandler(VaspErrorHandler):  # type: ignore[misc] # untyped base
+class ListedErrorHandler(VaspErrorHandler):
     """Never switches symmetry off where the k-points are a list of irreducible ones.
 
     The density would then be that of a part of the zone. The step tries something else instead.
@@ -295,7 +295,7 @@ class WaveFunctionsReadValidator(Validator):
         return WAVE_FUNCTIONS_READ not in _head(Path(directory) / "vasp.out")
 
 
-class OneShotErrorHandler(VaspErrorHandler):  # type: ignore[misc] # untyped base
+class OneShotErrorHandler(VaspErrorHandler):
     """The faults of a one-shot hybrid that can be mended without touching its wave functions.
 
     The base class deletes a WAVECAR that cannot be read: the shot would then be fired at random

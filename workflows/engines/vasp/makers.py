@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from jobflow import CURRENT_JOB, Maker, Response, job
 from pymatgen.core import Structure
@@ -22,7 +22,6 @@ from surfalign.stores.documents import (
     BandEdgesDocument,
     BulkDocument,
     DielectricDocument,
-    Document,
     Functional,
     Quality,
     SlabPotentialDocument,
@@ -30,7 +29,8 @@ from surfalign.stores.documents import (
 )
 from surfalign.workflows.engines.engine import Engine
 from surfalign.workflows.engines.resources import Kind, StepResources
-from surfalign.workflows.engines.vasp import archive, reading, steps
+from surfalign.workflows.engines.vasp import reading, steps
+from surfalign.workflows.engines.vasp.archive import StepDocument, archive_step
 from surfalign.workflows.engines.vasp.context import StepContext
 from surfalign.workflows.engines.vasp.estimates import Estimator, InputWriter
 from surfalign.workflows.engines.vasp.machine import this_machine
@@ -42,9 +42,6 @@ from surfalign.workflows.engines.vasp.settings import STANDARD, VaspSettings, pr
 MOST_CONTINUATIONS = 20
 #: Dielectric constant that dry runs and estimates assume where none is known.
 ASSUMED_DIELECTRIC_CONSTANT = 4.0
-
-D = TypeVar("D", bound=Document)
-
 
 @dataclass
 class VaspMaker(Maker):
@@ -85,9 +82,9 @@ class VaspMaker(Maker):
         step: str,
         xc: str,
         prev_dir: str | None,
-        work: Callable[[Runner, Callable[[], StepContext]], D],
+        work: Callable[[Runner, Callable[[], StepContext]], StepDocument],
         **extra: Any,
-    ) -> D:
+    ) -> StepDocument:
         """Run the calculations in the step's folder, read them, and archive the files.
 
         Parameters
@@ -126,8 +123,7 @@ class VaspMaker(Maker):
             )
 
         document = work(runner, context)
-        archived: D = archive.archive_step(document, context())
-        return archived
+        return archive_step(document, context())
 
     def _continued(
         self, reached: CheckpointReached, continuation: int, *inputs: Any

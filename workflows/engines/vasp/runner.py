@@ -209,9 +209,7 @@ class StepRunner:
 
     def _parallel(self, calculation: PlannedCalculation) -> dict[str, int]:
         inputs, machine = calculation.inputs, self.machine
-        if inputs.kpoint_list is None or inputs.structure is None:
-            return {}
-        points = number_of_points(inputs.kpoint_list, inputs.structure)
+        points = number_of_points(inputs.kpoint_list, inputs.cell)
         return parallel_tags(
             points, machine.cores, gpus=machine.gpus, response=calculation.task == "dfpt"
         )

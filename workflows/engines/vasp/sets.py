@@ -13,6 +13,7 @@ from atomate2.vasp.sets.base import VaspInputGenerator
 from pymatgen.core import Structure
 from pymatgen.io.vasp import Incar, Kpoints
 
+from surfalign.errors import InvalidStructureError
 from surfalign.workflows.engines.vasp.potentials import POTENTIALS, potential
 from surfalign.workflows.engines.vasp.tags import Tags
 
@@ -42,7 +43,7 @@ class VaspSet(VaspInputGenerator):
 
     config_dict: dict[str, Any] = field(default_factory=_empty_table)
     tags: Tags = field(default_factory=dict)
-    kpoint_list: Kpoints | None = None
+    kpoint_list: Kpoints = field(default_factory=Kpoints)
     parallel: dict[str, int] = field(default_factory=dict)
     auto_ismear: bool = False
     auto_metal_kpoints: bool = False
@@ -59,9 +60,22 @@ class VaspSet(VaspInputGenerator):
         )
 
     @property
-    def kpoints(self) -> Kpoints | None:
+    def kpoints(self) -> Kpoints:
         """The list as it was given."""
         return self.kpoint_list
+
+    @property
+    def cell(self) -> Structure:
+        """The structure, sorted as in the POSCAR.
+
+        Raises
+        ------
+        InvalidStructureError
+            When the set was made without one.
+        """
+        if self.structure is None:
+            raise InvalidStructureError("the input set has no structure", "a cell", "give it one")
+        return self.structure
 
 
 def input_set(

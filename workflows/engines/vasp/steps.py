@@ -219,7 +219,7 @@ def _number_of_bands(folder: Path) -> int:
 def _edge_points(folder: Path, settings: VaspSettings) -> list[kpoints.Point]:
     """The k-points of a finished calculation where its bands come near the extrema."""
     vasprun = _vasprun(folder)
-    levels = np.asarray(vasprun.eigenvalues[Spin.up])
+    levels = np.asarray((vasprun.eigenvalues or {})[Spin.up])
     energies, occupations = levels[:, :, 0], levels[:, :, 1]
     occupied = np.sum(occupations > 0.5, axis=1)
     n_occupied = int(occupied[0])
