@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from inspect import signature
+from typing import Any
 
 from jobflow import Maker
 from monty.json import MSONable
@@ -11,7 +13,8 @@ from monty.json import MSONable
 from surfalign.errors import ConfigurationError
 from surfalign.stores.documents import Functional, Quality
 
-#: Engine name to the function ``make_engine(quality, functional, equation_of_state) -> Engine`` of its module.
+#: Engine name to the function ``make_engine(quality, functional, equation_of_state, **options) -> Engine``
+#: of its module. How to add one: docs/extending.md.
 ENGINES = {
     "gpaw": "surfalign.workflows.engines.gpaw.makers:gpaw_engine",
     "vasp": "surfalign.workflows.engines.vasp.makers:vasp_engine",
@@ -63,7 +66,7 @@ class Engine(MSONable):
 
 
 def get_engine(
-    name: str, *, quality: str, functional: str, equation_of_state: bool = False
+    name: str, *, quality: str, functional: str, equation_of_state: bool = False, **options: Any
 ) -> Engine:
     """Return an engine by name.
 
@@ -77,24 +80,35 @@ def get_engine(
         A :class:`~surfalign.stores.documents.Functional`, of the band edges.
     equation_of_state
         Whether the bulk's volume is fitted by E(V) at fixed shape; else the given cell is kept.
+    options
+        What this engine alone can be told, e.g. ``spin_orbit``.
 
     Raises
     ------
     ConfigurationError
-        When the engine, the quality or the functional is unknown.
+        When the engine, the quality, the functional or an option is unknown.
     """
-    for kind, value, known in (
+    for kind, value, choices in (
         ("engine", name, list(ENGINES)),
         ("quality", quality, [q.value for q in Quality]),
         ("functional", functional, [f.value for f in Functional]),
     ):
-        if value not in known:
+        if value not in choices:
             raise ConfigurationError(
-                f"unknown {kind} '{value}'", f"one of {', '.join(known)}", f"name a known {kind}"
+                f"unknown {kind} '{value}'", f"one of {', '.join(choices)}", f"name a known {kind}"
             )
     module, _, function = ENGINES[name].partition(":")
     make_engine = getattr(import_module(module), function)
+    known = signature(make_engine).parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in known.values())
+    unknown = [] if takes_any else [option for option in options if option not in known]
+    if unknown:
+        raise ConfigurationError(
+            f"the engine {name} has no option {', '.join(unknown)}",
+            "options that its documentation lists",
+            "leave it out",
+        )
     engine: Engine = make_engine(
-        quality=quality, functional=functional, equation_of_state=equation_of_state
+        quality=quality, functional=functional, equation_of_state=equation_of_state, **options
     )
     return engine
