@@ -119,7 +119,10 @@ def cause_of(job: SlurmJob, directory: Path | None = None) -> tuple[Cause, str]:
 
 def last_words(directory: Path, length: int = 2000) -> str:
     """Return the end of the newest error file of a job's directory."""
-    files = sorted(directory.glob("*.error"), key=lambda path: path.stat().st_mtime)
+    files = sorted(
+        [*directory.glob("*.error"), *directory.glob("queue.err")],
+        key=lambda path: path.stat().st_mtime,
+    )
     if not files:
         return ""
     with files[-1].open("rb") as stream:
