@@ -17,6 +17,7 @@ from surfalign.stores.documents import (
     SurfaceSetDocument,
 )
 from surfalign.workflows.engines.engine import Engine
+from surfalign.workflows.engines.resources import declare
 from surfalign.workflows.identity import content_uuid, identify, without_finished
 from surfalign.workflows.jobs import align_surface, describe_surfaces
 from surfalign.workflows.routing import inherited_routes, route
@@ -116,6 +117,7 @@ class BandAlignmentMaker(Maker):
                 "step": name,
                 "crystal": bulk.uuid,
             }
+            declare(step, structure)
         return Flow([*jobs], output=surfaces.output, name=f"{formula} {self.name}")
 
 
@@ -266,6 +268,8 @@ def surface_jobs(
         relaxation,
     )
     align.set_uuid(result_uuid)
+    for step in jobs:
+        declare(step, surface.oriented_bulk if step is oriented else surface.slab)
     for step, name in zip([*jobs, align], [*names, "alignment"], strict=True):
         step.name = f"{surface.name} {name}"
         step.metadata |= {

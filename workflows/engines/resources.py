@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from jobflow import Job
 from monty.json import MSONable
 from pymatgen.core import Structure
 
@@ -52,6 +53,15 @@ class DeclaresResources(Protocol):
         ...
 
 
-def resources_of(maker: object, structure: Structure) -> StepResources | None:
-    """Return what a maker's job will need for a cell; None where the maker does not say."""
-    return maker.resources(structure) if isinstance(maker, DeclaresResources) else None
+def declare(job: Job, structure: Structure) -> None:
+    """Put what a job will need into its metadata (``resources``), where its maker can say so.
+
+    Parameters
+    ----------
+    job
+        The job; metadata are no part of its identity.
+    structure
+        The cell, or one of its size where the cell itself is still to be computed.
+    """
+    if isinstance(job.maker, DeclaresResources):
+        job.metadata["resources"] = job.maker.resources(structure).plain()
