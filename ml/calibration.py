@@ -1,9 +1,12 @@
 """Conformal calibration: intervals whose coverage is that which they claim.
 
 The members of an ensemble each miss one fold of the formulas, so that every training surface has a
-prediction by a member that never saw its formula. From these residuals and all members' predictions at a
-new surface the CV+ interval of Barber et al., Ann. Statist. 49, 486 (2021), doi 10.1214/20-AOS1965, is
-taken, with residuals scaled by a difficulty: far from the training set the intervals widen.
+prediction by a member that never saw its formula. The quantile of these residuals, scaled by a difficulty
+that grows with the distance to the training set, is the half width (split conformal prediction: Lei et
+al., J. Am. Stat. Assoc. 113, 1094 (2018), doi 10.1080/01621459.2017.1307116; cross-conformal: Vovk, Ann.
+Math. Artif. Intell. 74, 9 (2015), doi 10.1007/s10472-013-9368-4). The mean of the members is a little
+better than one blind member, so that the intervals err on the wide side; the measured coverage is in
+the documentation.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from numpy.typing import NDArray
 
 #: Share of new surfaces that an interval shall cover.
 COVERAGE = 0.9
-#: Largest factor between the widths of two intervals of one property.
+#: Largest slope of the difficulty.
 _LARGEST_SLOPE = 1.0
 
 
@@ -29,42 +32,32 @@ class Calibration:
     Attributes
     ----------
     residuals
-        Absolute out-of-fold residuals over their difficulties, shape (n,).
-    folds
-        Fold of each: which member predicted it, shape (n,).
+        Absolute out-of-fold residuals over their difficulties, ascending, shape (n,).
     slope
         How the difficulty grows with the domain score: ``1 + slope * score``.
     """
 
     residuals: NDArray[np.float64]
-    folds: NDArray[np.int64]
     slope: float = 0.0
 
     @classmethod
-    def fit(
-        cls,
-        errors: NDArray[np.float64],
-        folds: NDArray[np.int64],
-        scores: NDArray[np.float64],
-    ) -> Self:
+    def fit(cls, errors: NDArray[np.float64], scores: NDArray[np.float64]) -> Self:
         """Calibrate on out-of-fold errors.
 
         Parameters
         ----------
         errors
             Prediction - label by a member that did not see the formula, shape (n,).
-        folds
-            Which member that was, shape (n,).
         scores
             Domain scores against the data of that member, shape (n,).
         """
         size = np.abs(errors)
         slope = _slope(size, scores)
-        return cls(size / (1.0 + slope * scores), folds.astype(np.int64), slope)
+        return cls(np.sort(size / (1.0 + slope * scores)), slope)
 
     def interval(
         self,
-        members: NDArray[np.float64],
+        values: NDArray[np.float64],
         scores: NDArray[np.float64],
         coverage: float = COVERAGE,
     ) -> NDArray[np.float64]:
@@ -72,8 +65,8 @@ class Calibration:
 
         Parameters
         ----------
-        members
-            Predictions of all members, shape (n_members, n_surfaces).
+        values
+            Predictions, shape (n_surfaces,).
         scores
             Domain scores of the surfaces, shape (n_surfaces,).
         coverage
@@ -85,20 +78,15 @@ class Calibration:
             Infinite where too few residuals are known: at 90 % at least nine are needed.
         """
         n = len(self.residuals)
+        # One more than the residuals: the new surface itself is among them.
         rank = math.ceil(coverage * (n + 1) - 1e-9)
-        if rank > n:
-            return np.tile([-np.inf, np.inf], (members.shape[1], 1))
-        width = self.residuals[:, None] * (1.0 + self.slope * scores)[None, :]
-        centre = members[self.folds]
-        low = np.sort(centre - width, axis=0)[n - rank]
-        high = np.sort(centre + width, axis=0)[rank - 1]
-        return np.column_stack([low, high])
+        width = self.residuals[rank - 1] * (1.0 + self.slope * scores) if rank <= n else np.inf
+        return np.column_stack([values - width, values + width])
 
     def tensors(self, name: str) -> dict[str, NDArray[Any]]:
         """Return the arrays to store for the property ``name``."""
         return {
             f"calibration.{name}.residuals": self.residuals,
-            f"calibration.{name}.folds": self.folds,
             f"calibration.{name}.slope": np.array([self.slope]),
         }
 
@@ -107,7 +95,6 @@ class Calibration:
         """Rebuild what :meth:`tensors` gave."""
         return cls(
             tensors[f"calibration.{name}.residuals"],
-            tensors[f"calibration.{name}.folds"],
             float(tensors[f"calibration.{name}.slope"][0]),
         )
 

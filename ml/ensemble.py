@@ -115,7 +115,7 @@ class Ensemble:
             for name in predictions[0][0].values
         }
         intervals = {
-            name: self.calibrations[name].interval(table, scores)
+            name: self.calibrations[name].interval(table.mean(axis=0), scores)
             for name, table in columns.items()
             if name in self.calibrations
         }

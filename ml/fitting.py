@@ -139,14 +139,13 @@ def calibrate(ensemble: Ensemble, dataset: FrozenDataset) -> Ensemble:
     """Return the ensemble with intervals and domain threshold from its out-of-fold predictions."""
     records = dataset.records
     scores = blind_scores(records)
-    folds = np.array([formula_fold(record.formula) for record in records])
     predicted = ensemble.predict_blind(records)
     calibrations = {}
     for name in ensemble.members[0].predict([records[0].structure])[0].values:
         labels = target_labels(records, name, ensemble.fidelity)
         errors = predicted.get(name, np.full(len(records), np.nan)) - labels
         known = np.isfinite(errors) & np.isfinite(scores)
-        calibrations[name] = Calibration.fit(errors[known], folds[known], scores[known])
+        calibrations[name] = Calibration.fit(errors[known], scores[known])
     finite = scores[np.isfinite(scores)]
     # Below ten scores no percentile means anything; unknown elements are flagged all the same.
     threshold = float(np.quantile(finite, DOMAIN_SHARE)) if len(finite) >= 10 else np.inf
