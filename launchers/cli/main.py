@@ -26,7 +26,19 @@ app = typer.Typer(
 )
 
 #: One module per noun; each has ``register(app)``.
-NOUNS = ("run", "surfaces", "plan", "oxides", "query", "database", "validate", "worker", "doctor")
+NOUNS = (
+    "run",
+    "surfaces",
+    "plan",
+    "oxides",
+    "query",
+    "database",
+    "inputs",
+    "validate",
+    "submit",
+    "worker",
+    "doctor",
+)
 
 for _noun in NOUNS:
     importlib.import_module(f"surfalign.launchers.cli.{_noun}").register(app)

@@ -62,7 +62,7 @@ class Estimator:
             for calculation, size in zip(self.calculations, sizes, strict=True)
         )
         largest = max(sizes, key=lambda size: size.n_k_points * size.n_bands * size.n_plane_waves)
-        return estimate(largest, operations, self.kind)
+        return estimate(largest, operations, self.kind, len(self.calculations))
 
 
 @dataclass

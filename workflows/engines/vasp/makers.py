@@ -33,8 +33,8 @@ from surfalign.workflows.engines.vasp import reading, steps
 from surfalign.workflows.engines.vasp.archive import StepDocument, archive_step
 from surfalign.workflows.engines.vasp.context import StepContext
 from surfalign.workflows.engines.vasp.estimates import Estimator, InputWriter
+from surfalign.workflows.engines.vasp.hybrids import HYBRIDS, exchange_fraction
 from surfalign.workflows.engines.vasp.machine import this_machine
-from surfalign.workflows.engines.vasp.protocols import HYBRIDS, exchange_fraction
 from surfalign.workflows.engines.vasp.runner import CheckpointReached, Runner, StepRunner
 from surfalign.workflows.engines.vasp.settings import STANDARD, VaspSettings, preset
 
@@ -42,6 +42,7 @@ from surfalign.workflows.engines.vasp.settings import STANDARD, VaspSettings, pr
 MOST_CONTINUATIONS = 20
 #: Dielectric constant that dry runs and estimates assume where none is known.
 ASSUMED_DIELECTRIC_CONSTANT = 4.0
+
 
 @dataclass
 class VaspMaker(Maker):

@@ -22,13 +22,15 @@ _RYDBERG = 13.605693122994  # eV
 _GIGABYTE = 1e9
 
 #: Operations per second that one core and one GPU sustain in a plane-wave code.
-RATES: dict[Kind, float] = {"cpu": 3e9, "gpu": 1.5e12}
+RATES: dict[Kind, float] = {"cpu": 3e9, "gpu": 3e11}
 #: Applications of the Hamiltonian to each band in one cycle of blocked Davidson.
 _APPLICATIONS = 4
 #: Cycles of one self-consistency, of one ionic step after the first, and of one direction of a response.
 SCF_CYCLES, IONIC_CYCLES, RESPONSE_CYCLES = 18, 10, 20
 #: Ionic steps of a typical relaxation.
 IONIC_STEPS = 15
+#: Start, symmetry, potentials and files of one calculation, s.
+START_TIME = 60.0
 #: The wall time asked for is this many times the expected one, and at least half an hour.
 MARGIN, LEAST_WALL_TIME = 3.0, 1800.0
 #: Expected time that a step is spread over processors for, s.
@@ -125,7 +127,7 @@ def _transform(size: Size) -> float:
     return 5 * size.n_grid * math.log2(max(size.n_grid, 2))
 
 
-def estimate(size: Size, operations: float, kind: Kind) -> StepResources:
+def estimate(size: Size, operations: float, kind: Kind, n_calculations: int = 1) -> StepResources:
     """Turn a number of operations into what to ask a queue for.
 
     Parameters
@@ -136,20 +138,22 @@ def estimate(size: Size, operations: float, kind: Kind) -> StepResources:
         Operations of the whole step.
     kind
         ``cpu`` or ``gpu``.
+    n_calculations
+        Calculations of the step, each with a start of its own.
     """
     seconds = operations / RATES[kind]
     useful = size.n_k_points * max(1, size.n_bands // 4) if kind == "cpu" else size.n_k_points
     wanted = min(math.ceil(seconds / _TARGET_TIME), useful, MOST_PROCESSORS[kind])
     smallest = 4 if kind == "cpu" else 1
     processors = max(smallest, 2 ** math.floor(math.log2(max(wanted, 1))))
-    expected = seconds / processors
+    expected = seconds / processors + START_TIME * n_calculations
     return StepResources(
         kind=kind,
         cores=processors,
         gpus=processors if kind == "gpu" else 0,
         memory=round(memory(size, processors, kind), 1),
         wall_time=max(LEAST_WALL_TIME, math.ceil(MARGIN * expected / 600) * 600.0),
-        core_hours=round(seconds / 3600, 3),
+        core_hours=round(processors * expected / 3600, 2),
     )
 
 

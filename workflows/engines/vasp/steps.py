@@ -18,7 +18,7 @@ from surfalign.errors import EngineError, InsufficientMemoryError, MetallicError
 from surfalign.workflows.engines.symmetry import faces_are_equivalent
 from surfalign.workflows.engines.vasp import kpoints, tags
 from surfalign.workflows.engines.vasp.handlers import Task
-from surfalign.workflows.engines.vasp.protocols import HYBRIDS, exchange_fraction
+from surfalign.workflows.engines.vasp.hybrids import HYBRIDS, exchange_fraction
 from surfalign.workflows.engines.vasp.resources import default_bands
 from surfalign.workflows.engines.vasp.runner import PlannedCalculation, Runner
 from surfalign.workflows.engines.vasp.sets import input_set, plain

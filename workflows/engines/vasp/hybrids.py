@@ -1,8 +1,4 @@
-"""The two published ways from a bulk crystal to its band edges, by name.
-
-All steps but the band edges are the same (PBEsol): the density of the slab is semilocal in either, so
-one slab calculation serves both.
-"""
+"""The hybrid functionals of the band edges, as VASP takes them."""
 
 from __future__ import annotations
 
@@ -38,49 +34,6 @@ HYBRIDS: dict[str, Hybrid | None] = {
     Functional.PBE0.value: Hybrid(0.25, 0.0),
     Functional.PBESOL.value: None,
 }
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """A named protocol.
-
-    Parameters
-    ----------
-    name
-        As on the command line.
-    functional
-        Functional of the band edges.
-    reference
-        Where it is published.
-    """
-
-    name: str
-    functional: str
-    reference: str
-
-
-PROTOCOLS = {
-    protocol.name: protocol
-    for protocol in (
-        Protocol("jacs2024", Functional.DDH.value, "doi 10.1021/jacs.3c13574"),
-        Protocol("hse06", Functional.HSE06.value, "doi 10.1063/1.2404663"),
-    )
-}
-
-
-def protocol(name: str) -> Protocol:
-    """Return the protocol of a name.
-
-    Raises
-    ------
-    ConfigurationError
-        When there is no such protocol.
-    """
-    if name not in PROTOCOLS:
-        raise ConfigurationError(
-            f"there is no protocol '{name}'", f"one of {', '.join(PROTOCOLS)}", "choose one of them"
-        )
-    return PROTOCOLS[name]
 
 
 def exchange_fraction(functional: str, dielectric_constant: float | None) -> float:

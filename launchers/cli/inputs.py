@@ -1,0 +1,147 @@
+"""``surfalign inputs``: every input file that a crystal would need, with its estimated cost."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from surfalign.workflows.inputs import StepInputs
+
+EXAMPLE = """
+
+Examples:
+
+    surfalign inputs MgO --engine vasp --dry-run mgo-inputs
+
+    surfalign inputs PbO-litharge --spin-orbit heavy --protocol hse06 --dry-run pbo --json
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("inputs", help=(inputs.__doc__ or "") + EXAMPLE)(inputs)
+
+
+def inputs(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET",
+            help="Library name (surfalign oxides), structure file, mp-ID, optimade:PROVIDER/ID.",
+        ),
+    ],
+    dry_run: Annotated[
+        Path, typer.Option("--dry-run", metavar="DIR", help="New folder for the input files.")
+    ],
+    hkl: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Orientation h,k,l in the conventional cell; repeatable.", metavar="H,K,L"
+        ),
+    ] = None,
+    max_index: Annotated[
+        int | None, typer.Option(min=1, max=3, help="All nonpolar orientations up to this index.")
+    ] = None,
+    protocol: Annotated[
+        str, typer.Option(help="jacs2024 (dielectric-dependent hybrid) or hse06.")
+    ] = "jacs2024",
+    quality: Annotated[
+        str, typer.Option(help="Preset: quick, standard or converged.")
+    ] = "standard",
+    self_consistent: Annotated[
+        bool, typer.Option("--self-consistent", help="Gap of the self-consistent hybrid.")
+    ] = False,
+    hubbard_u: Annotated[
+        bool, typer.Option("--hubbard-u", help="The school's U on d and f shells.")
+    ] = False,
+    spin_orbit: Annotated[
+        str | None,
+        typer.Option(help="Spin-orbit coupling in the band edges: off, heavy (Pb, Bi, ...) or on."),
+    ] = None,
+    potcar_functional: Annotated[
+        str | None, typer.Option(help="Set of POTCAR files: PBE_54 or PBE_64.")
+    ] = None,
+    relax: Annotated[
+        bool, typer.Option("--relax/--no-relax", help="Relax the ions of the slabs.")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the steps as JSON.")] = False,
+    engine: Annotated[str, typer.Option(help="DFT engine.")] = "vasp",
+) -> None:
+    """Write the input files of all steps (potentials by name) and estimate what they cost."""
+    from surfalign.crystals.sources import load_crystal
+    from surfalign.launchers.cli.run import parse_miller_index
+    from surfalign.workflows.engines.engine import get_engine
+    from surfalign.workflows.engines.protocols import protocol as named_protocol
+    from surfalign.workflows.inputs import write_inputs
+    from surfalign.workflows.jobs import describe_surfaces
+
+    options: dict[str, Any] = {
+        "self_consistent": self_consistent or None,
+        "hubbard_u": hubbard_u or None,
+        "spin_orbit": spin_orbit,
+        "potcar_functional": potcar_functional,
+    }
+    chosen = get_engine(
+        engine,
+        quality=quality,
+        functional=named_protocol(protocol).functional,
+        **{name: value for name, value in options.items() if value is not None},
+    )
+    crystal = load_crystal(target)
+    indices = [parse_miller_index(text) for text in hkl or ()]
+    if not indices and max_index is None and crystal.default_orientation is not None:
+        indices = [crystal.default_orientation]
+    surfaces = describe_surfaces(
+        crystal.structure,
+        source=crystal.source,
+        miller_indices=indices,
+        max_index=max_index,
+        slab_thickness=chosen.slab_thickness,
+        vacuum_thickness=chosen.vacuum_thickness,
+    )
+    written = write_inputs(chosen, crystal.structure, surfaces, dry_run, relax_slabs=relax)
+    if as_json:
+        typer.echo(json.dumps([_plain(step) for step in written], indent=1))
+    else:
+        _print_table(written, dry_run)
+
+
+def _plain(step: StepInputs) -> dict[str, object]:
+    return {
+        "step": step.step,
+        "folder": str(step.folder),
+        "n_atoms": step.n_atoms,
+        **step.resources.plain(),
+    }
+
+
+def _print_table(written: list[StepInputs], folder: Path) -> None:
+    from rich.table import Table
+
+    from surfalign.launchers.cli.tables import output_console
+
+    table = Table("step", title=f"Inputs in {folder}; costs are estimates, within a factor of 3")
+    for name in ("atoms", "kind", "processors", "memory GB", "wall time h", "core h", "GPU h"):
+        table.add_column(name, justify="right")
+    for step in written:
+        needs = step.resources
+        gpu = needs.kind == "gpu"
+        table.add_row(
+            step.step,
+            str(step.n_atoms),
+            needs.kind,
+            str(needs.gpus or needs.cores),
+            f"{needs.memory:.1f}",
+            f"{needs.wall_time / 3600:.1f}",
+            "" if gpu else f"{needs.core_hours:.2f}",
+            f"{needs.core_hours:.2f}" if gpu else "",
+        )
+    table.add_section()
+    cost = {kind: sum(s.resources.core_hours for s in written if s.resources.kind == kind)
+            for kind in ("cpu", "gpu")}  # fmt: skip
+    table.add_row("total", "", "", "", "", "", f"{cost['cpu']:.2f}", f"{cost['gpu']:.2f}")
+    output_console().print(table)
