@@ -22,6 +22,7 @@ from surfalign.launchers import slurm
 from surfalign.launchers.fireworks import UNFINISHED, queue_adapter, slurm_number
 from surfalign.launchers.launcher import TRANSIENT, Cause
 from surfalign.launchers.profiles import Queue
+from surfalign.launchers.releaser import Releaser
 
 if TYPE_CHECKING:
     from surfalign.launchers.fireworks import FireworksLauncher
@@ -52,6 +53,7 @@ class FireworksWorker:
         self.cluster = self.profile.clusters[cluster]
         self.queues = {n: q for n, q in self.profile.queues.items() if q.cluster == cluster}
         self.site = launcher.worksite(cluster)
+        self.release = Releaser(self.profile, launcher)
         self._suspects: dict[Hashable, float] = {}
         self._refusals: dict[str, str] = {}
 
@@ -71,7 +73,8 @@ class FireworksWorker:
             with FileLock(self.site.lock, timeout=0):
                 while not stop.is_set():
                     try:
-                        if self.round() == 0 and once:
+                        self.release()
+                        if self.round() == 0 and once and not self.release(now=True):
                             return
                     except PyMongoError as error:
                         logger.warning("the database does not answer: %s", type(error).__name__)

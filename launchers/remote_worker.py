@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from surfalign.errors import ConfigurationError
 from surfalign.launchers import slurm
 from surfalign.launchers.launcher import TRANSIENT, Cause
+from surfalign.launchers.releaser import Releaser
 from surfalign.launchers.remote import failure_of
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class RemoteWorker:
         self.profile = launcher.profile
         self.controller = launcher.controller
         self.collection = launcher.collection
+        self.release = Releaser(self.profile, launcher)
         self.runner = Runner(project_name=self.profile.name)
         self.runner.job_controller.close()
         self.runner.job_controller = self.controller
@@ -68,8 +70,9 @@ class RemoteWorker:
             with FileLock(self.launcher.folder / "worker.lock", timeout=0):
                 self._guarded(self._take_over)
                 while not stop.is_set():
+                    self.release()
                     self.round()
-                    if once and self._unfinished() == 0:
+                    if once and self._unfinished() == 0 and not self.release(now=True):
                         return
                     stop.wait(self.profile.poll_interval)
         except Timeout as error:

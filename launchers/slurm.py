@@ -176,15 +176,26 @@ def would_accept(queue: Queue) -> str:
     return complaint
 
 
-def run_probe(queue: Queue, command: str, timeout: float) -> str:
+def run_probe(queue: Queue, command: str, directory: Path, timeout: float) -> str:
     """Run a command in a job of this queue and return what it prints.
+
+    Parameters
+    ----------
+    queue
+        What the job asks for.
+    command
+        Shell lines.
+    directory
+        Where a folder is made for it, shared with the nodes.
+    timeout
+        How long the job may wait and run, s.
 
     Raises
     ------
     EngineError
         When SLURM refuses the job, or it fails or does not end in time.
     """
-    with tempfile.TemporaryDirectory(prefix=".probe-", dir=Path.cwd()) as folder:
+    with tempfile.TemporaryDirectory(prefix=".probe-", dir=directory) as folder:
         output = Path(folder) / "output"
         number, complaint = _sbatch(
             ["--parsable", *_flags(queue), f"--output={output}", f"--chdir={folder}"], command

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from surfalign.launchers.diagnosis import Finding
 
 MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "missing": "[red]✗[/]"}
@@ -18,13 +20,20 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
+    profile: Annotated[
+        str | None,
+        typer.Option("--profile", help="Try this profile, with a short job in each queue."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """Look at this installation: what works, what is missing, and the command that mends it.
 
     Exits with 1 when something that surfalign needs is missing. Optional features are marked so.
 
-    Example: surfalign doctor
+    With --profile the database is opened, the engine looked for and a short job sent through every
+    queue of the profile instead.
+
+    Example: surfalign doctor --profile cluster
     """
     from rich.console import Console
 
@@ -32,7 +41,7 @@ def doctor(
 
     console = Console(soft_wrap=True)
     findings = []
-    for name, check in checks():
+    for name, check in _profile_checks(profile) if profile is not None else checks():
         if as_json:
             findings.append(examine(name, check))
             continue
@@ -46,9 +55,17 @@ def doctor(
     elif blocking:
         console.print(f"\n[red]Missing: {', '.join(blocking)}.[/] The lines above say what to do.")
     else:
-        console.print("\n[green]Ready.[/] Try: surfalign run MgO --quality quick")
+        what = f"submit MgO --profile {profile}" if profile else "run MgO"
+        console.print(f"\n[green]Ready.[/] Try: surfalign {what} --quality quick")
     if blocking:
         raise typer.Exit(1)
+
+
+def _profile_checks(name: str) -> Iterator[tuple[str, Callable[[], Finding]]]:
+    from surfalign.launchers.profile_checks import all_checks
+    from surfalign.launchers.profiles import load_profile
+
+    return all_checks(load_profile(name))
 
 
 def _line(finding: Finding) -> str:

@@ -1,0 +1,148 @@
+"""``surfalign submit``: hand surfaces to the workflow manager of a profile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from surfalign.launchers.profiles import Profile
+    from surfalign.launchers.submission import SubmissionReport
+    from surfalign.stores.registry import Method
+
+EXAMPLE = """
+
+Examples:
+
+    surfalign submit plan.jsonl --profile cluster --limit 100 --dry-run
+
+    surfalign submit MgO TiO2-rutile --profile cluster --max-index 1 --quality quick
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(name="submit", help=(submit.__doc__ or "") + EXAMPLE)(submit)
+
+
+def submit(
+    targets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PLAN|TARGET...",
+            help="A plan of surfalign plan (.jsonl); or oxides as surfalign run takes them.",
+        ),
+    ],
+    profile: Annotated[
+        str, typer.Option("--profile", help="Profile: a name in surfalign.yaml, or a YAML file.")
+    ],
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="At most so many surfaces.")
+    ] = None,
+    campaign: Annotated[
+        str | None, typer.Option("--campaign", help="Label; the plan's name by default.")
+    ] = None,
+    hkl: Annotated[
+        list[str] | None,
+        typer.Option(help="Orientation h,k,l of TARGETs; repeatable.", metavar="H,K,L"),
+    ] = None,
+    max_index: Annotated[
+        int | None,
+        typer.Option(min=1, max=3, help="All nonpolar orientations of TARGETs up to this index."),
+    ] = None,
+    functional: Annotated[
+        str, typer.Option(help="Band edges by ddh, hse06, pbe0 or pbesol.")
+    ] = "ddh",
+    quality: Annotated[
+        str, typer.Option(help="Preset: quick, standard or converged.")
+    ] = "standard",
+    fit_volume: Annotated[
+        bool, typer.Option("--fit-volume", help="Fit the bulk's volume by E(V).")
+    ] = False,
+    relax: Annotated[
+        bool, typer.Option("--relax/--no-relax", help="Relax the ions of the slabs.")
+    ] = True,
+    engine: Annotated[str, typer.Option(help="DFT engine.")] = "gpaw",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be submitted, and submit nothing.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Submit surfaces to the queues of a profile.
+
+    The same surface by the same method is computed once, however often and by whomever it is submitted;
+    the bulk steps of a crystal serve all its surfaces. Faults of the profile are named before anything is
+    submitted. The jobs start when surfalign worker runs.
+    """
+    from surfalign.launchers.profile_checks import require
+    from surfalign.launchers.profiles import load_profile
+    from surfalign.stores.registry import Method
+    from surfalign.workflows.engines.engine import get_engine
+
+    chosen = load_profile(profile)
+    get_engine(engine, quality=quality, functional=functional)  # names what is unknown
+    method = Method(
+        engine=engine,
+        quality=quality,
+        functional=functional,
+        fit_volume=fit_volume,
+        relax_slabs=relax,
+    )
+    require(chosen, engine)
+    plan = Path(targets[0])
+    if len(targets) == 1 and plan.suffix == ".jsonl":
+        report = _submit(chosen, plan, method, campaign or plan.stem, limit, dry_run)
+    else:
+        from tempfile import TemporaryDirectory
+
+        from surfalign.launchers.targets import write_target_plan
+
+        with TemporaryDirectory() as folder:
+            plan = Path(folder) / "targets.jsonl"
+            write_target_plan(plan, targets, hkl or [], max_index, method)
+            report = _submit(chosen, plan, method, campaign or "targets", limit, dry_run)
+    _print(report, chosen, dry_run=dry_run, as_json=as_json)
+
+
+def _submit(
+    profile: Profile, plan: Path, method: Method, campaign: str, limit: int | None, dry_run: bool
+) -> SubmissionReport:
+    from surfalign.launchers.launcher import open_launcher
+    from surfalign.launchers.server import open_database
+    from surfalign.launchers.submission import planned, submit_plan
+
+    with open_database(profile.settings()) as database, database.errors_named():
+        if dry_run:
+            return planned(plan, method, database, limit)
+        from rich.console import Console
+
+        console = Console(stderr=True)
+        with open_launcher(profile) as launcher, console.status("submitting") as status:
+            return submit_plan(
+                plan,
+                method,
+                launcher,
+                database,
+                campaign=campaign,
+                limit=limit,
+                on_progress=lambda what, done, total: status.update(
+                    f"{done}{f' of {total}' if total else ''} {what}"
+                ),
+            )
+
+
+def _print(report: SubmissionReport, profile: Profile, *, dry_run: bool, as_json: bool) -> None:
+    import json
+    from dataclasses import asdict
+
+    if as_json:
+        typer.echo(json.dumps(asdict(report) | {"dry_run": dry_run}, indent=1))
+        return
+    verb = "would be" if dry_run else "were"
+    typer.echo(f"{report.surfaces} surfaces: {report.new} {verb} new, {report.flows} flows")
+    if report.waiting:
+        typer.echo(f"{report.waiting} wait for the bulk steps of their crystal, under way already")
+    if report.flows and not dry_run:
+        typer.echo(f"Next: surfalign worker --profile {profile.name}; surfalign status")
