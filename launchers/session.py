@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monty.json import jsanitize
-
 from surfalign.launchers.local import StepFailure, run_flow
 
 if TYPE_CHECKING:
@@ -65,6 +63,7 @@ def run_crystal(
     DatabaseUnreachableError
         When the database is lost on the way.
     """
+    from surfalign.launchers.failures import crystal_identifier, store_failures
     from surfalign.stores.builders import SurfaceLevelsBuilder
     from surfalign.stores.documents import SurfaceLevelsDocument
 
@@ -76,7 +75,10 @@ def run_crystal(
         # maggma's builders carry no types
         SurfaceLevelsBuilder(database.jobs, database.surface_levels).run()
         failed = _failed_results(maker, crystal, surfaces_uuid, failures)
-        _store_failures(failed, crystal_identifier(crystal.formula, surfaces_uuid), database)
+        # An outdated failure of the whole crystal goes.
+        crystal_failure = crystal_identifier(crystal.formula, surfaces_uuid)
+        database.surface_levels.remove_docs({"identifier": crystal_failure})
+        store_failures(failed, database)
         wanted = _result_identifiers(surfaces_uuid, database)
         stored = {
             document["identifier"]: SurfaceLevelsDocument.model_validate(document)
@@ -102,62 +104,24 @@ def _failed_results(
     maker: BandAlignmentMaker, crystal: Crystal, surfaces_uuid: str, failures: list[StepFailure]
 ) -> list[SurfaceLevelsDocument]:
     """One failed result for each surface whose step raised; one for the crystal if a bulk step did."""
-    from surfalign.stores.documents import ErrorRecord, ResultState, SurfaceLevelsDocument
+    from surfalign.launchers.failures import failed_results
+    from surfalign.stores.documents import ErrorRecord
+    from surfalign.stores.registry import Method
 
+    method = Method(
+        engine=maker.engine.name,
+        quality=maker.engine.quality,
+        functional=maker.engine.functional,
+        relax_slabs=maker.relax_slabs,
+    )
     documents = {}
     for failure in failures:
-        metadata = failure.metadata
-        for identifier in metadata.get(
-            "result_identifiers", [crystal_identifier(crystal.formula, surfaces_uuid)]
-        ):
-            documents[identifier] = SurfaceLevelsDocument(
-                identifier=identifier,
-                state=ResultState.FAILED,
-                formula=crystal.formula,
-                source=crystal.source,
-                surface_name=metadata.get("surface_name", crystal.formula),
-                surface_identifier=metadata.get("surface_identifier", ""),
-                miller_index=metadata.get("miller_index"),
-                termination=metadata.get("termination", ""),
-                functional=maker.engine.functional,
-                quality=maker.engine.quality,
-                relaxed=maker.relax_slabs,
-                engine=maker.engine.name,
-                error=ErrorRecord(
-                    error=type(failure.error).__name__,
-                    message=str(failure.error),
-                    step=metadata.get("step", failure.name),
-                ),
-            )
+        error = ErrorRecord(
+            error=type(failure.error).__name__,
+            message=str(failure.error),
+            step=failure.metadata.get("step", failure.name),
+        )
+        metadata = failure.metadata | {"formula": crystal.formula, "source": crystal.source}
+        for document in failed_results(metadata, [surfaces_uuid], method, error):
+            documents[document.identifier] = document
     return list(documents.values())
-
-
-def crystal_identifier(formula: str, surfaces_uuid: str) -> str:
-    """Identifier of the failed result of a crystal that did not come as far as its surfaces."""
-    return f"{formula}-{surfaces_uuid[:8]}"
-
-
-def _store_failures(
-    failed: list[SurfaceLevelsDocument], crystal_failure: str, database: Database
-) -> None:
-    """Store failed results; an earlier result with numbers stays, an outdated failure goes."""
-    from surfalign.stores.documents import ResultState
-
-    store = database.surface_levels
-    store.remove_docs({"identifier": crystal_failure})
-    identifiers = [document.identifier for document in failed]
-    with_numbers = {
-        document["identifier"]
-        for document in store.query(
-            {"identifier": {"$in": identifiers}, "state": {"$ne": ResultState.FAILED.value}},
-            properties={"identifier": 1},
-        )
-    }
-    new = [document for document in failed if document.identifier not in with_numbers]
-    if new:
-        store.update(
-            [
-                jsanitize(document, strict=True, enum_values=True, allow_bson=True)
-                for document in new
-            ]
-        )

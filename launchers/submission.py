@@ -203,7 +203,7 @@ def _release(
         if flow is None:
             continue
         bulk_steps = {job.uuid for job in flow.jobs[:-1]}
-        if crystal.flows and not bulk_steps <= finished and _has_any(launcher, bulk_steps):
+        if crystal.has_flow and not bulk_steps <= finished and _has_any(launcher, bulk_steps):
             # An earlier flow computes the bulk, or failed to: these surfaces wait for it.
             continue
         chosen[crystal.entry.key] = flow
@@ -228,15 +228,15 @@ def _settle(crystal: LockedCrystal, registry: Registry, launcher: Launcher) -> L
     if not crystal.doubtful:
         return crystal
     arrived = {record.uuid for record in launcher.jobs(uuids=list(crystal.doubtful))}
-    new, flows = list(crystal.new), list(crystal.flows)
+    new, has_flow = list(crystal.new), crystal.has_flow
     for flow, surfaces in crystal.doubtful.items():
         if flow in arrived:
             registry.finish({crystal.entry.key: flow})
-            flows.append(flow)
+            has_flow = True
         else:
             registry.put_back(surfaces)
             new += surfaces
-    return crystal.model_copy(update={"new": new, "flows": flows, "doubtful": {}})
+    return crystal.model_copy(update={"new": new, "has_flow": has_flow, "doubtful": {}})
 
 
 def _has_any(launcher: Launcher, uuids: set[str]) -> bool:

@@ -87,7 +87,7 @@ class LockedCrystal(BaseModel):
     """A crystal whose lock we hold, with those of its surfaces that are not submitted."""
 
     entry: CrystalEntry
-    flows: list[str] = Field(description="Uuids of the surfaces jobs of all its flows so far")
+    has_flow: bool = Field(description="Whether a launcher has a flow of it, for other surfaces")
     new: list[SurfaceEntry]
     #: Left behind by a submitter that died: uuid of the flow's surfaces job to its surfaces.
     doubtful: dict[str, list[SurfaceEntry]]
@@ -154,6 +154,29 @@ class Registry:
         found = self.surfaces.find({"key": {"$in": list(keys)}}, {"_id": 0, "key": 1})
         return {document["key"] for document in found}
 
+    def flows_of(self, bulk_uuids: Iterable[str]) -> dict[str, tuple[Method, list[str]]]:
+        """Return method and flows of submitted crystals, by the uuid of their bulk job.
+
+        A flow is named by the uuid of its job that cuts the slabs.
+        """
+        flows: dict[str, tuple[str, set[str]]] = {}
+        for surface in self.surfaces.find(
+            {"bulk": {"$in": sorted(set(bulk_uuids))}},
+            {"_id": 0, "bulk": 1, "flow": 1, "crystal": 1},
+        ):
+            if "flow" in surface:
+                flows.setdefault(surface["bulk"], (surface["crystal"], set()))[1].add(
+                    surface["flow"]
+                )
+        keys = [crystal for crystal, _ in flows.values()]
+        methods = {
+            document["key"]: Method(**document["method"])
+            for document in self.crystals.find(
+                {"key": {"$in": keys}}, {"_id": 0, "key": 1, "method": 1}
+            )
+        }
+        return {bulk: (methods[key], sorted(names)) for bulk, (key, names) in flows.items()}
+
     # --- submitting --------------------------------------------------------------------------
 
     def unsubmitted(self) -> Iterator[str]:
@@ -187,8 +210,8 @@ class Registry:
         )
         mine = {"key": {"$in": free}, "lock.token": self._owner["token"]}
         held = list(self.crystals.find(mine, {"_id": 0}))
-        waiting = self._waiting([d["key"] for d in held])
-        return [_locked(document, waiting.get(document["key"], [])) for document in held]
+        surfaces = self._surfaces_of([document["key"] for document in held])
+        return [_locked(document, surfaces.get(document["key"], [])) for document in held]
 
     def begin(self, flows: dict[str, tuple[str, str, list[str]]]) -> set[str]:
         """Note which flows are about to be handed to a launcher; return those we may hand over.
@@ -226,10 +249,6 @@ class Registry:
         """
         if not flows:
             return
-        self.crystals.bulk_write(
-            [UpdateMany({"key": k}, {"$addToSet": {"flows": flow}}) for k, flow in flows.items()],
-            ordered=False,
-        )
         self.surfaces.update_many(
             {"flow": {"$in": list(flows.values())}, "crystal": {"$in": list(flows)}},
             {"$set": {"state": SurfaceState.SUBMITTED.value, "submitted_at": datetime.now(UTC)}},
@@ -257,13 +276,10 @@ class Registry:
             return True
         return bool(datetime.now(UTC) - _utc(lock["at"]) > LEASE)
 
-    def _waiting(self, crystals: list[str]) -> dict[str, list[dict[str, Any]]]:
-        """Return the surfaces that are not submitted, by crystal."""
+    def _surfaces_of(self, crystals: list[str]) -> dict[str, list[dict[str, Any]]]:
+        """Return the registered surfaces of crystals."""
         found: dict[str, list[dict[str, Any]]] = {}
-        for document in self.surfaces.find(
-            {"crystal": {"$in": crystals}, "state": {"$ne": SurfaceState.SUBMITTED.value}},
-            {"_id": 0},
-        ):
+        for document in self.surfaces.find({"crystal": {"$in": crystals}}, {"_id": 0}):
             found.setdefault(document["crystal"], []).append(document)
         return found
 
@@ -276,11 +292,11 @@ def _locked(document: dict[str, Any], surfaces: list[dict[str, Any]]) -> LockedC
         entry = SurfaceEntry(**{name: surface[name] for name in SurfaceEntry.model_fields})
         if surface["state"] == SurfaceState.NEW.value:
             new.append(entry)
-        else:
+        elif surface["state"] == SurfaceState.SUBMITTING.value:
             doubtful.setdefault(surface["flow"], []).append(entry)
     return LockedCrystal(
         entry=CrystalEntry(**{name: document[name] for name in CrystalEntry.model_fields}),
-        flows=document.get("flows", []),
+        has_flow=any(surface["state"] == SurfaceState.SUBMITTED.value for surface in surfaces),
         new=sorted(new, key=lambda entry: entry.name),
         doubtful=doubtful,
     )
