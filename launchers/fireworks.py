@@ -9,7 +9,6 @@ walltime at the next try.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
@@ -319,10 +318,9 @@ def queue_adapter(
 
 
 def _open_launchpad(uri: str, name: str) -> LaunchPad:
-    # Progress bars of bulk insertions are for consoles.
-    os.environ.setdefault("TQDM_DISABLE", "1")
     try:
         from fireworks import LaunchPad
+        from fireworks.core import launchpad as module
     except ImportError as error:
         raise MissingDependencyError(
             "FireWorks is not installed",
@@ -330,6 +328,8 @@ def _open_launchpad(uri: str, name: str) -> LaunchPad:
             "pip install 'surfalign[fireworks]'",
         ) from error
     logging.getLogger("launchpad").propagate = False
+    # Its bulk insertion draws a progress bar without asking.
+    module.tqdm = iter
     return LaunchPad(
         host=uri,
         name=name,

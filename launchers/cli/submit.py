@@ -103,7 +103,7 @@ def submit(
             plan = Path(folder) / "targets.jsonl"
             write_target_plan(plan, targets, hkl or [], max_index, method)
             report = _submit(chosen, plan, method, campaign or "targets", limit, dry_run)
-    _print(report, chosen, dry_run=dry_run, as_json=as_json)
+    _print(report, profile, dry_run=dry_run, as_json=as_json)
 
 
 def _submit(
@@ -133,7 +133,7 @@ def _submit(
             )
 
 
-def _print(report: SubmissionReport, profile: Profile, *, dry_run: bool, as_json: bool) -> None:
+def _print(report: SubmissionReport, profile: str, *, dry_run: bool, as_json: bool) -> None:
     import json
     from dataclasses import asdict
 
@@ -145,4 +145,4 @@ def _print(report: SubmissionReport, profile: Profile, *, dry_run: bool, as_json
     if report.waiting:
         typer.echo(f"{report.waiting} wait for the bulk steps of their crystal, under way already")
     if report.flows and not dry_run:
-        typer.echo(f"Next: surfalign worker --profile {profile.name}; surfalign status")
+        typer.echo(f"Next: surfalign worker --profile {profile}; surfalign status")

@@ -37,7 +37,10 @@ def worker(
     from surfalign.launchers.launcher import open_launcher
     from surfalign.launchers.profiles import load_profile
 
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    handler = logging.StreamHandler()
+    # The libraries' loggers say more than anybody reads.
+    handler.setLevel(logging.WARNING)
+    logging.basicConfig(handlers=[handler], format="%(asctime)s %(levelname)s %(message)s")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -59,8 +59,8 @@ InactiveLimit=0
 MailProg=/bin/true
 GresTypes=gpu
 NodeName=node1 NodeHostname={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory=4000 Gres=gpu:fake:2 State=UNKNOWN
-PartitionName=cpu Nodes=node1 Default=YES MaxTime=INFINITE State=UP OverSubscribe=FORCE:8
-PartitionName=gpu Nodes=node1 MaxTime=INFINITE State=UP OverSubscribe=FORCE:8
+PartitionName=cpu Nodes=node1 Default=YES MaxTime=INFINITE State=UP
+PartitionName=gpu Nodes=node1 MaxTime=INFINITE State=UP
 """
 
 
