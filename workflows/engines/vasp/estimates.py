@@ -14,9 +14,10 @@ from surfalign.workflows.engines.vasp.resources import (
     RESPONSE_CYCLES,
     SCF_CYCLES,
     Size,
-    cycle_operations,
+    Work,
+    cycle_work,
     estimate,
-    exchange_operations,
+    exchange_work,
     size_of,
 )
 from surfalign.workflows.engines.vasp.runner import PlannedCalculation, write_inputs
@@ -57,12 +58,11 @@ class Estimator:
     def total(self) -> StepResources:
         """Return what the whole step needs."""
         sizes = [_size(calculation) for calculation in self.calculations]
-        operations = sum(
-            _operations(calculation, size)
-            for calculation, size in zip(self.calculations, sizes, strict=True)
-        )
+        work = Work()
+        for calculation, size in zip(self.calculations, sizes, strict=True):
+            work += _work(calculation, size)
         largest = max(sizes, key=lambda size: size.n_k_points * size.n_bands * size.n_plane_waves)
-        return estimate(largest, operations, self.kind, len(self.calculations))
+        return estimate(largest, work, self.kind, len(self.calculations))
 
 
 @dataclass
@@ -95,8 +95,8 @@ def _size(calculation: PlannedCalculation) -> Size:
     )
 
 
-def _operations(calculation: PlannedCalculation, size: Size) -> float:
-    cycle = cycle_operations(size)
+def _work(calculation: PlannedCalculation, size: Size) -> Work:
+    cycle = cycle_work(size)
     if calculation.task in ("relaxation", "slab_relaxation"):
         return cycle * (SCF_CYCLES + IONIC_STEPS * IONIC_CYCLES)
     if calculation.task == "dfpt":
@@ -104,6 +104,6 @@ def _operations(calculation: PlannedCalculation, size: Size) -> float:
         return cycle * (SCF_CYCLES + 3 * 2 * RESPONSE_CYCLES)
     if calculation.task in ("one_shot", "hybrid"):
         mesh_points = int(sum(calculation.inputs.kpoint_list.kpts_weights or []))
-        exchange = exchange_operations(size, mesh_points)
+        exchange = exchange_work(size, mesh_points)
         return cycle + exchange * (1 if calculation.task == "one_shot" else _HYBRID_CYCLES)
     return cycle * SCF_CYCLES

@@ -43,7 +43,7 @@ _VALENCE = {
     "Pd": 10, "Ag": 11, "Cd": 12, "In_d": 13, "Sn_d": 14, "Sb": 5, "Te": 6, "I": 7,
     "Cs_sv": 9, "Ba_sv": 10, "La": 11, "Ce": 12, "Lu_3": 9,
     "Hf_pv": 10, "Ta_pv": 11, "W_sv": 14, "Pt": 10, "Au": 11, "Hg": 12,
-    "Tl_d": 13, "Pb_d": 14, "Bi_d": 15,
+    "Tl_d": 13, "Pb_d": 14, "Bi_d": 15, "Th": 12,
 }  # fmt: skip
 POTENTIALS = {
     symbol.split("_")[0]: Potential(symbol, valence) for symbol, valence in _VALENCE.items()

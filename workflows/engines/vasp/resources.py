@@ -1,6 +1,6 @@
 """What a VASP calculation costs, from electrons, k-points and plane waves.
 
-Plain formulas, derived in docs/explanation/vasp-protocol.md. They count floating-point operations and
+Plain formulas, explained in docs/explanation/vasp-resources.md. They count floating-point operations and
 divide by what one core, or one GPU, sustains in such codes; they are meant to be right within a factor
 of three, and the wall time that is asked for carries that factor.
 """
@@ -21,8 +21,10 @@ _BOHR = 0.529177210903  # angstrom
 _RYDBERG = 13.605693122994  # eV
 _GIGABYTE = 1e9
 
-#: Operations per second that one core and one GPU sustain in a plane-wave code.
-RATES: dict[Kind, float] = {"cpu": 3e9, "gpu": 3e11}
+#: Operations per second of Fourier transforms, and of matrix products, of one core and of one GPU.
+RATES: dict[Kind, tuple[float, float]] = {"cpu": (1.5e9, 1e10), "gpu": (3e11, 3e12)}
+#: Projectors of an ion: two for each of s and p, and of d where the valence holds one.
+_PROJECTORS, _PROJECTORS_WITH_D = 8, 18
 #: Applications of the Hamiltonian to each band in one cycle of blocked Davidson.
 _APPLICATIONS = 4
 #: Cycles of one self-consistency, of one ionic step after the first, and of one direction of a response.
@@ -52,6 +54,8 @@ class Size:
         Plane waves of one band, V k^3 / 6 pi^2.
     n_grid
         Points of the grid on which a band is transformed.
+    n_projectors
+        Projectors of all ions.
     """
 
     n_electrons: int
@@ -61,6 +65,7 @@ class Size:
     n_k_points: int
     n_plane_waves: float
     n_grid: float
+    n_projectors: int
 
 
 def size_of(
@@ -93,6 +98,9 @@ def size_of(
         n_k_points=number_of_points(kpoints, structure),
         n_plane_waves=plane_waves * components,
         n_grid=grid * components,
+        n_projectors=sum(
+            _PROJECTORS_WITH_D if site.specie.Z > 20 else _PROJECTORS for site in structure
+        ),
     )
 
 
@@ -103,45 +111,74 @@ def default_bands(structure: Structure, *, spinors: bool = False) -> int:
     return 2 * bands if spinors else bands
 
 
-def cycle_operations(size: Size) -> float:
-    """Return the operations of one self-consistency cycle.
+@dataclass(frozen=True)
+class Work:
+    """Floating-point operations, by what limits them.
 
-    Two Fourier transforms (5 N log2 N each) for each application of the Hamiltonian, and the
-    orthogonalisation of all pairs of bands (8 operations a plane wave).
+    Parameters
+    ----------
+    fourier
+        Of Fourier transforms, which wait for memory.
+    products
+        Of products of matrices, which keep the processors busy.
+    """
+
+    fourier: float = 0.0
+    products: float = 0.0
+
+    def __add__(self, other: Work) -> Work:
+        return Work(self.fourier + other.fourier, self.products + other.products)
+
+    def __mul__(self, factor: float) -> Work:
+        return Work(self.fourier * factor, self.products * factor)
+
+    def seconds(self, kind: Kind) -> float:
+        """Return the time on one core or one GPU, s."""
+        fourier, products = RATES[kind]
+        return self.fourier / fourier + self.products / products
+
+
+def cycle_work(size: Size) -> Work:
+    """Return the work of one self-consistency cycle.
+
+    For each application of the Hamiltonian to a band: two Fourier transforms (5 N log2 N each), and
+    the overlaps with all projectors and back (8 operations a plane wave each); for each pair of bands:
+    the matrices of Hamiltonian and overlap, orthogonalisation and rotation (8 a plane wave each).
     """
     transforms = _APPLICATIONS * size.n_bands * 2 * _transform(size)
-    pairs = 8 * size.n_bands**2 * size.n_plane_waves
-    return size.n_k_points * (transforms + pairs)
+    projectors = _APPLICATIONS * 16 * size.n_bands * size.n_plane_waves * size.n_projectors
+    pairs = 4 * 8 * size.n_bands**2 * size.n_plane_waves
+    return Work(transforms, projectors + pairs) * size.n_k_points
 
 
-def exchange_operations(size: Size, n_mesh_points: int) -> float:
-    """Return the operations of one application of exact exchange to all bands.
+def exchange_work(size: Size, n_mesh_points: int) -> Work:
+    """Return the work of one application of exact exchange to all bands.
 
     Two transforms for each pair of a band with an occupied band of each point of the whole mesh.
     """
     pairs = size.n_bands * size.n_occupied
-    return size.n_k_points * n_mesh_points * pairs * 2 * _transform(size)
+    return Work(size.n_k_points * n_mesh_points * pairs * 2 * _transform(size))
 
 
 def _transform(size: Size) -> float:
     return 5 * size.n_grid * math.log2(max(size.n_grid, 2))
 
 
-def estimate(size: Size, operations: float, kind: Kind, n_calculations: int = 1) -> StepResources:
-    """Turn a number of operations into what to ask a queue for.
+def estimate(size: Size, work: Work, kind: Kind, n_calculations: int = 1) -> StepResources:
+    """Turn the work of a step into what to ask a queue for.
 
     Parameters
     ----------
     size
         Size of the largest calculation of the step.
-    operations
-        Operations of the whole step.
+    work
+        Work of the whole step.
     kind
         ``cpu`` or ``gpu``.
     n_calculations
         Calculations of the step, each with a start of its own.
     """
-    seconds = operations / RATES[kind]
+    seconds = work.seconds(kind)
     useful = size.n_k_points * max(1, size.n_bands // 4) if kind == "cpu" else size.n_k_points
     wanted = min(math.ceil(seconds / _TARGET_TIME), useful, MOST_PROCESSORS[kind])
     smallest = 4 if kind == "cpu" else 1

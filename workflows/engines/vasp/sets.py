@@ -104,7 +104,8 @@ def input_set(
     for element in {site.specie.symbol for site in structure}:
         potential(element)
     return VaspSet(
-        structure=plain(structure),
+        # atomate2's generator hides the property of pymatgen that would sort
+        structure=plain(structure).get_sorted_structure(),
         config_dict=_empty_table(potcar_functional),
         tags=tags,
         kpoint_list=kpoints,

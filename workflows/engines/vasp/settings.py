@@ -37,7 +37,8 @@ class VaspSettings(MSONable):
     dielectric_k_spacing
         The same for the dielectric response.
     hybrid_k_spacing
-        The same for the mesh of the exchange, which is Gamma-centred and even.
+        The same for the mesh of the exchange, which is Gamma-centred and even. It is also that of the
+        density behind the band edges, so it is no coarser than the slab's.
     band_k_spacing
         The same for the mesh on which the band edges are looked for.
     edge_window, most_edge_points
@@ -100,7 +101,7 @@ STANDARD = VaspSettings(
     cutoff=520.0,
     k_spacing=0.35,
     dielectric_k_spacing=0.30,
-    hybrid_k_spacing=0.45,
+    hybrid_k_spacing=0.35,
     band_k_spacing=0.20,
     slab_thickness=20.0,
     vacuum_thickness=15.0,
@@ -111,7 +112,7 @@ QUICK = replace(
     cutoff=400.0,
     k_spacing=0.50,
     dielectric_k_spacing=0.45,
-    hybrid_k_spacing=0.60,
+    hybrid_k_spacing=0.50,
     band_k_spacing=0.30,
     slab_thickness=13.0,
     force_tolerance=0.05,
@@ -122,7 +123,7 @@ CONVERGED = replace(
     cutoff=600.0,
     k_spacing=0.25,
     dielectric_k_spacing=0.20,
-    hybrid_k_spacing=0.35,
+    hybrid_k_spacing=0.25,
     band_k_spacing=0.15,
     slab_thickness=25.0,
     vacuum_thickness=20.0,

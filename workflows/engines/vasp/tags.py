@@ -50,10 +50,10 @@ def semilocal(settings: VaspSettings, structure: Structure) -> Tags:
 
 def _mixing(structure: Structure) -> Tags:
     """Angular momenta of the mixed density, where a shell needs more than the default."""
-    heaviest = max(site.specie.Z for site in structure)
-    if heaviest > 56:
+    elements = [site.specie for site in structure]
+    if any(element.is_lanthanoid or element.is_actinoid for element in elements):
         return {"LMAXMIX": Tag(6, "f shells in the spheres: the density restarts as it was")}
-    if heaviest > 20:
+    if any(element.Z > 20 for element in elements):
         return {"LMAXMIX": Tag(4, "d shells in the spheres: the density restarts as it was")}
     return {}
 
