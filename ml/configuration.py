@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Section(BaseModel):
@@ -42,3 +42,106 @@ class SpectrumConfiguration(Section):
         default=Contraction.LOW_RANK, description="Which products are formed"
     )
     rank: int = Field(default=32, ge=1, description="Products per l of the low-rank contraction")
+
+
+class Representation(StrEnum):
+    """How an atom's surroundings become numbers."""
+
+    LEARNABLE = "learnable"  # species compressed into learnable channels
+    ORDINARY = "ordinary"  # fixed species, principal components of the training atoms
+
+
+class NetworkConfiguration(Section):
+    """From the invariants of the atoms to the properties of the slab."""
+
+    representation: Representation = Field(
+        default=Representation.LEARNABLE, description="Learnable SOAP, or ordinary SOAP"
+    )
+    n_components: int = Field(
+        default=128, ge=1, description="Principal components kept of ordinary SOAP"
+    )
+    hidden: int = Field(default=64, ge=1, description="Width of the per-atom network")
+    readout: int = Field(default=32, ge=1, description="Width of each property's readout")
+    dropout: float = Field(default=0.1, ge=0.0, lt=1.0, description="Share of units dropped")
+    attention: bool = Field(
+        default=True, description="Weigh atoms by learned scores; False weighs them equally"
+    )
+    surface_depth: float = Field(
+        default=4.0, gt=0.0, description="Atoms deeper than this are bulk-like (A)"
+    )
+    element_inputs: bool = Field(
+        default=True, description="Tell the network the properties of the centre's element"
+    )
+    atoms_per_chunk: int = Field(
+        default=512, ge=1, description="Atoms whose spectra are in memory at once"
+    )
+
+
+class TargetConfiguration(Section):
+    """What is learned."""
+
+    properties: tuple[str, ...] = Field(
+        default=("ionization_potential", "electron_affinity", "surface_energy"),
+        min_length=1,
+        description="Labels with a head; those without any label are left out",
+    )
+    weights: dict[str, float] = Field(
+        default_factory=lambda: {"surface_energy": 0.1},
+        description="Weight of a property in the loss where it is not 1",
+    )
+    consistent_gap: bool = Field(
+        default=False,
+        description="Predict the gap and give the affinity as ionization potential minus gap",
+    )
+    fidelity: str | None = Field(
+        default=None, description="Fidelity of the predictions; None is the most frequent one"
+    )
+    fidelity_mode: Literal["offset", "head"] = Field(
+        default="offset", description="What each further fidelity gets of its own"
+    )
+
+    @model_validator(mode="after")
+    def _gap_needs_both(self) -> TargetConfiguration:
+        needed = {"ionization_potential", "electron_affinity"}
+        if self.consistent_gap and not needed <= set(self.properties):
+            raise ValueError("consistent_gap needs ionization_potential and electron_affinity")
+        return self
+
+
+class TrainingConfiguration(Section):
+    """How it is learned."""
+
+    epochs: int = Field(default=60, ge=1, description="Passes over the data, at most")
+    patience: int | None = Field(
+        default=20, ge=1, description="Epochs without a better validation error before stopping"
+    )
+    batch_size: int = Field(default=32, ge=1, description="Slabs (or sets of slabs) in a step")
+    learning_rate: float = Field(default=2e-3, gt=0.0, description="Peak rate of the network")
+    descriptor_learning_rate: float = Field(
+        default=1e-3, ge=0.0, description="Peak rate of embedding and contraction; 0 freezes them"
+    )
+    weight_decay: float = Field(default=0.05, ge=0.0, description="Decoupled weight decay")
+    huber_threshold: float = Field(
+        default=0.3,
+        gt=0.0,
+        description="Error beyond which the loss grows linearly (standard deviations of the label)",
+    )
+    gradient_clipping: float = Field(default=1.0, gt=0.0, description="Largest gradient norm")
+    members_per_set: int = Field(
+        default=8, ge=1, description="Slabs drawn from a set of slabs at each step"
+    )
+    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = Field(
+        default="32-true", description="Of the network; the spectrum stays in single precision"
+    )
+    accelerator: Literal["auto", "cpu", "gpu"] = Field(default="cpu", description="Where to train")
+
+
+class LearnerConfiguration(Section):
+    """Everything that defines a trained model, apart from data and seed."""
+
+    kind: Literal["lsoap"] = "lsoap"
+    descriptor: DescriptorConfiguration = Field(default_factory=DescriptorConfiguration)
+    spectrum: SpectrumConfiguration = Field(default_factory=SpectrumConfiguration)
+    network: NetworkConfiguration = Field(default_factory=NetworkConfiguration)
+    targets: TargetConfiguration = Field(default_factory=TargetConfiguration)
+    training: TrainingConfiguration = Field(default_factory=TrainingConfiguration)

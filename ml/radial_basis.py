@@ -112,7 +112,8 @@ def radial_integrals(
     prefactors = (np.pi / (alpha + eta)) ** 1.5 * (eta / (alpha + eta)) ** degrees
     r = np.asarray(distances, dtype=float)[:, None, None]
     primitives = prefactors * r**degrees * np.exp(-alpha * eta / (alpha + eta) * r**2)
-    return np.einsum("lnk,dlk->dln", beta, primitives)
+    integrals: Array = np.einsum("lnk,dlk->dln", beta, primitives)
+    return integrals
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def tabulate_radial_basis(*, r_cut: float, n_max: int, l_max: int, sigma: float)
     """
     reach = r_cut + cutoff_padding(sigma)
     n_intervals = int(np.ceil(reach / KNOT_SPACING)) + 1
-    knots = np.arange(n_intervals + 1) * KNOT_SPACING
+    knots = KNOT_SPACING * np.arange(n_intervals + 1, dtype=np.float64)
     values = radial_integrals(knots, r_cut=r_cut, n_max=n_max, l_max=l_max, sigma=sigma)
     spline = CubicSpline(knots, values, axis=0)
     coefficients = np.ascontiguousarray(np.moveaxis(spline.c, 0, 1))
