@@ -75,18 +75,14 @@ def handlers_for(
     handlers: list[ErrorHandler] = []
     if deadline is not None:
         handlers.append(CheckpointHandler(deadline, checkpoint_before, electronic=task == "hybrid"))
-    handlers += [
-        OutOfMemoryHandler(),
-        InterruptedHandler(),
-        FrozenJobErrorHandler(timeout=frozen_after),
-    ]
+    handlers += [OutOfMemoryHandler(), InterruptedHandler(), HungHandler(frozen_after)]
     if task == "one_shot":
         # its single iteration is no failure to converge, and its wave functions must not be deleted
         return [*handlers, OneShotErrorHandler()]
     if task in LISTED:
         handlers.append(ListedErrorHandler())
     else:
-        handlers += [VaspErrorHandler(), MeshSymmetryErrorHandler(), QuietStdErrHandler()]
+        handlers += [GeneralErrorHandler(), MeshSymmetryErrorHandler(), QuietStdErrHandler()]
     handlers += [
         SlabUnconvergedHandler() if task.startswith("slab") else PatientUnconvergedHandler(),
         NonConvergingErrorHandler(),
@@ -269,7 +265,28 @@ class HungHandler(FrozenJobErrorHandler):
         return _apply(["Frozen job"], continuation_actions(directory), directory)
 
 
-class ListedErrorHandler(VaspErrorHandler):
+class GeneralErrorHandler(VaspErrorHandler):
+    """Custodian's handler of what VASP prints, for runs that keep no density.
+
+    Some of its corrections delete CHGCAR and WAVECAR, and trip where there is none.
+    """
+
+    def correct(self, directory: str = "./") -> dict[str, Any]:
+        """Correct the fault."""
+        absent = [
+            path for name in ("CHGCAR", "WAVECAR") if not (path := Path(directory) / name).exists()
+        ]
+        for path in absent:
+            path.touch()
+        try:
+            correction: dict[str, Any] = super().correct(directory)
+        finally:
+            for path in absent:
+                path.unlink(missing_ok=True)
+        return correction
+
+
+class ListedErrorHandler(GeneralErrorHandler):
     """Never switches symmetry off where the k-points are a list of irreducible ones.
 
     The density would then be that of a part of the zone. The step tries something else instead.

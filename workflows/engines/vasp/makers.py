@@ -31,6 +31,7 @@ from surfalign.workflows.engines.engine import Engine
 from surfalign.workflows.engines.resources import Kind, StepResources
 from surfalign.workflows.engines.vasp import reading, steps
 from surfalign.workflows.engines.vasp.archive import StepDocument, archive_step
+from surfalign.workflows.engines.vasp.band_edges import BandEdgesStep
 from surfalign.workflows.engines.vasp.context import StepContext
 from surfalign.workflows.engines.vasp.estimates import Estimator, InputWriter
 from surfalign.workflows.engines.vasp.hybrids import HYBRIDS, exchange_fraction
@@ -236,8 +237,8 @@ class VaspBandEdgesMaker(VaspMaker):
 
     def calculations(self, run: Runner, structure: Structure) -> None:
         """Walk through the calculations of the step, with an assumed dielectric constant."""
-        steps.band_edges(
-            run, self.settings, structure, self.functional, ASSUMED_DIELECTRIC_CONSTANT
+        BandEdgesStep(run, self.settings, structure).compute(
+            self.functional, ASSUMED_DIELECTRIC_CONSTANT
         )
 
     @job(output_schema=BandEdgesDocument)
@@ -263,9 +264,8 @@ class VaspBandEdgesMaker(VaspMaker):
         hybrid = HYBRIDS[self.functional]
 
         def work(run: Runner, context: Callable[[], StepContext]) -> BandEdgesDocument:
-            folders = steps.band_edges(
-                run, self.settings, structure, self.functional, dielectric_constant
-            )
+            step = BandEdgesStep(run, self.settings, structure)
+            folders = step.compute(self.functional, dielectric_constant)
             return reading.read_band_edges(
                 folders.semilocal,
                 folders.hybrid,

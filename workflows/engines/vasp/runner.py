@@ -58,6 +58,8 @@ RETRIES: dict[Task, tuple[dict[str, Any], ...]] = {
     "one_shot": (),  # the step makes its wave functions anew instead
 }
 
+_ANEW = "computed anew"
+
 T = TypeVar("T")
 
 
@@ -75,12 +77,15 @@ class PlannedCalculation:
         Kind of calculation.
     files
         Files of earlier calculations that it starts from: name here to path.
+    leaves
+        Files that later calculations, or the reader, need of it.
     """
 
     name: str
     inputs: VaspSet
     task: Task
     files: Mapping[str, Path] = field(default_factory=dict)
+    leaves: tuple[str, ...] = ()
 
 
 class Runner(Protocol):
@@ -137,25 +142,23 @@ class StepRunner:
             When it failed, and what is tried then failed too.
         """
         folder = self.folders[calculation.name] = self.root / calculation.name
-        if (folder / FINISHED_FILE).is_file():
-            return folder
-        attempts = [{}, *RETRIES[calculation.task]]
-        number = len(list(self.root.glob(f"{calculation.name}.failed*")))
-        while True:
-            changes = attempts[min(number, len(attempts) - 1)]
+        changes: dict[str, Any] = {}
+        while not (folder / FINISHED_FILE).is_file():
             self._prepare(calculation, folder, changes)
             try:
                 self._run_custodian(calculation, folder)
+                _require_files(calculation, folder)
             except InsufficientMemoryError:
                 raise
             except EngineError as error:
-                number += 1
-                if number >= len(attempts):
+                following = self._next_changes(calculation, error)
+                if following is None:
                     raise
-                self._put_aside(calculation.name, str(error), attempts[number])
+                changes = following
+                self._put_aside(calculation.name, error.found, changes)
                 continue
             (folder / FINISHED_FILE).write_text(json.dumps({"changes": changes}) + "\n")
-            return folder
+        return folder
 
     def look(self, reader: Callable[[], T], placeholder: T) -> T:
         """Return what ``reader`` finds in calculations that have run."""
@@ -163,12 +166,31 @@ class StepRunner:
 
     def again(self, name: str, reason: str) -> None:
         """Put aside a calculation that ended but cannot be used."""
-        self._put_aside(name, reason, {}, "unused")
+        if (self.root / name).is_dir():
+            self._put_aside(name, reason, {}, "unused")
 
     @property
     def corrections(self) -> list[Correction]:
         """What error recovery has changed in this step so far."""
         return corrections.load(self.root)
+
+    def _next_changes(
+        self, calculation: PlannedCalculation, error: EngineError
+    ) -> dict[str, Any] | None:
+        """What to try when custodian has given up: the same again, then other settings, then nothing.
+
+        A run that ended without a known fault (a lost node, a full disk) is only run again.
+        """
+        tried = [
+            correction.actions
+            for correction in self.corrections
+            if correction.stage == calculation.name and correction.handler == "retry"
+        ]
+        if isinstance(error, EngineKilledError) and [_ANEW] not in tried:
+            return {}
+        number = sum(actions != [_ANEW] for actions in tried)
+        changes = RETRIES[calculation.task]
+        return changes[number] if number < len(changes) else None
 
     def _prepare(
         self, calculation: PlannedCalculation, folder: Path, changes: dict[str, Any]
@@ -266,7 +288,7 @@ class StepRunner:
                     stage=name,
                     handler="retry",
                     errors=[reason],
-                    actions=actions or ["computed anew"],
+                    actions=actions or [_ANEW],
                 )
             ],
         )
@@ -296,15 +318,31 @@ def failure(error: CustodianError, folder: Path, name: str) -> EngineError:
     """Return the error of a calculation that custodian gave up on, with its cause."""
     log = corrections.corrections_of(folder, name)
     cause = ", ".join(log[-1].errors) if log else ""
-    found = f"VASP failed in {folder}: {cause or error}"
-    remedy = "look at vasp.out, std_err.txt and custodian.json there"
+    remedy = f"look at vasp.out, std_err.txt and custodian.json in {folder}"
     if "Out of memory" in cause:
-        return InsufficientMemoryError(found, "memory for KPAR = 1", "ask for more memory or nodes")
+        return InsufficientMemoryError(
+            f"{name}: VASP ran out of memory even with KPAR = 1 and NCORE = 8",
+            "memory for one k-point at a time",
+            "ask for more memory, or for more nodes",
+        )
     if any(word in cause for word in ("onverge", "sloshing", "Non-converging")):
-        return ConvergenceError(found, "a calculation that converges", remedy)
+        return ConvergenceError(f"{name}: {cause}", "a calculation that converges", remedy)
     if cause and cause != "Interrupted":
-        return EngineError(found, "a fault that error recovery mends", remedy)
-    return EngineKilledError(f"{found} ({error})", "a run to its end", remedy)
+        return EngineError(f"{name}: {cause}", "a fault that error recovery mends", remedy)
+    found = f"{name}: VASP ended without a result ({type(error).__name__})"
+    return EngineKilledError(found, "a run to its end", remedy)
+
+
+def _require_files(calculation: PlannedCalculation, folder: Path) -> None:
+    """Refuse a run that left no file for those that need it (a full disk, a quota)."""
+    for name in calculation.leaves:
+        path = folder / name
+        if not path.is_file() or path.stat().st_size == 0:
+            raise EngineKilledError(
+                f"{calculation.name}: VASP left no {name}",
+                f"a {name}",
+                f"look for space in {folder}",
+            )
 
 
 def _ended(folder: Path) -> bool:
