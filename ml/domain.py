@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Element, Structure
-from scipy.spatial import KDTree  # type: ignore[import-untyped]  # scipy ships no type hints
+from scipy.spatial import KDTree
 
 from surfalign.errors import EmptyDatasetError
 from surfalign.ml.composition import PROPERTIES, element_vector

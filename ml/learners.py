@@ -150,7 +150,11 @@ def fit_model(
         return baselines.MeanModel.fit(data.everything, configuration, data.set_labels, seed)
     if isinstance(configuration, baselines.CompositionConfiguration):
         return baselines.CompositionModel.fit(data.everything, configuration, data.set_labels, seed)
-    return _fit_network(configuration, data, directory, seed, on_progress)
+    from surfalign.ml.configuration import LearnerConfiguration
+    from surfalign.ml.network_learner import NetworkModel
+
+    typed = LearnerConfiguration.model_validate(configuration)
+    return NetworkModel.fit(data, typed, directory, seed, on_progress)
 
 
 def restore_model(
@@ -174,7 +178,11 @@ def restore_model(
             return baselines.MeanModel(typed, metadata, tensors)
         if isinstance(typed, baselines.CompositionConfiguration):
             return baselines.CompositionModel(typed, metadata, tensors)
-        return _restore_network(typed, metadata, tensors)
+        from surfalign.ml.configuration import LearnerConfiguration
+        from surfalign.ml.network_learner import NetworkModel
+
+        network = LearnerConfiguration.model_validate(typed)
+        return NetworkModel.restore(network, metadata, tensors)
     except (ConfigurationError, KeyError) as error:
         raise ModelVersionError(
             f"a stored model of kind {kind} does not fit this version: {error}",
@@ -193,36 +201,3 @@ def _configuration_class(kind: LearnerKind) -> type[BaseModel]:
     if kind is LearnerKind.MEAN:
         return baselines.MeanConfiguration
     return baselines.CompositionConfiguration
-
-
-def _fit_network(
-    configuration: BaseModel,
-    data: TrainingData,
-    directory: Path,
-    seed: int,
-    on_progress: Callable[[str], None] | None,
-) -> FittedModel:
-    from surfalign.ml.training import train_model
-
-    model: FittedModel = train_model(
-        data.train,
-        data.validation,
-        configuration,
-        set_labels=data.set_labels,
-        directory=directory,
-        seed=seed,
-        progress=on_progress,
-    )
-    return model
-
-
-def _restore_network(
-    configuration: BaseModel, metadata: dict[str, Any], tensors: Mapping[str, NDArray[Any]]
-) -> FittedModel:
-    import torch
-    from surfalign.ml.model import TrainedModel
-
-    model: FittedModel = TrainedModel.from_tensors(
-        configuration, metadata, {name: torch.as_tensor(array) for name, array in tensors.items()}
-    )
-    return model
