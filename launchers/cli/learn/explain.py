@@ -1,0 +1,67 @@
+"""``surfalign learn explain``: which atoms set IP and EA."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from surfalign.launchers.cli.learn.options import Directory, Model
+
+
+def register(commands: typer.Typer) -> None:
+    """Add the command."""
+    commands.command("explain")(explain)
+
+
+def explain(
+    structure: Annotated[
+        str | None, typer.Argument(help="Bulk crystal: library name, structure file, database id.")
+    ] = None,
+    slabs: Annotated[
+        Path | None, typer.Option("--slabs", help="Or a JSON list of slabs (key initial), .gz.")
+    ] = None,
+    names: Annotated[
+        list[str] | None, typer.Option("--name", help="Only this slab of --slabs; repeatable.")
+    ] = None,
+    hkl: Annotated[
+        list[str] | None,
+        typer.Option("--hkl", help="Only this orientation, e.g. 1,1,0; repeatable."),
+    ] = None,
+    figure: Annotated[Path, typer.Option("--figure", help="Folder for the pictures.")] = Path(
+        "attention"
+    ),
+    model: Model = None,
+    directory: Directory = None,
+) -> None:
+    """Draw slabs with their atoms coloured by the attention for IP and for EA.
+
+    Example: surfalign learn explain TiO2-rutile --hkl 1,1,0 --figure attention
+    """
+    from surfalign.errors import ConfigurationError
+    from surfalign.launchers.cli.learn import options
+    from surfalign.launchers.cli.learn.predict import surfaces
+    from surfalign.launchers.learning_figures import save_attention
+
+    records = surfaces(structure, slabs, hkl)
+    if names:
+        unknown = set(names) - {record.name for record in records}
+        if unknown:
+            raise ConfigurationError(
+                f"there is no slab {', '.join(sorted(unknown))}",
+                "names of the file",
+                "correct --name",
+            )
+        records = [record for record in records if record.name in names]
+    models = options.registry(directory)
+    ensemble, card = models.load(options.model_name(models, model))
+    estimates = ensemble.predict([record.structure for record in records])
+    if not any(estimate.attention for estimate in estimates):
+        raise ConfigurationError(
+            f"{card.name} {card.version} is of kind {card.kind}, which looks at no atoms",
+            "a model of kind lsoap",
+            "train one: surfalign learn train --kind lsoap",
+        )
+    for record, estimate in zip(records, estimates, strict=True):
+        typer.echo(str(save_attention(record, estimate, figure)))

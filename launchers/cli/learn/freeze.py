@@ -1,0 +1,125 @@
+"""``surfalign learn freeze`` and ``import-jacs-si``: data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from surfalign.launchers.cli.learn.options import Datasets, MinGap, Query, Slabs
+
+Output = Annotated[Path, typer.Option("--output", "-o", help="File to write, *.dataset.json.gz.")]
+Crystals = Annotated[
+    Path,
+    typer.Option("--crystals", help="Folder of crystal structures (CIF, POSCAR, JSON)."),
+]
+
+
+def register(commands: typer.Typer) -> None:
+    """Add the commands."""
+    commands.command("freeze")(freeze)
+    commands.command("import-jacs-si")(import_jacs_si)
+    commands.command("import-medians")(import_medians)
+
+
+def freeze(
+    output: Output = Path("surfaces.dataset.json.gz"),
+    query: Query = None,
+    slabs: Slabs = None,
+    datasets: Datasets = None,
+    min_gap: MinGap = None,
+    flagged: Annotated[
+        bool, typer.Option("--flagged", help="Keep results with a failed check, at lower weight.")
+    ] = False,
+    json_summary: Annotated[
+        bool, typer.Option("--json", help="Print a summary as JSON to standard output.")
+    ] = False,
+) -> None:
+    """Freeze results of the store, files of slabs or data sets into one hashed file.
+
+    Failed results, flagged ones (unless wanted) and slabs without a sane vacuum level are left out; each
+    reason is counted.
+
+    Example: surfalign learn freeze --query 'functional = ddh' -o ddh.dataset.json.gz
+    """
+    import json
+
+    from surfalign.launchers.cli.learn.options import gather, say_what_is_left_out
+    from surfalign.stores.datasets import write_dataset
+
+    dataset = gather(slabs, datasets, query, min_gap=min_gap, flagged=flagged)
+    write_dataset(dataset, output)
+    say_what_is_left_out(dataset)
+    typer.echo(f"Wrote {output}", err=True)
+    if json_summary:
+        typer.echo(json.dumps(dataset.summary(), indent=1))
+
+
+def import_jacs_si(
+    file: Annotated[Path, typer.Argument(metavar="FILE.xlsx", help="ja3c13574_si_002.xlsx.")],
+    crystals: Crystals,
+    output: Output = Path("jacs-si.dataset.json.gz"),
+) -> None:
+    """Import the table of surfaces of J. Am. Chem. Soc. 146, 9697 (2024).
+
+    Rows are matched to the enumerated surfaces of the crystals by formula, space group and Miller index.
+    Where an orientation has several terminations, a row belongs to the set of them.
+
+    Example: surfalign learn import-jacs-si ja3c13574_si_002.xlsx --crystals crystals/
+    """
+    from surfalign.launchers.cli.learn.options import say_what_is_left_out
+    from surfalign.stores.candidates import read_crystals
+    from surfalign.stores.datasets import write_dataset
+    from surfalign.stores.si_matching import import_table
+
+    found, unreadable = read_crystals(crystals)
+    _say_unreadable(unreadable)
+    dataset = import_table(file, found, _progress("orientations"))
+    write_dataset(dataset, output)
+    say_what_is_left_out(dataset)
+    typer.echo(f"Wrote {output}", err=True)
+
+
+def import_medians(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.csv", help="Columns formula and ip_median_ev.")
+    ],
+    crystals: Crystals,
+    output: Output = Path("medians.dataset.json.gz"),
+) -> None:
+    """Import median IPs of formulas as weak labels over the enumerated surfaces of crystals.
+
+    Example: surfalign learn import-medians medians.csv --crystals crystals/
+    """
+    from surfalign.launchers.cli.learn.options import say_what_is_left_out
+    from surfalign.stores.candidates import read_crystals
+    from surfalign.stores.datasets import write_dataset
+    from surfalign.stores.formula_medians import import_medians as match
+
+    found, unreadable = read_crystals(crystals)
+    _say_unreadable(unreadable)
+    dataset = match(file, found, _progress("formulas"))
+    write_dataset(dataset, output)
+    say_what_is_left_out(dataset)
+    typer.echo(f"Wrote {output}", err=True)
+
+
+class _progress:  # noqa: N801 - used as a function
+    """Prints every twentieth part of a long work to standard error."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._shown = -1
+
+    def __call__(self, done: int, total: int) -> None:
+        part = 20 * done // max(total, 1)
+        if part > self._shown:
+            self._shown = part
+            typer.echo(f"{done} of {total} {self._what}", err=True)
+
+
+def _say_unreadable(unreadable: dict[str, list[str]]) -> None:
+    for reason, names in unreadable.items():
+        for name in names:
+            typer.echo(f"{reason}: {name}", err=True)

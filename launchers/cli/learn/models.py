@@ -1,0 +1,66 @@
+"""``surfalign learn models`` and ``rollback``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from surfalign.launchers.cli.learn.options import Directory
+
+
+def register(commands: typer.Typer) -> None:
+    """Add the commands."""
+    commands.command("models")(models)
+    commands.command("rollback")(rollback)
+
+
+def models(
+    name: Annotated[str | None, typer.Argument(help="Only this model.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the cards as JSON.")] = False,
+    directory: Directory = None,
+) -> None:
+    """List all versions of the models, with their data and errors.
+
+    Example: surfalign learn models --json
+    """
+    import json
+    from dataclasses import asdict
+
+    from surfalign.launchers.cli.learn.cards import versions_table
+    from surfalign.launchers.cli.learn.options import registry
+    from surfalign.launchers.cli.tables import output_console
+
+    found = registry(directory)
+    names = [name] if name is not None else found.names()
+    if name is not None and not found.versions(name):
+        found.card(name)  # says which models there are
+    if as_json:
+        cards = []
+        for model in names:
+            champion = found.champion(model)
+            for version in found.versions(model):
+                is_champion = champion is not None and champion.version == version
+                cards.append(asdict(found.card(model, version)) | {"champion": is_champion})
+        typer.echo(json.dumps(cards, indent=1))
+    elif names:
+        output_console().print(versions_table(found, names))
+    else:
+        typer.echo(f"No model in {found.directory}; train one: surfalign learn train --help")
+
+
+def rollback(
+    name: Annotated[str, typer.Argument(help="Name of the model.")],
+    to: Annotated[
+        str | None, typer.Option("--to", help="Version; by default the champion before.")
+    ] = None,
+    directory: Directory = None,
+) -> None:
+    """Make an earlier version of a model predict again.
+
+    Example: surfalign learn rollback jarvis
+    """
+    from surfalign.launchers.cli.learn.options import registry
+
+    champion = registry(directory).rollback(name, to)
+    typer.echo(f"{name} predicts with {champion.version}")

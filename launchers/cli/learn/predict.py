@@ -1,0 +1,182 @@
+"""``surfalign learn predict``: levels of surfaces in seconds."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from surfalign.launchers.cli.learn.options import Directory, Model
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from surfalign.ml.ensemble import SurfaceEstimate
+    from surfalign.stores.learning_records import SurfaceRecord
+
+LEVELS = ("ionization_potential", "electron_affinity")
+
+
+def register(commands: typer.Typer) -> None:
+    """Add the command."""
+    commands.command("predict")(predict)
+
+
+def predict(
+    structure: Annotated[
+        str | None, typer.Argument(help="Bulk crystal: library name, structure file, database id.")
+    ] = None,
+    slabs: Annotated[
+        Path | None, typer.Option("--slabs", help="Or a JSON list of slabs (key initial), .gz.")
+    ] = None,
+    hkl: Annotated[
+        list[str] | None,
+        typer.Option("--hkl", help="Only this orientation, e.g. 1,1,0; repeatable."),
+    ] = None,
+    max_index: Annotated[int, typer.Option("--max-index", min=1, help="Largest Miller index.")] = 1,
+    model: Model = None,
+    version: Annotated[
+        str | None, typer.Option("--version", help="Version; by default the champion.")
+    ] = None,
+    json_file: Annotated[
+        str | None, typer.Option("--json", help="Write JSON to this file; - is the output.")
+    ] = None,
+    directory: Directory = None,
+) -> None:
+    """Predict IP and EA of relaxed surfaces from unrelaxed ones.
+
+    Of a bulk crystal the nonpolar surfaces are enumerated first. Each prediction comes with an interval
+    that covers nine of ten surfaces, and with a flag that tells whether the surface is like those that
+    the model learned from.
+
+    Example: surfalign learn predict TiO2-rutile --hkl 1,1,0
+
+    Example: surfalign learn predict --slabs slabs.json.gz --json predictions.json
+    """
+    import json
+
+    from surfalign.launchers.cli.learn import options
+    from surfalign.launchers.cli.tables import output_console
+
+    records = surfaces(structure, slabs, hkl, max_index)
+    models = options.registry(directory)
+    name = options.model_name(models, model)
+    ensemble, card = models.load(name, version)
+    estimates = ensemble.predict([record.structure for record in records])
+    source = f"{card.name} {card.version}"
+    if json_file is not None:
+        plain = [as_dict(r, e, source) for r, e in zip(records, estimates, strict=True)]
+        text = json.dumps(plain, indent=1, allow_nan=False)
+        if json_file == "-":
+            typer.echo(text)
+        else:
+            Path(json_file).write_text(text + "\n", encoding="utf-8")
+    if json_file != "-":
+        output_console().print(table(records, estimates, f"{source}, predicts {card.fidelity}"))
+
+
+def surfaces(
+    structure: str | None, slabs: Path | None, hkl: Sequence[str] | None, max_index: int = 1
+) -> list[SurfaceRecord]:
+    """Return the slabs of a file, or those of a bulk crystal.
+
+    Raises
+    ------
+    ConfigurationError
+        When both or neither are named.
+    SurfaceError
+        When the crystal has no nonpolar surface.
+    """
+    from surfalign.errors import ConfigurationError, SurfaceError
+
+    if (structure is None) == (slabs is None):
+        raise ConfigurationError(
+            "a crystal and a file of slabs are named"
+            if structure
+            else "neither a crystal nor a file of slabs is named",
+            "a crystal (MgO, a.cif) or --slabs FILE",
+            "name one of them",
+        )
+    if slabs is not None:
+        from surfalign.stores.slab_files import read_slab_file
+
+        return read_slab_file(slabs)
+    from surfalign.crystals.sources import load_crystal
+    from surfalign.launchers.cli.surfaces import survey
+    from surfalign.stores.candidates import SLAB_THICKNESS, VACUUM_THICKNESS
+    from surfalign.stores.learning_records import surface_record
+
+    crystal = load_crystal(str(structure))
+    surveys = survey(
+        crystal.structure, max_index, list(hkl or []), SLAB_THICKNESS, VACUUM_THICKNESS, None
+    )
+    found = [
+        surface_record(
+            slab.name,
+            slab.slab,
+            crystal.source,
+            miller_index=slab.miller_index,
+            space_group_number=slab.space_group_number,
+        )
+        for survey_ in surveys
+        for slab in survey_.slabs
+    ]
+    if not found:
+        raise SurfaceError(
+            f"{crystal.formula} has no nonpolar surface among these orientations",
+            "an orientation with a nonpolar, stoichiometric slab",
+            "look at `surfalign surfaces`, or raise --max-index",
+        )
+    return found
+
+
+def as_dict(record: SurfaceRecord, estimate: SurfaceEstimate, model: str) -> dict[str, Any]:
+    """Return a prediction for scripts; levels in eV, an unknown bound is null."""
+    return {
+        "name": record.name,
+        **{name: value for name, value in estimate.values.items() if name in LEVELS},
+        "interval_90": {
+            name: [bound if math.isfinite(bound) else None for bound in bounds]
+            for name, bounds in estimate.interval_90.items()
+            if name in LEVELS
+        },
+        "in_domain": estimate.in_domain,
+        "domain_score": estimate.domain_score,
+        "unknown_elements": list(estimate.unknown_elements),
+        "other": {name: value for name, value in estimate.values.items() if name not in LEVELS},
+        "miller_index": record.miller_index,
+        "model": model,
+    }
+
+
+def table(
+    records: Sequence[SurfaceRecord], estimates: Sequence[SurfaceEstimate], caption: str
+) -> Table:
+    """Return the predictions as a table."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    shown = Table(caption=escape(caption))
+    shown.add_column("Surface", no_wrap=True)
+    for name in ("IP\n(eV)", "90 %", "EA\n(eV)", "90 %"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    shown.add_column("Domain")
+    for record, estimate in zip(records, estimates, strict=True):
+        cells = []
+        for name in LEVELS:
+            value = estimate.values.get(name)
+            low, high = estimate.interval_90.get(name, (-math.inf, math.inf))
+            cells.append("–" if value is None else f"{value:.2f}")
+            cells.append(f"{low:.2f} to {high:.2f}" if math.isfinite(low) else "too few data")
+        shown.add_row(escape(record.name), *cells, _domain(estimate))
+    return shown
+
+
+def _domain(estimate: SurfaceEstimate) -> str:
+    if estimate.unknown_elements:
+        return f"[red]outside: {', '.join(estimate.unknown_elements)}[/]"
+    return "[green]inside[/]" if estimate.in_domain else "[yellow]outside[/]"

@@ -1,0 +1,70 @@
+"""``surfalign learn train``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from surfalign.launchers.cli.learn.options import (
+    Changes,
+    Configuration,
+    Datasets,
+    Directory,
+    Kind,
+    MinGap,
+    Query,
+    Seed,
+    Slabs,
+    Workers,
+)
+
+
+def register(commands: typer.Typer) -> None:
+    """Add the command."""
+    commands.command("train")(train)
+
+
+def train(
+    model: Annotated[str, typer.Option("--model", help="Name of the model.")] = "default",
+    slabs: Slabs = None,
+    datasets: Datasets = None,
+    query: Query = None,
+    min_gap: MinGap = None,
+    kind: Kind = "lsoap",
+    config: Configuration = None,
+    changes: Changes = None,
+    seed: Seed = 0,
+    workers: Workers = None,
+    promote: Annotated[
+        bool, typer.Option("--promote/--no-promote", help="Whether it becomes the champion.")
+    ] = True,
+    directory: Directory = None,
+) -> None:
+    """Train a new version of a model and make it the champion.
+
+    Without a source, the results of the store are learned from. A training that was killed goes on where
+    it stopped when the same command is typed again.
+
+    Example: surfalign learn train --slabs slabs.json.gz --model jarvis
+    """
+    from surfalign.launchers.cli.learn import options
+    from surfalign.launchers.cli.learn.cards import metrics_table
+    from surfalign.launchers.cli.tables import output_console
+    from surfalign.ml.retraining import train_version
+
+    chosen = options.recipe(kind, config, changes, seed, workers)
+    dataset = options.gather(slabs, datasets, query, min_gap=min_gap)
+    options.say_what_is_left_out(dataset)
+    models = options.registry(directory)
+    card = train_version(
+        models,
+        model,
+        dataset,
+        chosen,
+        scratch=options.scratch_directory(),
+        on_progress=options.Lines(),
+    )
+    if promote:
+        models.promote(model, card.version)
+    output_console().print(metrics_table(card))
