@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 import warnings
-from collections.abc import Callable, Hashable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from surfalign.launchers.fireworks import UNFINISHED, queue_adapter, slurm_numbe
 from surfalign.launchers.launcher import TRANSIENT, Cause
 from surfalign.launchers.profiles import Queue
 from surfalign.launchers.releaser import Releaser
+from surfalign.launchers.suspects import Suspects
 
 if TYPE_CHECKING:
     from surfalign.launchers.fireworks import FireworksLauncher
@@ -54,7 +54,7 @@ class FireworksWorker:
         self.queues = {n: q for n, q in self.profile.queues.items() if q.cluster == cluster}
         self.site = launcher.worksite(cluster)
         self.release = Releaser(self.profile, launcher)
-        self._suspects: dict[Hashable, float] = {}
+        self._suspects = Suspects()
         self._refusals: dict[str, str] = {}
 
     def run(self, *, once: bool = False, stop: threading.Event | None = None) -> None:
@@ -152,6 +152,7 @@ class FireworksWorker:
 
     def recover(self) -> int:
         """Look for jobs that ended without a word; return how many were dealt with."""
+        self._suspects.begin()
         self._unlock()
         documents = list(
             self.launchpad.fireworks.find(
@@ -180,7 +181,7 @@ class FireworksWorker:
             job = known[number] if number and known is not None else None
             if job is None:
                 dealt += self._without_number(document, launch)
-            elif not job.active and self._persists(("lost", launch["launch_id"]), 0.0):
+            elif not job.active and self._suspects.persists(("lost", launch["launch_id"]), 0.0):
                 self._lost(document, launch, job)
                 dealt += 1
         self._note_failures()
@@ -193,15 +194,6 @@ class FireworksWorker:
             {"launch_id": 1, "state": 1, "launch_dir": 1, "state_history.reservation_id": 1},
         )
         return {launch["launch_id"]: launch for launch in found}
-
-    def _persists(self, what: Hashable, grace: float) -> bool:
-        """Tell whether this was seen before, at least ``grace`` seconds ago."""
-        now = time.monotonic()
-        first = self._suspects.setdefault(what, now)
-        if now - first < grace or first == now:
-            return False
-        del self._suspects[what]
-        return True
 
     def _lost(self, document: dict[str, Any], launch: dict[str, Any], job: slurm.SlurmJob) -> None:
         """Note the cause of a job that SLURM has ended; start it again where that makes sense."""
@@ -246,7 +238,7 @@ class FireworksWorker:
 
     def _without_launch(self, document: dict[str, Any]) -> bool:
         """Mend a firework whose update was interrupted: its launch has ended, or was never made."""
-        if not self._persists(("torn", document["fw_id"], document["state"]), GRACE):
+        if not self._suspects.persists(("torn", document["fw_id"], document["state"]), GRACE):
             return False
         fw_id = document["fw_id"]
         if document.get("launches"):
@@ -257,21 +249,18 @@ class FireworksWorker:
         """Give back a reservation whose maker died before SLURM's number was known."""
         if launch["state"] != "RESERVED":
             return False
-        if not self._persists(("unnumbered", launch["launch_id"]), GRACE):
+        if not self._suspects.persists(("unnumbered", launch["launch_id"]), GRACE):
             return False
         return self._guarded(lambda: self.launchpad.cancel_reservation(launch["launch_id"]))
 
     def _unlock(self) -> None:
         """Free workflows whose locker died."""
         for workflow in self.launchpad.workflows.find({"locked": True}, {"nodes": 1}):
-            if self._persists(("locked", workflow["_id"]), LOCK_GRACE):
+            if self._suspects.persists(("locked", workflow["_id"]), LOCK_GRACE):
                 logger.warning("freeing a workflow that was left locked")
                 self.launchpad.workflows.update_one(
                     {"_id": workflow["_id"]}, {"$unset": {"locked": True}}
                 )
-        # What was suspected long ago and never again has mended itself.
-        horizon = time.monotonic() - timedelta(hours=1).total_seconds()
-        self._suspects = {key: t for key, t in self._suspects.items() if t > horizon}
 
     @staticmethod
     def _guarded(act: Callable[[], object]) -> bool:

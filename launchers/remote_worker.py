@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from surfalign.launchers import slurm
 from surfalign.launchers.launcher import TRANSIENT, Cause
 from surfalign.launchers.releaser import Releaser
 from surfalign.launchers.remote import failure_of
+from surfalign.launchers.suspects import Suspects
 
 if TYPE_CHECKING:
     from surfalign.launchers.remote import RemoteLauncher
@@ -53,7 +53,7 @@ class RemoteWorker:
         self.runner = Runner(project_name=self.profile.name)
         self.runner.job_controller.close()
         self.runner.job_controller = self.controller
-        self._suspects: dict[str, float] = {}
+        self._suspects = Suspects()
 
     def run(self, *, once: bool = False, stop: threading.Event | None = None) -> None:
         """Loop until stopped, or with ``once`` until nothing is left to do.
@@ -134,6 +134,7 @@ class RemoteWorker:
 
     def recover(self) -> None:
         """Note why jobs failed and start again those that were lost."""
+        self._suspects.begin()
         shown = {"db_id": 1, "state": 1, "error": 1, "remote": 1, "run_dir": 1, "surfalign": 1}
         failed = list(
             self.collection.find(
@@ -158,7 +159,11 @@ class RemoteWorker:
             self._deal_with(document, *self._cause(document, known))
         for document in batched:
             job = known.get((document.get("remote") or {}).get("process_id") or "")
-            if job is not None and not job.active and self._persists(document["db_id"]):
+            if (
+                job is not None
+                and not job.active
+                and self._suspects.persists(document["db_id"], 3 * self.profile.poll_interval)
+            ):
                 # A batch may run into its walltime through no fault of its last job.
                 _, message = slurm.cause_of(job, _folder(document))
                 self._deal_with(document, Cause.KILLED, message)
@@ -189,15 +194,6 @@ class RemoteWorker:
             logger.warning("job %s failed: %s: %s", document["db_id"], cause, message)
             note = {"surfalign.cause": str(cause), "surfalign.message": message}
             self.collection.update_one(query, {"$set": note})
-
-    def _persists(self, what: str) -> bool:
-        """Tell whether this was seen before, a while ago: the runner itself comes first."""
-        now = time.monotonic()
-        first = self._suspects.setdefault(what, now)
-        if now - first < 3 * self.profile.poll_interval or first == now:
-            return False
-        del self._suspects[what]
-        return True
 
 
 def _folder(document: dict[str, Any]) -> Path | None:
