@@ -85,25 +85,6 @@ def status(
         raise typer.Exit(1)
 
 
-@commands.command()
-def build() -> None:
-    """Bring the results up to date with the outputs of jobs, e.g. of remote workers.
-
-    surfalign run does it by itself.
-
-    Example: surfalign db build
-    """
-    from surfalign.launchers.server import open_database
-    from surfalign.stores.builders import SurfaceLevelsBuilder
-
-    with (
-        open_database(announce=lambda line: typer.echo(line, err=True)) as database,
-        database.errors_named(),
-    ):
-        written = SurfaceLevelsBuilder(database.jobs, database.surface_levels).run()
-        typer.echo(f"{written} written, {database.surface_levels.count()} in all")
-
-
 def _local(settings: Settings) -> dict[str, Any]:
     """Report on the local server, which is not started for it."""
     from pydantic import SecretStr

@@ -33,6 +33,7 @@ NOUNS = (
     "oxides",
     "query",
     "database",
+    "build",
     "import_vasp",
     "inputs",
     "validate",
