@@ -125,7 +125,7 @@ def surface_levels(
         electron_affinity=alignment.electron_affinity(ip, edges.band_gap),
         band_gap=edges.band_gap,
         surface_energy=gamma,
-        surface_energy_method="oriented bulk cell",
+        surface_energy_method=_surface_energy_method(provenance or {}),
         dielectric_constant=edges.dielectric_constant,
         exchange_fraction=edges.exchange_fraction,
         potential_step=step.value,
@@ -178,6 +178,14 @@ def _surface_energy(steps: SurfaceSteps) -> float:
     return surface_energy(
         steps.slab_potential.energy, steps.oriented_bulk.energy, n_bulk, steps.surface.area
     )
+
+
+def _surface_energy_method(provenance: Mapping[str, str]) -> str:
+    """Which bulk cell was taken: imported calculations have no cell oriented like the slab."""
+    oriented = provenance.get("oriented_bulk")
+    if oriented is not None and oriented == provenance.get("bulk"):
+        return "bulk cell"
+    return "oriented bulk cell"
 
 
 def _positive_surface_energy(gamma: float) -> Check:

@@ -12,9 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Structure
-from scipy.optimize import (  # type: ignore[import-untyped]  # scipy ships no type hints
-    linear_sum_assignment,
-)
+from scipy.optimize import linear_sum_assignment
 
 from surfalign.errors import EngineError
 from surfalign.physics.checks import Check, within
@@ -30,6 +28,7 @@ from surfalign.workflows.engines.vasp.calculation import (
     WAVE_FUNCTIONS_NOT_READ,
     BandEdges,
     Calculation,
+    find_file,
 )
 from surfalign.workflows.engines.vasp.context import StepContext
 from surfalign.workflows.engines.vasp.records import calculation_record
@@ -113,6 +112,7 @@ def read_band_edges(
     screening: float,
     dielectric_constant: float | None,
     self_consistent: Path | None = None,
+    potential_required: bool = True,
 ) -> BandEdgesDocument:
     """Read the band edges against the average potential of the semilocal density.
 
@@ -128,6 +128,8 @@ def read_band_edges(
         What the edges are of; stored with them. Screening in 1/angstrom.
     self_consistent
         Folder of the self-consistent hybrid, which then sets the gap.
+    potential_required
+        Whether LOCPOT must be there; else VASP's convention, a mean of zero, is relied on, with a note.
 
     Raises
     ------
@@ -136,7 +138,7 @@ def read_band_edges(
     """
     density = _converged(semilocal)
     order = matching_sites(density.initial_structure, structure)
-    reference, notes = _average_potential(density)
+    reference, notes = _average_potential(density, potential_required)
     base = _relative(density.band_edges(), reference)
     top = base
     main = density
@@ -279,9 +281,14 @@ def _as_given(computed: Structure, given: Structure, order: NDArray[np.int64]) -
     )
 
 
-def _average_potential(run: Calculation) -> tuple[float, list[str]]:
-    """Mean of LOCPOT, eV."""
-    return float(run.potential().mean()), []
+def _average_potential(run: Calculation, required: bool) -> tuple[float, list[str]]:
+    """Mean of LOCPOT, eV, and what is to be noted of it."""
+    if required or find_file(run.directory, "LOCPOT") is not None:
+        return float(run.potential().mean()), []
+    note = (
+        "average_potential_assumed: the bulk has no LOCPOT; VASP's convention, zero, was relied on"
+    )
+    return 0.0, [note]
 
 
 def _relative(edges: BandEdges, reference: float) -> BandEdges:

@@ -1,0 +1,143 @@
+"""``surfalign import-vasp``: finished VASP calculations of a group become results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from surfalign.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from surfalign.workflows.engines.vasp.importing import ImportReport
+
+EXAMPLE = """
+
+Examples:
+
+    surfalign import-vasp /data/oxides --dry-run
+
+    surfalign import-vasp bulk/ slabs/ --json report.json
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("import-vasp", help=(import_vasp.__doc__ or "") + EXAMPLE)(import_vasp)
+
+
+def import_vasp(
+    directories: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR...", help="Folders, searched with all below them."),
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be imported; store nothing.")
+    ] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the report to FILE; - is the output.")
+    ] = None,
+) -> None:
+    """Turn finished VASP calculations, bulk and slabs, into results of the store.
+
+    Any layout of folders will do. Pairs that do not fit together are refused with the reason; the files
+    stay where they are. A second import adds nothing. Exits with 1 when no pair was found.
+    """
+    import json
+
+    from rich.console import Console
+
+    for directory in directories:
+        if not directory.is_dir():
+            raise ConfigurationError(
+                f"{directory} is no folder", "folders of finished calculations", "correct the path"
+            )
+    console = Console(stderr=True)
+    report, is_new = _read(directories, dry_run, console)
+    record = _record(report, is_new, dry_run)
+    if str(json_file) == "-":
+        typer.echo(json.dumps(record, indent=1))
+    else:
+        _print(record)
+    if json_file is not None and str(json_file) != "-":
+        json_file.write_text(json.dumps(record, indent=1))
+    if not report.results:
+        raise typer.Exit(1)
+
+
+def _read(
+    directories: list[Path], dry_run: bool, console: Console
+) -> tuple[ImportReport, set[str]]:
+    """Read the folders and store what is new; return the report and the new uuids."""
+    from surfalign.launchers.server import open_database
+    from surfalign.workflows.engines.vasp.importing import read_folders
+    from surfalign.workflows.engines.vasp.storing import new_results, store_results
+
+    with console.status("") as status:
+        report = read_folders(directories, status.update)
+    with open_database(announce=lambda line: console.print(line, soft_wrap=True)) as database:
+        is_new = {result.uuid for result in new_results(report.results, database)}
+        if not dry_run:
+            store_results(report.results, database)
+    return report, is_new
+
+
+def _record(report: ImportReport, is_new: set[str], dry_run: bool) -> dict[str, Any]:
+    """The report as plain JSON."""
+    action = {True: "would be imported" if dry_run else "imported", False: "known already"}
+    return {
+        "results": [
+            {
+                "identifier": result.levels.identifier,
+                "surface_name": result.levels.surface_name,
+                "functional": result.levels.functional,
+                "ionization_potential_eV": result.levels.ionization_potential,
+                "electron_affinity_eV": result.levels.electron_affinity,
+                "state": result.levels.state.value,
+                "failed_checks": result.levels.failed_checks,
+                "action": action[result.uuid in is_new],
+                "directories": {
+                    step: str(c.directory) for step, c in result.pair.calculations.items()
+                },
+            }
+            for result in report.results
+        ],
+        "refused": [
+            {"directories": [str(d) for d in refusal.directories], "reason": refusal.reason}
+            for refusal in report.refusals
+        ],
+        "unused": [str(directory) for directory in report.unused],
+    }
+
+
+def _print(record: dict[str, Any]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    from surfalign.launchers.cli.tables import output_console
+
+    console = output_console()
+    table = Table(title=f"{len(record['results'])} results")
+    for column in ("Surface", "Functional", "IP (eV)", "EA (eV)", "State", "", "Slab"):
+        table.add_column(column)
+    for row in record["results"]:
+        table.add_row(
+            escape(row["surface_name"]),
+            row["functional"],
+            f"{row['ionization_potential_eV']:.2f}",
+            f"{row['electron_affinity_eV']:.2f}",
+            ", ".join([row["state"], *row["failed_checks"]]),
+            row["action"],
+            escape(row["directories"]["slab_potential"]),
+        )
+    console.print(table)
+    for row in record["refused"]:
+        where = " and ".join(row["directories"])
+        console.print(
+            f"[yellow]refused[/] {escape(where)}: {escape(row['reason'])}", soft_wrap=True
+        )
+    for directory in record["unused"]:
+        console.print(f"[dim]not needed: {escape(directory)}[/]", soft_wrap=True)
