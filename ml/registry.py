@@ -5,6 +5,7 @@
     MODELS/NAME/versions/0001-3f2a9c1d/weights.safetensors   arrays
                                        card.json             what they are
     MODELS/NAME/champion.json                                which version predicts, and its predecessors
+    MODELS/NAME/data/                                        the frozen data sets of retraining
     MODELS/NAME/reports/                                     what retraining decided, by date
 
 A version is written beside and renamed when it is complete and on disk; ``champion.json`` is replaced in
@@ -279,6 +280,17 @@ class Registry:
     def report_folder(self, name: str) -> Path:
         """Return the folder of the reports of a model."""
         return self._model(name) / "reports"
+
+    def data_folder(self, name: str) -> Path:
+        """Return the folder of the data sets that versions of a model were trained on.
+
+        Raises
+        ------
+        ConfigurationError
+            When the name cannot be that of a model.
+        """
+        _check_name(name)
+        return self._model(name) / "data"
 
     def _set_champion(self, name: str, champion: Champion) -> Champion:
         write_whole(self._model(name) / CHAMPION, _json(asdict(champion)))

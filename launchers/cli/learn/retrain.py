@@ -59,7 +59,7 @@ def retrain(
     dataset = options.gather(slabs, datasets, query, min_gap=min_gap)
     options.say_what_is_left_out(dataset)
     models = options.registry(directory)
-    frozen = models.directory / model / "data" / f"{dataset.digest[:16]}.dataset.json.gz"
+    frozen = models.data_folder(model) / f"{dataset.digest[:16]}.dataset.json.gz"
     if not frozen.is_file():
         write_dataset(dataset, frozen)
     outcome = retraining.retrain(

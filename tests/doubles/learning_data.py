@@ -1,0 +1,80 @@
+"""Slabs with made-up labels that follow a rule, so that a learner can find it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pymatgen.core import Element, Lattice, Structure
+
+from surfalign.stores.datasets import FrozenDataset, freeze
+from surfalign.stores.learning_records import Fidelity, Label, SurfaceRecord, surface_record
+
+CATIONS = ("Mg", "Ca", "Sr", "Ba", "Zn", "Cd", "Be", "Ni", "Mn", "Sn", "Pb", "Ge", "Si", "Ti", "Zr")
+ANIONS = ("O", "S", "Se", "Te")
+TOY = Fidelity(functional="toy", method="made-up rule", origin="test")
+
+
+def rocksalt_slab(cation: str, anion: str, n_layers: int = 4) -> Structure:
+    """Return a (100) slab of rocksalt with a lattice parameter from the atomic radii."""
+    a = 1.6 * float(Element(cation).atomic_radius + Element(anion).atomic_radius)
+    height = 0.5 * a * (n_layers - 1) + 14.0
+    lattice = Lattice.tetragonal(a / np.sqrt(2), height)
+    species, positions = [], []
+    for layer in range(n_layers):
+        z = 0.5 * a * layer + 7.0
+        flip = layer % 2
+        for symbol, x in ((cation, 0.5 * flip), (anion, 0.5 - 0.5 * flip)):
+            species.append(symbol)
+            positions.append([x * lattice.a, x * lattice.a, z])
+    return Structure(lattice, species, positions, coords_are_cartesian=True)
+
+
+def toy_levels(structure: Structure) -> dict[str, float]:
+    """Return IP and EA by a rule of the composition, eV."""
+    values = [site.specie for site in structure]
+    mean = float(np.mean([element.X for element in values]))
+    spread = float(np.ptp([element.X for element in values]))
+    return {"ionization_potential": 1.5 * mean + spread + 1.0, "electron_affinity": mean}
+
+
+def toy_record(cation: str, anion: str, noise: float = 0.0, n_layers: int = 4) -> SurfaceRecord:
+    """Return a labelled record; the noise is a fixed function of the name."""
+    structure = rocksalt_slab(cation, anion, n_layers)
+    jitter = noise * np.sin(17.0 * sum(map(ord, cation + anion)) + n_layers)
+    labels = [
+        Label(name=name, value=value + float(jitter), unit="eV", fidelity=TOY.key)
+        for name, value in toy_levels(structure).items()
+    ]
+    name = f"{cation}{anion}-{n_layers}"
+    return surface_record(name, structure, f"test:{name}", labels=labels)
+
+
+def toy_dataset(n_formulas: int = 60, noise: float = 0.0, name: str = "toy") -> FrozenDataset:
+    """Return a data set of so many formulas, one slab each."""
+    pairs = [(cation, anion) for anion in ANIONS for cation in CATIONS][:n_formulas]
+    return freeze(name, [toy_record(c, a, noise) for c, a in pairs], fidelities=[TOY])
+
+
+def slab_entries(dataset: FrozenDataset) -> list[dict[str, Any]]:
+    """Return a data set as a file of slabs holds it."""
+    return [
+        {
+            "name": record.name,
+            "initial": record.structure.as_dict(),
+            "ip_ev": record.value("ionization_potential"),
+            "ea_ev": record.value("electron_affinity"),
+            "slab_gap_ev": 1.0,
+            "passes_filter": 1,
+        }
+        for record in dataset.records
+    ]
+
+
+def write_slab_file(entries: list[dict[str, Any]], path: Path) -> Path:
+    """Write a file of slabs."""
+    path.write_bytes(gzip.compress(json.dumps(entries).encode()))
+    return path
