@@ -6,8 +6,10 @@ w_i(depth) and scores s_i
 
     a_i = m_i w_i exp(s_i) / sum_j m_j w_j exp(s_j).
 
-A lateral supercell multiplies all m_i of a slab alike, so nothing changes. A thicker slab adds atoms to
-the bulk-like zone only, with environments that are there already.
+A lateral supercell multiplies all m_i of a slab alike, so nothing changes. Both zones have a fixed width,
+one counted from the faces, the other from the middle of the slab, so a thicker slab does not dilute either:
+once the middle no longer sees the faces, what is pooled differs only by where the middle falls between
+atomic planes.
 """
 
 from __future__ import annotations
@@ -18,12 +20,6 @@ import torch
 from torch import Tensor, nn
 
 from surfalign.ml.batches import SlabBatch
-
-SCORE_BOUND = 4.0
-"""Scores lie between plus and minus this: no atom outweighs another by more than exp(8)."""
-
-BULK_FLOOR = 1e-4
-"""Share of the bulk-like zone that the atoms at the surface keep, for slabs thinner than the zone."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +39,17 @@ class PooledSlabs:
     weights: Tensor
 
 
-def surface_share(depths: Tensor, surface_depth: float) -> Tensor:
-    """Return how much an atom belongs to the surface zone: 1 at depth 0, 0 from surface_depth on.
+def zone_share(distances: Tensor, width: float) -> Tensor:
+    """Return how much an atom belongs to a zone: 1 at its plane, falling smoothly to 0 at its width.
 
     Parameters
     ----------
-    depths
-        Distance to the nearest surface (A).
-    surface_depth
-        Where the bulk-like zone is all (A).
+    distances
+        Distance to the plane that the zone starts from (A).
+    width
+        Where the zone ends (A).
     """
-    reduced = (depths / surface_depth).clamp(max=1.0)
+    reduced = (distances / width).clamp(max=1.0)
     return 0.5 * (1.0 + torch.cos(torch.pi * reduced))
 
 
@@ -66,17 +62,28 @@ class AttentionPooling(nn.Module):
         Length of the atom vectors.
     n_properties
         Each has scores of its own.
-    surface_depth
-        Extent of the surface zone (A).
+    surface_zone, bulk_zone
+        Widths of the zones, from the faces and from the middle of the slab (A).
     attention
         False gives all atoms of a zone the score 0.
+    score_bound
+        Scores lie between plus and minus this, so that no atom of a zone outweighs another by more
+        than exp(2 score_bound) for its score alone.
     """
 
     def __init__(
-        self, n_hidden: int, n_properties: int, surface_depth: float, attention: bool
+        self,
+        n_hidden: int,
+        n_properties: int,
+        surface_zone: float,
+        bulk_zone: float,
+        attention: bool,
+        score_bound: float = 1.0,
     ) -> None:
         super().__init__()
-        self.n_properties, self.surface_depth = n_properties, surface_depth
+        self.n_properties = n_properties
+        self.surface_zone, self.bulk_zone = surface_zone, bulk_zone
+        self.score_bound = score_bound
         self.score = nn.Linear(n_hidden, 2 * n_properties) if attention else None
         if self.score is not None:
             # Training starts from equal weights.
@@ -93,16 +100,21 @@ class AttentionPooling(nn.Module):
         batch
             The slabs they belong to.
         """
-        share = surface_share(batch.depths, self.surface_depth)
-        zones = torch.stack([share, 1.0 - share], dim=1)
-        floor = torch.tensor([0.0, BULK_FLOOR], device=zones.device, dtype=zones.dtype)
-        prior = batch.multiplicities[:, None] * (zones + floor)
+        zones = torch.stack(
+            [
+                zone_share(batch.depths, self.surface_zone),
+                zone_share(batch.from_middle, self.bulk_zone),
+            ],
+            dim=1,
+        )
+        prior = batch.multiplicities[:, None] * zones
         raw = prior[:, None, :].expand(-1, self.n_properties, -1)
         if self.score is not None:
-            scores = SCORE_BOUND * torch.tanh(self.score(atoms).float() / SCORE_BOUND)
+            scores = self.score(atoms).to(atoms.dtype)
+            scores = self.score_bound * torch.tanh(scores / self.score_bound)
             raw = raw * scores.view(-1, self.n_properties, 2).exp()
         totals = raw.new_zeros(batch.n_slabs, *raw.shape[1:]).index_add(0, batch.slabs, raw)
         weights = raw / totals[batch.slabs]
-        contributions = weights[..., None] * atoms.float()[:, None, None, :]
+        contributions = weights[..., None] * atoms[:, None, None, :]
         vectors = contributions.new_zeros(batch.n_slabs, *contributions.shape[1:])
         return PooledSlabs(vectors.index_add(0, batch.slabs, contributions).flatten(2), weights)

@@ -28,6 +28,8 @@ class SlabBatch:
         How many atoms of its slab each stands for, shape (n_atoms,).
     depths
         Distance to the nearest surface (A), shape (n_atoms,).
+    from_middle
+        How much shallower than the deepest atom of its slab (A), shape (n_atoms,).
     slabs
         Which slab each atom belongs to, ascending, shape (n_atoms,).
     n_slabs
@@ -39,6 +41,7 @@ class SlabBatch:
     centers: Tensor
     multiplicities: Tensor
     depths: Tensor
+    from_middle: Tensor
     slabs: Tensor
     n_slabs: int
 
@@ -82,6 +85,10 @@ def collate(environments: Sequence[Environments]) -> SlabBatch:
         centers=joined("centers", torch.int64),
         multiplicities=joined("multiplicities", torch.float32),
         depths=joined("depths", torch.float32),
+        from_middle=torch.as_tensor(
+            np.concatenate([slab.depths.max() - slab.depths for slab in environments]),
+            dtype=torch.float32,
+        ),
         slabs=torch.as_tensor(np.repeat(np.arange(len(counts)), counts)),
         n_slabs=len(counts),
     )
@@ -108,6 +115,7 @@ def select(batch: SlabBatch, chosen: Tensor) -> SlabBatch:
         centers=batch.centers[rows],
         multiplicities=batch.multiplicities[rows],
         depths=batch.depths[rows],
+        from_middle=batch.from_middle[rows],
         slabs=new[rows],
         n_slabs=len(chosen),
     )

@@ -66,8 +66,14 @@ class NetworkConfiguration(Section):
     attention: bool = Field(
         default=True, description="Weigh atoms by learned scores; False weighs them equally"
     )
-    surface_depth: float = Field(
-        default=4.0, gt=0.0, description="Atoms deeper than this are bulk-like (A)"
+    score_bound: float = Field(
+        default=1.0, gt=0.0, description="Largest attention score, plus or minus"
+    )
+    surface_zone: float = Field(
+        default=4.0, gt=0.0, description="Width of the zone below each face (A)"
+    )
+    bulk_zone: float = Field(
+        default=5.0, gt=0.0, description="Half width of the zone around the slab's middle (A)"
     )
     element_inputs: bool = Field(
         default=True, description="Tell the network the properties of the centre's element"

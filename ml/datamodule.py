@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pytorch_lightning as pl
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Sampler
 
 from surfalign.ml.batches import SlabBatch, collate, select
 from surfalign.ml.configuration import LearnerConfiguration
@@ -101,6 +101,32 @@ class LabelledSlabs:
         return LabelledBatch(select(self.slabs, rows), place, found)
 
 
+class EpochSampler(Sampler[int]):
+    """A permutation for each epoch; Lightning tells the epoch before it starts.
+
+    Parameters
+    ----------
+    n_items
+        Number of items.
+    seed
+        Of the permutations.
+    """
+
+    def __init__(self, n_items: int, seed: int) -> None:
+        self.n_items, self.seed, self.epoch = n_items, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the permutation."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.n_items
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(1_000_003 * self.seed + self.epoch)
+        return iter(torch.randperm(self.n_items, generator=generator).tolist())
+
+
 class SurfaceDataModule(pl.LightningDataModule):
     """Training and validation slabs.
 
@@ -145,14 +171,11 @@ class SurfaceDataModule(pl.LightningDataModule):
         )
 
     def train_dataloader(self) -> DataLoader[int]:
-        """Items in an order that the seed and the epoch decide, so that a resumed run repeats it."""
-        epoch = self.trainer.current_epoch if self.trainer is not None else 0
-        generator = torch.Generator().manual_seed(1_000_003 * self.seed + epoch)
+        """Items in an order that seed and epoch decide, so that a resumed run repeats it."""
         return DataLoader(
             self.train,  # type: ignore[arg-type]  # a sequence of items serves as a dataset
             batch_size=self.batch_size,
-            shuffle=True,
-            generator=generator,
+            sampler=EpochSampler(0 if self.train is None else len(self.train), self.seed),
             collate_fn=list,
         )
 

@@ -95,6 +95,7 @@ class TrainedModel:
                 rows = batch.slabs == k
                 # Both zones together; each site has its share of its distinct atom's weight.
                 weights = output.weights[rows].mean(dim=-1).double().numpy()
+                weights = weights / weights.sum(axis=0)
                 shares = weights / slab.multiplicities[:, None]
                 sites = slab.membership
                 values = output.values[k, :, head].double().tolist()

@@ -125,7 +125,12 @@ class SlabNetwork(nn.Module):
             self.soap.n_features, network.hidden, network.dropout, network.element_inputs
         )
         self.pooling = AttentionPooling(
-            network.hidden, len(self.properties), network.surface_depth, network.attention
+            network.hidden,
+            len(self.properties),
+            network.surface_zone,
+            network.bulk_zone,
+            network.attention,
+            network.score_bound,
         )
         own_heads = targets.fidelity_mode == "head"
         n_outputs = n_fidelities if own_heads else 1
@@ -158,7 +163,8 @@ class SlabNetwork(nn.Module):
             with torch.autocast(coefficients.device.type, enabled=False):
                 features = self.soap(coefficients, species)
             parts.append(self.atom_network(features, centers))
-        return torch.cat(parts)
+        # Out of half precision, where a mixed-precision run left them.
+        return torch.cat(parts).to(self.mean.dtype)
 
     def forward(self, batch: SlabBatch) -> NetworkOutput:
         """Predict for the slabs of a batch."""
@@ -166,7 +172,7 @@ class SlabNetwork(nn.Module):
         pooled = self.pooling(atoms, batch)
         raw = torch.stack(
             [readout(pooled.vectors[:, k]) for k, readout in enumerate(self.readouts)], dim=1
-        ).float()
+        ).to(self.mean.dtype)
         shifts = nn.functional.pad(self.offsets, (1, 0))
         standard = raw + shifts
         values = standard * self.deviation[:, None] + self.mean[:, None]

@@ -18,6 +18,9 @@ from surfalign.ml.observations import Heads, observation_losses
 WARM_UP = 0.15
 """Share of the steps in which the learning rate rises."""
 
+OFFSET_SPEED = 10.0
+"""Learning rate of the fidelities' offsets, relative to the network's."""
+
 
 class SurfaceTask(pl.LightningModule):
     """Fit a network to observations.
@@ -88,15 +91,19 @@ class SurfaceTask(pl.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with a one-cycle schedule; embedding and contraction are not decayed."""
-        options = self.options
-        soap = [p for p in self.network.soap.parameters() if options.descriptor_learning_rate > 0]
-        ids = {id(p) for p in self.network.soap.parameters()}
-        rest = [p for p in self.network.parameters() if id(p) not in ids and p.requires_grad]
+        options, network = self.options, self.network
+        soap = list(network.soap.parameters()) if options.descriptor_learning_rate > 0 else []
+        apart = {id(p) for p in [*network.soap.parameters(), network.offsets]}
+        rest = [p for p in network.parameters() if id(p) not in apart]
         groups: list[dict[str, Any]] = [{"params": rest, "weight_decay": options.weight_decay}]
         rates = [options.learning_rate]
         if soap:
             groups.append({"params": soap, "weight_decay": 0.0})
             rates.append(options.descriptor_learning_rate)
+        if network.offsets.requires_grad and network.offsets.numel():
+            # Few numbers that may have far to go.
+            groups.append({"params": [network.offsets], "weight_decay": 0.0})
+            rates.append(OFFSET_SPEED * options.learning_rate)
         optimizer = torch.optim.AdamW(groups, lr=options.learning_rate)
         scheduler = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,

@@ -163,7 +163,13 @@ def _trainer(
     options = configuration.training
     validated = data.validation is not None and len(data.validation) > 0
     callbacks: list[Callback] = [
-        ModelCheckpoint(dirpath=directory, filename="last", enable_version_counter=False),
+        ModelCheckpoint(
+            dirpath=directory,
+            filename="last",
+            enable_version_counter=False,
+            # After the whole epoch, so that a resumed run starts with the next.
+            save_on_train_epoch_end=True,
+        ),
         EpochSeeds(seed),
     ]
     if validated:
@@ -173,6 +179,7 @@ def _trainer(
                 filename="best",
                 monitor="validation_error",
                 enable_version_counter=False,
+                save_on_train_epoch_end=True,
             )
         )
         if options.patience is not None:
@@ -186,12 +193,11 @@ def _trainer(
         precision=options.precision,
         gradient_clip_val=options.gradient_clipping,
         callbacks=callbacks,
-        logger=CSVLogger(directory, name="log", version=""),
+        logger=CSVLogger(directory, name="log", flush_logs_every_n_steps=1),
         default_root_dir=directory,
         limit_val_batches=1.0 if validated else 0,
         num_sanity_val_steps=0,
         log_every_n_steps=1_000_000,
-        reload_dataloaders_every_n_epochs=1,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
