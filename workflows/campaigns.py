@@ -25,7 +25,7 @@ from surfalign.crystals.files import read_structure
 from surfalign.crystals.sources import load_crystal, make_crystal
 from surfalign.errors import InvalidStructureError, SurfalignError
 from surfalign.physics.coordination import surface_coordination
-from surfalign.physics.identifiers import bulk_density
+from surfalign.physics.neighbours import bulk_density
 from surfalign.physics.orientations import nonpolar_orientations
 from surfalign.physics.slabs import survey_orientation
 from surfalign.physics.symmetry import symmetrize

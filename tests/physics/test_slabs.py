@@ -178,9 +178,18 @@ def test_one_repeat_more_is_the_same_surface(crystal: MakeCrystal, name: str) ->
             assert 1 <= round(repeats) <= 2 * surface.termination.oriented.n_periods
             if surface.pattern is None:
                 assert round(repeats) == 1
-            # What the faces have lost, and how the stripes run, does not depend on the thickness.
-            assert same.fingerprint[:4] == pytest.approx(surface.fingerprint[:4])
-            assert same.fingerprint[5] == pytest.approx(surface.fingerprint[5], rel=1e-6)
+            # How the face looks does not depend on the thickness.
+            assert _neighbours_in_the_face(same) == pytest.approx(_neighbours_in_the_face(surface))
+
+
+def _neighbours_in_the_face(surface: SurfaceSlab) -> list[float]:
+    """All distances up to 6 angstrom among the atoms of the uppermost 2 angstrom."""
+    slab = surface.slab
+    height = slab.cart_coords[:, 2]
+    face = Structure.from_sites(
+        [s for s, z in zip(slab, height, strict=True) if z > height.max() - 2]
+    )
+    return sorted(face.get_neighbor_list(6.0)[3])
 
 
 def test_polar_orientation_is_an_error_that_lists_the_possible_ones(crystal: MakeCrystal) -> None:
@@ -282,6 +291,6 @@ def test_thickness_is_part_of_the_identity(crystal: MakeCrystal) -> None:
 def test_strained_crystal_has_other_identifiers(crystal: MakeCrystal) -> None:
     structure = crystal("rutile")
     strained = structure.copy()
-    strained.apply_strain(0.01)
+    strained.apply_strain(0.02)
     first, second = ({s.identifier for s in _all_slabs(s)} for s in (structure, strained))
     assert not first & second

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Element
 
-from surfalign.physics.identifiers import neighbour_pairs
+from surfalign.physics.neighbours import neighbour_pairs
 from surfalign.physics.slabs import SurfaceSlab
 from surfalign.physics.symmetry import SymmetricCrystal
 

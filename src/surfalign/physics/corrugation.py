@@ -13,17 +13,26 @@ which every pattern fits, under the permutations that the isometries of the half
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from surfalign.physics.disturbance import FAR, SAME_SUM, removal_sums
+from surfalign.physics.neighbours import CUTOFF
+from surfalign.physics.ordering import Criterion, settled_order
 from surfalign.physics.oriented import OrientedCrystal
+from surfalign.physics.stripes import (
+    CELLS,
+    SAME_WIDTH,
+    BoundaryLayer,
+    boundary_layer,
+    doubling_wavevectors,
+    stripes,
+    supercell_of,
+)
 from surfalign.physics.terminations import Termination
-
-#: The four cells of the (2 x 2) supercell, shape (4, 2); entry (a, b) is number 2a + b.
-_CELLS = np.array(list(itertools.product((0, 1), repeat=2)))
 
 #: Patterns kept for each wavevector, before those of equal width.
 PATTERNS_PER_WAVEVECTOR = 8
@@ -61,74 +70,59 @@ class StripePattern:
         return round(abs(float(np.linalg.det(self.supercell))))
 
 
-@dataclass(frozen=True, eq=False)
-class BoundaryLayer:
-    """The atoms of the outermost planes that are halved.
-
-    Attributes
-    ----------
-    sites
-        Indices of the sites, shape (n,).
-    positions
-        Coordinates in the oriented basis, at their true heights, shape (n, 3).
-    counts
-        Number of atoms of each element, shape (n_elements,).
-    """
-
-    sites: NDArray[np.int64]
-    positions: NDArray[np.float64]
-    counts: NDArray[np.int64]
-
-
-def boundary_layer(termination: Termination) -> BoundaryLayer:
-    """Collect the atoms that a repair may remove."""
-    planes = termination.boundary_planes
-    sites = np.concatenate([plane.sites for plane in planes])
-    offsets = np.concatenate([plane.offsets for plane in planes])
-    positions = termination.oriented.coordinates[sites].copy()
-    positions[:, 2] += offsets
-    counts = np.sum([plane.counts for plane in planes], axis=0)
-    return BoundaryLayer(sites, positions, np.asarray(counts))
-
-
 def stripe_patterns(termination: Termination) -> list[StripePattern]:
     """Return the inequivalent minimal patterns of a type C termination that can be symmetric.
 
     Patterns in the primitive in-plane cell where there are any, otherwise those in cells twice as
     large. Of each wavevector the :data:`PATTERNS_PER_WAVEVECTOR` patterns are kept whose stripes end
-    in the widest gaps between rows of atoms (more where gaps are equal). Empty where no operation
-    that turns the slab upside down respects any pattern.
+    in the widest gaps between rows of atoms (more where gaps are equal). Those that break the fewest
+    bonds come first. Empty where no operation that turns the slab upside down respects any pattern.
     """
     layer = boundary_layer(termination)
     oriented = termination.oriented
-    symmetries = _half_crystal_permutations(oriented, layer)
+    symmetries = np.array(_half_crystal_permutations(oriented, layer))
     turning = _Reversal(oriented, layer)
-    planes = np.repeat(
-        np.arange(termination.n_boundary), [len(p.sites) for p in termination.boundary_planes]
-    )
-    doubling = _doubling_wavevectors(oriented)
+    doubling = doubling_wavevectors(oriented)
     primitive = [(2 * q[0], 2 * q[1]) for q in doubling]
     for wavevectors in (primitive, doubling):
         found: dict[bytes, StripePattern] = {}
         for wavevector in wavevectors:
             accepted, last = 0, np.inf
-            for width, removed in _stripes(oriented, layer, wavevector):
-                if accepted >= PATTERNS_PER_WAVEVECTOR and width < last - 1e-3:
+            for width, removed in stripes(oriented, layer, wavevector):
+                if accepted >= PATTERNS_PER_WAVEVECTOR and width < last - SAME_WIDTH:
                     break
                 # A whole plane removed would be another planar cut: halve every plane of the layer.
-                if termination.n_boundary > 1 and not _halves_each(removed, planes):
+                if termination.n_boundary > 1 and not _halves_each(removed, layer.planes):
                     continue
-                key = min(removed.ravel()[p].tobytes() for p in symmetries)
+                images = np.packbits(removed.ravel()[symmetries], axis=1)
+                key = min(image.tobytes() for image in images)
                 if key not in found:
-                    supercell = _kernel(wavevector)
+                    supercell = supercell_of(wavevector)
                     operations = turning.operations(supercell, removed)
                     if not operations:
                         continue
                     found[key] = StripePattern(supercell, removed, wavevector, operations)
                 accepted, last = accepted + 1, width
         if found:
-            return list(found.values())
+            return _ordered(termination, layer, list(found.values()))
     return []
+
+
+def _ordered(
+    termination: Termination, layer: BoundaryLayer, patterns: list[StripePattern]
+) -> list[StripePattern]:
+    """Order patterns by how much they disturb, whatever order they were found in."""
+    removed = np.array([pattern.removed for pattern in patterns])
+
+    @cache
+    def sums(reach: float) -> NDArray[np.float64]:
+        return removal_sums(termination, layer, removed, reach)
+
+    def criterion(reach: float, power: int) -> Criterion:
+        return lambda members: sums(reach)[members, power], SAME_SUM
+
+    criteria = [criterion(reach, power) for reach in (CUTOFF, FAR) for power in range(3)]
+    return [patterns[i] for i in settled_order(len(patterns), criteria)]
 
 
 class _Reversal:
@@ -164,7 +158,7 @@ class _Reversal:
         for rotation, translation in candidates:
             if abs((translation[2] - height + 0.5) % 1.0 - 0.5) > 1e-6:
                 continue
-            for cell in _CELLS:
+            for cell in CELLS:
                 shift = np.array([*(translation[:2] + cell), height])
                 permutation = self._twice(rotation, shift)
                 if permutation is not None and (removed[permutation] == removed).all():
@@ -191,93 +185,9 @@ def supercell_cells(supercell: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.asarray(steps[np.sort(first)])
 
 
-def removed_at(
-    layer: BoundaryLayer, pattern: StripePattern, positions: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Say which of the positions (oriented basis, shape (n, 3)) are atoms that the pattern removes."""
-    removed = np.zeros(len(positions), dtype=bool)
-    for index, atom in enumerate(layer.positions):
-        shift = positions - atom
-        cells = np.rint(shift[:, :2]).astype(np.int64)
-        same = (np.abs(shift[:, :2] - cells).max(axis=1) < 1e-4) & (np.abs(shift[:, 2]) < 1e-4)
-        parity = cells % 2
-        removed |= same & pattern.removed[index, parity[:, 0], parity[:, 1]]
-    return removed
-
-
 def _halves_each(removed: NDArray[np.bool_], planes: NDArray[np.int64]) -> bool:
     """Whether half of the atoms of every plane are removed."""
     return all(removed[planes == plane].mean() == 0.5 for plane in np.unique(planes))
-
-
-def _stripes(
-    oriented: OrientedCrystal, layer: BoundaryLayer, wavevector: tuple[float, float]
-) -> list[tuple[float, NDArray[np.bool_]]]:
-    """Return the removals of one wavevector: neighbours in phase that hold half of the layer.
-
-    Each with the width (angstrom) of the two gaps between rows in which the stripe ends; the widest
-    first.
-    """
-    in_plane = oriented.lattice[:2, :2]
-    lean = oriented.lattice[2, :2] @ np.linalg.inv(in_plane)
-    lateral = layer.positions[:, :2] + layer.positions[:, 2:] * lean
-    phases = (lateral[:, None, :] + _CELLS[None, :, :]) @ np.array(wavevector) % 1.0
-    flat = phases.ravel()
-    order = np.argsort(flat, kind="stable")
-    gaps = np.diff(flat[order], append=flat[order[0]] + 1.0)
-    # Atoms in phase belong to the same row: never split them.
-    rows = np.split(order, np.flatnonzero(gaps[:-1] > 1e-4) + 1)
-    if len(rows) > 1 and gaps[-1] <= 1e-4:
-        rows[0] = np.concatenate([rows[0], rows.pop()])
-    one_hot = oriented.crystal.species_counts[layer.sites]
-    counts = np.array([one_hot[row // 4].sum(axis=0) for row in rows])
-    # Sums over consecutive rows as differences; twice round, because stripes cross the boundary.
-    sums = np.concatenate([np.zeros((1, counts.shape[1])), np.cumsum([*counts, *counts], axis=0)])
-    half = 2 * layer.counts  # of the four cells
-    borders = np.array([(flat[row[0]] - flat[rows[i - 1][0]]) % 1.0 for i, row in enumerate(rows)])
-    borders /= np.linalg.norm(np.linalg.inv(in_plane) @ np.array(wavevector))
-    found = []
-    totals = sums.sum(axis=1)
-    for start in range(len(rows)):
-        end = int(np.searchsorted(totals, totals[start] + half.sum()))
-        taken = end - start
-        if (sums[end] - sums[start] == half).all():
-            chosen = np.concatenate([rows[(start + i) % len(rows)] for i in range(taken)])
-            removed = np.zeros(flat.shape, dtype=bool)
-            removed[chosen] = True
-            width = borders[start] + borders[(start + taken) % len(rows)]
-            found.append((float(width), removed.reshape(-1, 2, 2)))
-    return sorted(found, key=lambda pair: -round(pair[0], 3))
-
-
-def _doubling_wavevectors(oriented: OrientedCrystal) -> list[tuple[float, float]]:
-    """Return half reciprocal vectors: the shortest of each of the three classes, ties included."""
-    inverse = np.linalg.inv(oriented.lattice[:2, :2]).T
-    found = []
-    for parity in ((1, 0), (0, 1), (1, 1)):
-        options = [
-            (m, n)
-            for m in range(-3, 4)
-            for n in range(0, 4)
-            if (m % 2, n % 2) == parity and (n > 0 or m > 0)
-        ]
-        lengths = np.array([np.linalg.norm(np.array(option) @ inverse) for option in options])
-        shortest = lengths.min() * (1 + 1e-6)
-        found += [
-            (m / 2, n / 2) for (m, n), q in zip(options, lengths, strict=True) if q <= shortest
-        ]
-    return found
-
-
-def _kernel(wavevector: tuple[float, float]) -> NDArray[np.int64]:
-    """Return the lattice of translations with integer phase: the pattern's in-plane cell."""
-    parity = (round(2 * wavevector[0]) % 2, round(2 * wavevector[1]) % 2)
-    return {
-        (0, 0): np.array([[1, 0], [0, 1]]),
-        (1, 0): np.array([[2, 0], [0, 1]]),
-        (0, 1): np.array([[1, 0], [0, 2]]),
-        (1, 1): np.array([[1, 1], [-1, 1]]),
-    }[parity]
 
 
 def _keeps_lattice(rotation: NDArray[np.int64], supercell: NDArray[np.int64]) -> bool:
@@ -292,7 +202,7 @@ def _half_crystal_permutations(
     """Return how the isometries of the half-crystal permute the boundary atoms of the 2 x 2 cell."""
     found = []
     for rotation, translation in oriented.keeping_operations():
-        for cell in _CELLS:
+        for cell in CELLS:
             shift = np.array([translation[0] + cell[0], translation[1] + cell[1], 0.0])
             permutation = _permutation(layer, rotation, shift)
             if permutation is not None:
@@ -313,7 +223,7 @@ def _permutation(
         return None
     target = close.argmax(axis=1)
     cells = whole[np.arange(n), target, :2].astype(np.int64)
-    moved = (_CELLS @ rotation[:2, :2].T)[None, :, :] + cells[:, None, :]
+    moved = (CELLS @ rotation[:2, :2].T)[None, :, :] + cells[:, None, :]
     number = moved[..., 0] % 2 * 2 + moved[..., 1] % 2
     return np.asarray((target[:, None] * 4 + number).ravel())
 

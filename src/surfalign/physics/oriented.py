@@ -71,13 +71,23 @@ class OrientedCrystal:
         """Area of the primitive in-plane cell, angstrom^2."""
         return float(self.lattice[0, 0] * self.lattice[1, 1])
 
-    @cached_property
-    def symmetry_numbers(self) -> tuple[int, int, int]:
-        """Integers that tell orientations apart: equivalent directions, periods, operations kept."""
-        normal = primitive_normal(self.crystal, self.miller_index)
-        images = normal @ self.crystal.point_operations
-        directions = np.unique(np.concatenate([images, -images]), axis=0)
-        return len(directions), self.n_periods, len(self.keeping_operations())
+    def column(self, low: float, high: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return the atoms of one in-plane cell between two heights, in units of d.
+
+        Returns
+        -------
+        coordinates, sites
+            In ``basis``, shape (n, 3), and the index of each atom's site, shape (n,).
+        """
+        heights = self.coordinates[:, 2]
+        first = np.ceil(low - heights - 1e-6).astype(np.int64)
+        last = np.floor(high - heights + 1e-6).astype(np.int64)
+        numbers = np.maximum(last - first + 1, 0)
+        sites = np.repeat(np.arange(len(heights)), numbers)
+        atoms = self.coordinates[sites]
+        starts = np.repeat(first - np.cumsum(numbers) + numbers, numbers)
+        atoms[:, 2] += starts + np.arange(len(sites))
+        return atoms, sites
 
     @cached_property
     def _plane_operations(self) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:

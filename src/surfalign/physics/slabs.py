@@ -18,15 +18,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 from pymatgen.core import Structure
 
 from surfalign.errors import PolarSurfaceError, SurfaceError, TerminationError
-from surfalign.physics.corrugation import (
-    StripePattern,
-    stripe_patterns,
-)
+from surfalign.physics.corrugation import StripePattern, stripe_patterns
+from surfalign.physics.disturbance import SAME_SUM, cut_sums
+from surfalign.physics.ordering import Criterion, ranks, settled_order
 from surfalign.physics.orientations import (
     MillerIndex,
     canonical_miller_index,
@@ -35,7 +36,8 @@ from surfalign.physics.orientations import (
     nonpolar_orientations,
 )
 from surfalign.physics.oriented import PLANE_TOLERANCE, orient
-from surfalign.physics.surface_slab import SurfaceSlab, build_slab
+from surfalign.physics.slab_builder import SlabBuilder
+from surfalign.physics.surface_slab import SurfaceSlab
 from surfalign.physics.symmetry import SYMPREC, SymmetricCrystal, symmetrize
 from surfalign.physics.terminations import (
     RejectedCut,
@@ -55,6 +57,10 @@ __all__ = [
 ]
 
 
+#: Difference of gaps and depths that counts where surfaces are ordered, angstrom.
+_SAME_LENGTH = 1e-3
+
+
 @dataclass(frozen=True, eq=False)
 class OrientationSurvey:
     """All surfaces of one orientation, and the cuts that give none.
@@ -66,7 +72,8 @@ class OrientationSurvey:
     nonpolar
         Whether the orientation can carry a nonpolar slab at all.
     slabs
-        Slabs of types A, B and C, in this order; within a type the widest gap first.
+        Slabs of types A, B and C, in this order; within a type the widest gap first, of one cut the
+        least disturbed surface.
     rejected
         Cuts without a slab.
     """
@@ -174,21 +181,19 @@ def survey_orientation(
     normal = canonical_miller_index(crystal, miller_index)
     terminations, rejected = find_terminations(orient(crystal, normal), None, plane_tolerance)
     slabs: list[SurfaceSlab] = []
-    for termination in terminations:
+    for termination in _ordered(terminations):
         patterns: list[StripePattern | None] = [None]
         if termination.polarity is TerminationClass.C:
             if not corrugated:
                 continue
             patterns = list(stripe_patterns(termination))
-        slabs += [build_slab(termination, p, slab_thickness, vacuum_thickness) for p in patterns]
-        if not patterns:
+        if patterns:
+            builder = SlabBuilder(termination, slab_thickness, vacuum_thickness)
+            slabs += [builder.build(pattern) for pattern in patterns]
+        else:
             rejected.append(_without_pattern(termination))
-    slabs.sort(key=_order)
-    seen = Counter[str]()
-    named = []
-    for slab, name in zip(slabs, _names(crystal, normal, slabs), strict=True):
-        named.append(replace(slab, name=name, twin=seen[slab.identifier]))
-        seen[slab.identifier] += 1
+    names = _names(crystal, normal, slabs)
+    named = [replace(slab, name=name) for slab, name in zip(slabs, names, strict=True)]
     return OrientationSurvey(normal, is_nonpolar(crystal, normal), named, rejected)
 
 
@@ -221,13 +226,39 @@ def default_orientation(
     )
 
 
-def _order(slab: SurfaceSlab) -> tuple[object, ...]:
-    """Sort surfaces by quantities that no choice of cell changes: A before B before C, widest gap first.
+def _ordered(terminations: list[Termination]) -> list[Termination]:
+    """Order cuts by what no choice of cell changes: A before B before C, the widest gap first.
 
-    Within one gap the least disturbed surface comes first.
+    Among equal gaps by the outermost planes, then by all planes below them and their depths, then by
+    how much the cut disturbs.
     """
-    disturbance = np.round(np.log1p(slab.fingerprint[5:]), 4).tolist()
-    return (slab.polarity, -round(slab.termination.gap, 3), slab.label, *disturbance)
+
+    @cache
+    def below(member: int) -> list[tuple[str, float]]:
+        return terminations[member].planes_below
+
+    def texts(members: NDArray[np.int64]) -> NDArray[np.float64]:
+        return ranks([" ".join(text for text, _ in below(int(i))) for i in members])
+
+    def depth(number: int) -> Criterion:
+        return lambda members: [below(int(i))[number][1] for i in members], _SAME_LENGTH
+
+    @cache
+    def sums() -> NDArray[np.float64]:
+        return np.log1p([cut_sums(termination) for termination in terminations])
+
+    def disturbance(power: int) -> Criterion:
+        return lambda members: sums()[members, power], SAME_SUM
+
+    criteria: list[Criterion] = [
+        (lambda members: ranks([terminations[i].polarity for i in members]), 0.5),
+        (lambda members: [-terminations[i].gap for i in members], _SAME_LENGTH),
+        (lambda members: ranks([terminations[i].label for i in members]), 0.5),
+        (texts, 0.5),
+        *(depth(number) for number in range(len(terminations[0].planes) if terminations else 0)),
+        *(disturbance(power) for power in range(3)),
+    ]
+    return [terminations[i] for i in settled_order(len(terminations), criteria)]
 
 
 def _names(crystal: SymmetricCrystal, normal: MillerIndex, slabs: list[SurfaceSlab]) -> list[str]:

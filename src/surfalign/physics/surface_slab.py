@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,13 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Composition, Element, Lattice, Structure
 
-from surfalign.physics.corrugation import (
-    StripePattern,
-    boundary_layer,
-    removed_at,
-    supercell_cells,
-)
-from surfalign.physics.identifiers import surface_fingerprint, surface_identifier
+from surfalign.physics.corrugation import StripePattern, supercell_cells
+from surfalign.physics.identifiers import surface_identifier
 from surfalign.physics.orientations import MillerIndex
 from surfalign.physics.oriented import OrientedCrystal
 from surfalign.physics.symmetry import SymmetricCrystal
@@ -46,10 +40,6 @@ class SurfaceSlab:
         Height without atoms between slab images, angstrom.
     pattern
         The stripes of a type C surface; None for types A and B.
-    removed
-        Positions of the atoms that the stripes lack, in the frame of ``positions``, shape (n, 3).
-    twin
-        Number of surfaces of this orientation before this one with the same rounded fingerprint.
     """
 
     termination: Termination
@@ -59,8 +49,6 @@ class SurfaceSlab:
     sites: NDArray[np.int64]
     vacuum_thickness: float
     pattern: StripePattern | None = None
-    removed: NDArray[np.float64] | None = None
-    twin: int = 0
 
     @property
     def crystal(self) -> SymmetricCrystal:
@@ -129,20 +117,7 @@ class SurfaceSlab:
     @cached_property
     def identifier(self) -> str:
         """Stable hash of crystal, surface and thickness; the vacuum does not enter."""
-        return surface_identifier(
-            self.formula,
-            self.space_group_number,
-            (self.polarity, self.n_atoms, *self.termination.oriented.symmetry_numbers),
-            self.fingerprint,
-            self.twin,
-        )
-
-    @cached_property
-    def fingerprint(self) -> NDArray[np.float64]:
-        """Numbers that characterise the surface; see :func:`~.identifiers.surface_fingerprint`."""
-        return surface_fingerprint(
-            self.crystal, self.in_plane, self.positions, self.sites, self.removed
-        )
+        return surface_identifier(self.crystal, self.name, self.n_atoms)
 
     @cached_property
     def slab(self) -> Structure:
@@ -171,100 +146,7 @@ class SurfaceSlab:
         return f"SurfaceSlab({self.name!r}, n_atoms={self.n_atoms}, identifier={self.identifier!r})"
 
 
-def build_slab(
-    termination: Termination,
-    pattern: StripePattern | None,
-    slab_thickness: float,
-    vacuum_thickness: float,
-) -> SurfaceSlab:
-    """Cut the slab of a termination with the fewest periods that reach the thickness."""
-    oriented = termination.oriented
-    n_periods = _periods_needed(termination, slab_thickness)
-    if pattern is None:
-        coordinates, sites = _cut(termination, n_periods, np.zeros((1, 2), dtype=np.int64))
-        kept, cell = np.ones(len(sites), dtype=bool), np.eye(2, dtype=np.int64)
-    else:
-        coordinates, sites, kept = _striped_cut(termination, pattern, n_periods)
-        cell = pattern.supercell
-    in_plane, rotation = _reduced_cell(cell @ oriented.lattice[:2, :2])
-    cartesian = coordinates @ oriented.lattice
-    fractional = cartesian[:, :2] @ rotation @ np.linalg.inv(in_plane)
-    # Atoms on the border of the cell stay on one side, whatever the last digit.
-    fractional = (fractional + 1e-7) % 1.0 - 1e-7
-    z = cartesian[:, 2] - 0.5 * (cartesian[kept, 2].min() + cartesian[kept, 2].max())
-    positions = np.column_stack([fractional @ in_plane, z])
-    order = np.flatnonzero(kept)[np.lexsort((sites[kept], np.round(z[kept], 5)))]
-    return SurfaceSlab(
-        termination=termination,
-        name="",
-        in_plane=in_plane,
-        positions=positions[order],
-        sites=sites[order],
-        vacuum_thickness=vacuum_thickness,
-        pattern=pattern,
-        removed=None if pattern is None else positions[~kept],
-    )
-
-
-def _periods_needed(termination: Termination, slab_thickness: float) -> int:
-    """Return the number of periods to add to the slab between a cut and its nearest image."""
-    oriented, top = termination.oriented, termination.plane.top
-    period = 1.0 / oriented.n_periods
-    wanted = slab_thickness / oriented.spacing - 1e-6
-    n_periods = math.ceil((wanted - 2 * top) / period)
-    base = oriented.coordinates[:, 2] - (oriented.center or 0.0)
-    while True:
-        low = -top - n_periods * period
-        counts = np.floor(top - base + 1e-6) - np.ceil(low - base - 1e-6) + 1
-        if np.maximum(counts, 0).sum() > 0:
-            return n_periods
-        n_periods += 1
-
-
-def _cut(
-    termination: Termination, n_periods: int, cells: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return coordinates (oriented basis, shape (n, 3)) and sites of the atoms of a slab.
-
-    The upper cut is the termination's own; the lower one is its image, moved down by whole periods.
-    (The centre of the slab then lies half as many periods lower, on another symmetry centre.)
-    """
-    oriented = termination.oriented
-    top = termination.plane.top
-    origin = oriented.center or 0.0
-    low, high = origin - top - n_periods / oriented.n_periods, origin + top
-    base = oriented.coordinates
-    first = np.ceil(low - base[:, 2] - 1e-6).astype(np.int64)
-    last = np.floor(high - base[:, 2] + 1e-6).astype(np.int64)
-    numbers = np.maximum(last - first + 1, 0)
-    sites = np.repeat(np.arange(len(base)), numbers)
-    column = base[sites]
-    starts = np.repeat(first - np.cumsum(numbers) + numbers, numbers)
-    column[:, 2] += starts + np.arange(len(sites))
-    shifts = np.column_stack([cells, np.zeros(len(cells))])
-    coordinates = (column[None, :, :] + shifts[:, None, :]).reshape(-1, 3)
-    return coordinates, np.tile(sites, len(cells))
-
-
-def _striped_cut(
-    termination: Termination, pattern: StripePattern, n_periods: int
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Cut a slab; say which atoms stay when both faces lose their stripes."""
-    oriented = termination.oriented
-    layer = boundary_layer(termination)
-    # Not every centre respects the stripes: add periods until one does.
-    choices = 2 * oriented.n_periods
-    while n_periods % choices not in pattern.operations:
-        n_periods += 1
-    rotation, translation = pattern.operations[n_periods % choices]
-    height = 2 * (oriented.center or 0.0) - n_periods / oriented.n_periods
-    coordinates, sites = _cut(termination, n_periods, supercell_cells(pattern.supercell))
-    images = coordinates @ rotation.T + np.array([translation[0], translation[1], height])
-    removed = removed_at(layer, pattern, coordinates) | removed_at(layer, pattern, images)
-    return coordinates, sites, ~removed
-
-
-def _reduced_cell(
+def reduced_cell(
     vectors: NDArray[np.float64],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Reduce a plane cell and turn it so that a is along x.
@@ -296,7 +178,7 @@ def _reduced_cell(
 
 def _oriented_bulk(oriented: OrientedCrystal, cell: NDArray[np.int64]) -> Structure:
     """Return the bulk with the slab's in-plane vectors; see :attr:`SurfaceSlab.oriented_bulk`."""
-    in_plane, rotation = _reduced_cell(cell @ oriented.lattice[:2, :2])
+    in_plane, rotation = reduced_cell(cell @ oriented.lattice[:2, :2])
     vectors = oriented.lattice.copy()
     vectors[:, :2] = vectors[:, :2] @ rotation
     cells = supercell_cells(cell)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Element, Lattice, Structure
 
 from surfalign.errors import InvalidStructureError, PartialOccupancyError
-from surfalign.physics.axes import preferred_axes
+from surfalign.physics.axes import alike_settings, preferred_axes, settings_of
 
 #: Default distance tolerance of the symmetry search, in angstrom.
 SYMPREC = 0.01
@@ -94,6 +94,13 @@ class SymmetricCrystal:
     def elements(self) -> NDArray[np.int64]:
         """Atomic numbers that occur, ascending, shape (n_elements,)."""
         return np.unique(self.numbers)
+
+    @cached_property
+    def symbols(self) -> list[tuple[int, str]]:
+        """Index in :attr:`elements` and symbol, the least electronegative element first."""
+        elements = [Element.from_Z(int(z)) for z in self.elements]
+        order = sorted(range(len(elements)), key=lambda i: (elements[i].X, elements[i].Z))
+        return [(i, elements[i].symbol) for i in order]
 
     @cached_property
     def species_counts(self) -> NDArray[np.int64]:
@@ -175,7 +182,12 @@ def symmetrize(
     positions = np.asarray(dataset.std_positions)[first] @ np.linalg.inv(rows)
     numbers = np.asarray(dataset.std_types, dtype=np.int64)[first]
     # From here on the conventional axes have their definite choice; the primitive basis stays.
-    axes = preferred_axes(int(dataset.number), positions @ rows, numbers)
+    settings = (
+        alike_settings(int(dataset.hall_number), lattice)
+        if dataset.number <= 74
+        else settings_of(int(dataset.number))
+    )
+    axes = preferred_axes(settings, positions @ rows, numbers)
     lattice, rows = axes @ lattice, rows @ np.linalg.inv(axes)
     transformation = np.linalg.inv(axes).T @ transformation
     input_classes = np.asarray(dataset.mapping_to_primitive)

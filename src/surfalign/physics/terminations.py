@@ -26,7 +26,6 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from pymatgen.core import Element
 
 from surfalign.physics.oriented import (
     PLANE_TOLERANCE,
@@ -87,6 +86,16 @@ class Termination:
     def boundary_planes(self) -> list[AtomicPlane]:
         """The planes that a type C repair halves, outermost first."""
         return [_plane_below(self.planes, self.outermost, i) for i in range(self.n_boundary)]
+
+    @property
+    def planes_below(self) -> list[tuple[str, float]]:
+        """Composition of each plane of one spacing, and its depth below the cut (angstrom)."""
+        found = []
+        for steps in range(len(self.planes)):
+            plane = _plane_below(self.planes, self.outermost, steps)
+            depth = (self.plane.top - plane.height) * self.oriented.spacing
+            found.append((composition_text(self.oriented, plane.counts), depth))
+        return found
 
     @property
     def gap(self) -> float:
@@ -224,12 +233,11 @@ def symmetric_counts(planes: list[AtomicPlane], outermost: int) -> NDArray[np.in
 
 def composition_text(oriented: OrientedCrystal, counts: NDArray[np.int64], divisor: int = 1) -> str:
     """Write counts as a formula, the least electronegative element first."""
-    elements = [Element.from_Z(int(z)) for z in oriented.crystal.elements]
-    present = sorted(
-        ((element, int(n) // divisor) for element, n in zip(elements, counts, strict=True) if n),
-        key=lambda pair: (pair[0].X, pair[0].Z),
+    return "".join(
+        f"{symbol}{n if n > 1 else ''}"
+        for index, symbol in oriented.crystal.symbols
+        if (n := int(counts[index]) // divisor)
     )
-    return "".join(f"{element.symbol}{n if n > 1 else ''}" for element, n in present)
 
 
 def _same_composition(counts: NDArray[np.int64], reference: NDArray[np.int64]) -> bool:
