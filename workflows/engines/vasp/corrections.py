@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -29,16 +30,22 @@ def corrections_of(folder: Path, stage: str) -> list[Correction]:
     found: list[Correction] = []
     for run in json.loads(log.read_text()):
         for entry in run["corrections"]:
+            changes = [line for action in entry["actions"] or () for line in describe(action)]
             correction = Correction(
                 stage=stage,
                 handler=str(entry["handler"].get("@class", "custodian")),
-                errors=sorted(str(error) for error in entry["errors"]),
-                actions=[line for action in entry["actions"] or () for line in describe(action)],
+                errors=sorted(_readable(str(error)) for error in entry["errors"]),
+                actions=changes or (["run again"] if entry["actions"] else []),
             )
             # a monitor that waits for VASP to stop writes the same entry at every turn
             if not found or found[-1] != correction:
                 found.append(correction)
     return found
+
+
+def _readable(error: str) -> str:
+    """An error without the address of an object, which differs from run to run."""
+    return re.sub(r"Bad handler=<\S*?(\w+) object at 0x[0-9a-f]+>", r"\1 tripped", error)
 
 
 def describe(action: dict[str, Any]) -> Iterable[str]:

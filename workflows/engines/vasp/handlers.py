@@ -268,11 +268,16 @@ class HungHandler(FrozenJobErrorHandler):
 class GeneralErrorHandler(VaspErrorHandler):
     """Custodian's handler of what VASP prints, for runs that keep no density.
 
-    Some of its corrections delete CHGCAR and WAVECAR, and trip where there is none.
+    Some of its corrections delete CHGCAR and WAVECAR, and trip where there is none; that of EDDDAV
+    trips where the run ended before it printed its number of electrons.
     """
 
     def correct(self, directory: str = "./") -> dict[str, Any]:
         """Correct the fault."""
+        if self.errors == {"edddav"}:
+            actions: list[dict[str, Any]] = _last_geometry(directory)
+            actions.append({"dict": "INCAR", "action": {"_set": {"ALGO": "All", "ISEARCH": 1}}})
+            return _apply(["edddav"], actions, directory)
         absent = [
             path for name in ("CHGCAR", "WAVECAR") if not (path := Path(directory) / name).exists()
         ]
@@ -329,14 +334,20 @@ def continuation_actions(directory: str | Path) -> list[dict[str, Any]]:
     """Return what makes an unfinished calculation go on from where it was (custodian's actions)."""
     folder = Path(directory)
     incar = Incar.from_file(folder / "INCAR")
-    actions: list[dict[str, Any]] = []
-    if int(incar.get("NSW", 0)) > 0 and is_valid_poscar("CONTCAR", str(folder)):
-        actions.append({"file": "CONTCAR", "action": {"_file_copy": {"dest": "POSCAR"}}})
+    actions = _last_geometry(folder)
     wave_functions = folder / "WAVECAR"
     if wave_functions.is_file() and wave_functions.stat().st_size > 0 and incar.get("LWAVE"):
         actions.append({"dict": "INCAR", "action": {"_set": {"ISTART": 1}}})
     # an action that changes nothing still tells custodian that the fault is dealt with
-    return actions or [{"dict": "INCAR", "action": {"_set": {"ISTART": incar.get("ISTART", 0)}}}]
+    return actions or [{"dict": "INCAR", "action": {"_set": {}}}]
+
+
+def _last_geometry(directory: str | Path) -> list[dict[str, Any]]:
+    """Start a relaxation from where it came to."""
+    incar = Incar.from_file(Path(directory) / "INCAR")
+    if int(incar.get("NSW", 0)) > 0 and is_valid_poscar("CONTCAR", str(directory)):
+        return [{"file": "CONTCAR", "action": {"_file_copy": {"dest": "POSCAR"}}}]
+    return []
 
 
 def charge_sloshes(oszicar: Path, least_steps: int = 8) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, Protocol, TypeVar
 from atomate2.vasp.run import run_vasp
 from custodian.custodian import CustodianError
 from custodian.vasp.interpreter import VaspModder
+from pymatgen.io.vasp import Vasprun
 from pymatgen.io.vasp.inputs import PmgVaspPspDirError
 
 from surfalign.errors import (
@@ -130,6 +132,7 @@ class StepRunner:
     settings: Settings
     machine: Machine
     folders: dict[str, Path] = field(default_factory=dict)
+    _started: bool = field(default=False, init=False)
 
     def run(self, calculation: PlannedCalculation) -> Path:
         """Run a calculation, unless it has ended before; return its folder.
@@ -144,6 +147,7 @@ class StepRunner:
         folder = self.folders[calculation.name] = self.root / calculation.name
         changes: dict[str, Any] = {}
         while not (folder / FINISHED_FILE).is_file():
+            self._require_time()
             self._prepare(calculation, folder, changes)
             try:
                 self._run_custodian(calculation, folder)
@@ -173,6 +177,14 @@ class StepRunner:
     def corrections(self) -> list[Correction]:
         """What error recovery has changed in this step so far."""
         return corrections.load(self.root)
+
+    def _require_time(self) -> None:
+        """Leave what would not end in time to the next job, if this one has done anything."""
+        deadline = self.machine.deadline
+        left = float("inf") if deadline is None else deadline - time.time()
+        if self._started and left < self.settings.vasp_checkpoint_before:
+            raise CheckpointReached(self.root)
+        self._started = True
 
     def _next_changes(
         self, calculation: PlannedCalculation, error: EngineError
@@ -271,7 +283,7 @@ class StepRunner:
             raise failure(error, folder, calculation.name) from error
         finally:
             corrections.record(self.root, corrections.corrections_of(folder, calculation.name))
-        if (folder / CHECKPOINT_FILE).exists() and not _ended(folder):
+        if (folder / CHECKPOINT_FILE).exists() and not _ended(calculation.task, folder):
             raise CheckpointReached(self.root)
         (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
 
@@ -345,12 +357,11 @@ def _require_files(calculation: PlannedCalculation, folder: Path) -> None:
             )
 
 
-def _ended(folder: Path) -> bool:
-    """Whether a run that was asked to stop had just converged."""
-    from pymatgen.io.vasp import Vasprun
-
-    try:
-        vasprun = Vasprun(folder / "vasprun.xml", parse_dos=False, parse_potcar_file=False)
-    except Exception:  # noqa: BLE001 (a file that was cut off raises whatever its parser meets)
+def _ended(task: Task, folder: Path) -> bool:
+    """Whether a run that was asked to stop had come to its end by then."""
+    if any(validator.check(str(folder)) for validator in validators_for(task)):
         return False
+    if task == "one_shot":  # its only iteration is all there is to converge
+        return True
+    vasprun = Vasprun(folder / "vasprun.xml", parse_dos=False, parse_potcar_file=False)
     return bool(vasprun.converged)
