@@ -10,6 +10,8 @@ from typing import Any
 
 from surfalign.stores.documents import Correction
 
+#: Stops a run in time; the continuation is what is recorded.
+_NO_ERROR = "CheckpointHandler"
 LOG_FILE = "custodian.json"
 CORRECTIONS_FILE = "corrections.json"
 
@@ -30,6 +32,8 @@ def corrections_of(folder: Path, stage: str) -> list[Correction]:
     found: list[Correction] = []
     for run in json.loads(log.read_text()):
         for entry in run["corrections"]:
+            if entry["handler"].get("@class") == _NO_ERROR:
+                continue
             changes = [line for action in entry["actions"] or () for line in describe(action)]
             correction = Correction(
                 stage=stage,

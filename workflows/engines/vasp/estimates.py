@@ -20,7 +20,8 @@ from surfalign.workflows.engines.vasp.resources import (
     exchange_work,
     size_of,
 )
-from surfalign.workflows.engines.vasp.runner import PlannedCalculation, write_inputs
+from surfalign.workflows.engines.vasp.runner import PlannedCalculation
+from surfalign.workflows.engines.vasp.sets import write_inputs
 
 #: Cycles of a self-consistent hybrid, each with one application of exact exchange.
 _HYBRID_CYCLES = 12

@@ -8,16 +8,13 @@ and the tags that follow from them (KPAR, NCORE) are those of the machine that r
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from jobflow import CURRENT_JOB, Maker, Response, job
+from jobflow import Response, job
 from pymatgen.core import Structure
 
-from surfalign.errors import ConvergenceError
-from surfalign.settings import load_settings
 from surfalign.stores.documents import (
     BandEdgesDocument,
     BulkDocument,
@@ -28,119 +25,17 @@ from surfalign.stores.documents import (
     SlabRelaxationDocument,
 )
 from surfalign.workflows.engines.engine import Engine
-from surfalign.workflows.engines.resources import Kind, StepResources
+from surfalign.workflows.engines.resources import Kind
 from surfalign.workflows.engines.vasp import reading, steps
-from surfalign.workflows.engines.vasp.archive import StepDocument, archive_step
 from surfalign.workflows.engines.vasp.band_edges import BandEdgesStep
 from surfalign.workflows.engines.vasp.context import StepContext
-from surfalign.workflows.engines.vasp.estimates import Estimator, InputWriter
 from surfalign.workflows.engines.vasp.hybrids import HYBRIDS, exchange_fraction
-from surfalign.workflows.engines.vasp.machine import this_machine
-from surfalign.workflows.engines.vasp.runner import CheckpointReached, Runner, StepRunner
-from surfalign.workflows.engines.vasp.settings import STANDARD, VaspSettings, preset
+from surfalign.workflows.engines.vasp.maker import VaspMaker
+from surfalign.workflows.engines.vasp.runner import CheckpointReached, Runner
+from surfalign.workflows.engines.vasp.settings import preset
 
-#: Times that one step may be continued after its wall time.
-MOST_CONTINUATIONS = 20
 #: Dielectric constant that dry runs and estimates assume where none is known.
 ASSUMED_DIELECTRIC_CONSTANT = 4.0
-
-
-@dataclass
-class VaspMaker(Maker):
-    """What the makers share.
-
-    Parameters
-    ----------
-    settings
-        Numerical settings.
-    """
-
-    name: str = "vasp"
-    settings: VaspSettings = field(default_factory=lambda: STANDARD)
-
-    kind: ClassVar[Kind] = "cpu"
-
-    def calculations(self, run: Runner, structure: Structure) -> None:
-        """Walk through the calculations of the step, for a runner that runs nothing."""
-        raise NotImplementedError
-
-    def resources(self, structure: Structure) -> StepResources:
-        """Estimate what the step needs for a cell."""
-        estimator = Estimator(self._kind())
-        self.calculations(estimator, structure)
-        return estimator.total()
-
-    def write_inputs(self, structure: Structure, folder: Path) -> StepResources:
-        """Write the inputs of the step's calculations, potentials by name; return its cost."""
-        writer = InputWriter(self._kind(), root=folder)
-        self.calculations(writer, structure)
-        return writer.total()
-
-    def _kind(self) -> Kind:
-        return self.kind
-
-    def _compute(
-        self,
-        step: str,
-        xc: str,
-        prev_dir: str | None,
-        work: Callable[[Runner, Callable[[], StepContext]], StepDocument],
-        **extra: Any,
-    ) -> StepDocument:
-        """Run the calculations in the step's folder, read them, and archive the files.
-
-        Parameters
-        ----------
-        step, xc
-            Kind of step and its functional, for the record.
-        prev_dir
-            Folder of an earlier part of this step, stopped for the wall time.
-        work
-            Runs the calculations and reads the document.
-        extra
-            Settings of this step besides the preset's.
-
-        Raises
-        ------
-        CheckpointReached
-            When the wall time is nearly used up.
-        """
-        started = datetime.now(UTC)
-        settings = load_settings()
-        machine = this_machine(settings)
-        root = Path(prev_dir) if prev_dir and Path(prev_dir).is_dir() else _new_folder(step)
-        root.mkdir(parents=True, exist_ok=True)
-        runner = StepRunner(root.resolve(), settings, machine)
-
-        def context() -> StepContext:
-            return StepContext(
-                step=step,
-                quality=self.settings.quality,
-                xc=xc,
-                settings=self.settings.numerical() | extra,
-                started_at=started,
-                cores=machine.gpus or machine.cores,
-                folders=dict(runner.folders),
-                corrections=runner.corrections,
-            )
-
-        document = work(runner, context)
-        return archive_step(document, context())
-
-    def _continued(
-        self, reached: CheckpointReached, continuation: int, *inputs: Any
-    ) -> Response[Any]:
-        """Replace this job by one that goes on in its folder, with a wall time of its own."""
-        if continuation >= MOST_CONTINUATIONS:
-            raise ConvergenceError(
-                f"the step in {reached.root} was continued {continuation} times",
-                "an end",
-                "look at its last calculation; ask for a longer wall time",
-            )
-        follower = type(self).make(
-            self, *inputs, prev_dir=str(reached.root), continuation=continuation + 1
-        )
-        return Response(replace=follower)
 
 
 @dataclass
@@ -358,16 +253,6 @@ class VaspSlabPotentialMaker(VaspMaker):
             )
         except CheckpointReached as reached:
             return self._continued(reached, continuation, slab)
-
-
-def _new_folder(step: str) -> Path:
-    """Where a step runs: in the scratch of the settings, else in the folder of its job.
-
-    The name holds the job's uuid: a job that is started again after a crash finds what it had done.
-    """
-    uuid = CURRENT_JOB.job.uuid if CURRENT_JOB.job is not None else "local"
-    scratch = load_settings().vasp_run_directory
-    return (scratch or Path.cwd()) / f"{step}-{uuid}"
 
 
 def vasp_engine(

@@ -17,7 +17,8 @@ from pymatgen.io.vasp import Incar, Kpoints
 from surfalign.crystals.sources import load_crystal
 from surfalign.stores.documents import Functional
 from surfalign.workflows.engines.vasp.estimates import Estimator
-from surfalign.workflows.engines.vasp.makers import VaspMaker, vasp_engine
+from surfalign.workflows.engines.vasp.maker import VaspMaker
+from surfalign.workflows.engines.vasp.makers import vasp_engine
 from surfalign.workflows.engines.vasp.runner import PlannedCalculation
 from surfalign.workflows.engines.vasp.sets import VaspSet
 from surfalign.workflows.jobs import describe_surfaces

@@ -18,31 +18,23 @@ from typing import Any, Protocol, TypeVar
 from atomate2.vasp.run import run_vasp
 from custodian.custodian import CustodianError
 from custodian.vasp.interpreter import VaspModder
-from pymatgen.io.vasp import Vasprun
-from pymatgen.io.vasp.inputs import PmgVaspPspDirError
 
 from surfalign.errors import (
-    ConvergenceError,
     EngineError,
     EngineKilledError,
     InsufficientMemoryError,
-    MissingDatasetError,
     MissingDependencyError,
 )
 from surfalign.settings import Settings
 from surfalign.stores.documents import Correction
 from surfalign.workflows.engines.vasp import corrections
-from surfalign.workflows.engines.vasp.handlers import (
-    CHECKPOINT_FILE,
-    Task,
-    continuation_actions,
-    handlers_for,
-    validators_for,
-)
+from surfalign.workflows.engines.vasp.failures import ended, failure, require_files
+from surfalign.workflows.engines.vasp.handlers import Task, handlers_for, validators_for
 from surfalign.workflows.engines.vasp.kpoints import number_of_points
 from surfalign.workflows.engines.vasp.machine import Machine, vasp_commands
+from surfalign.workflows.engines.vasp.recoveries import CHECKPOINT_FILE, continuation_actions
 from surfalign.workflows.engines.vasp.resources import parallel_tags
-from surfalign.workflows.engines.vasp.sets import VaspSet
+from surfalign.workflows.engines.vasp.sets import VaspSet, write_inputs
 
 FINISHED_FILE = "finished.json"
 #: Corrections within one run of custodian.
@@ -151,7 +143,7 @@ class StepRunner:
             self._prepare(calculation, folder, changes)
             try:
                 self._run_custodian(calculation, folder)
-                _require_files(calculation, folder)
+                require_files(folder, calculation.name, calculation.leaves)
             except InsufficientMemoryError:
                 raise
             except EngineError as error:
@@ -283,7 +275,7 @@ class StepRunner:
             raise failure(error, folder, calculation.name) from error
         finally:
             corrections.record(self.root, corrections.corrections_of(folder, calculation.name))
-        if (folder / CHECKPOINT_FILE).exists() and not _ended(calculation.task, folder):
+        if (folder / CHECKPOINT_FILE).exists() and not ended(calculation.task, folder):
             raise CheckpointReached(self.root)
         (folder / CHECKPOINT_FILE).unlink(missing_ok=True)
 
@@ -304,64 +296,3 @@ class StepRunner:
                 )
             ],
         )
-
-
-def write_inputs(inputs: VaspSet, folder: Path, *, potcar_spec: bool) -> None:
-    """Write the files of an input set.
-
-    Raises
-    ------
-    MissingDatasetError
-        When there are no POTCAR files where pymatgen looks for them.
-    """
-    try:
-        inputs.write_input(str(folder), potcar_spec=potcar_spec)
-    except (PmgVaspPspDirError, FileNotFoundError, ValueError) as error:
-        if potcar_spec:
-            raise
-        raise MissingDatasetError(
-            f"the POTCAR files of {inputs.potcar_functional} cannot be read: {error}",
-            f"PMG_VASP_PSP_DIR with {', '.join(inputs.potcar_symbols)} of your VASP licence",
-            "run: pmg config --add PMG_VASP_PSP_DIR <folder>",
-        ) from error
-
-
-def failure(error: CustodianError, folder: Path, name: str) -> EngineError:
-    """Return the error of a calculation that custodian gave up on, with its cause."""
-    log = corrections.corrections_of(folder, name)
-    cause = ", ".join(log[-1].errors) if log else ""
-    remedy = f"look at vasp.out, std_err.txt and custodian.json in {folder}"
-    if "Out of memory" in cause:
-        return InsufficientMemoryError(
-            f"{name}: VASP ran out of memory even with KPAR = 1 and NCORE = 8",
-            "memory for one k-point at a time",
-            "ask for more memory, or for more nodes",
-        )
-    if any(word in cause for word in ("onverge", "sloshing", "Non-converging")):
-        return ConvergenceError(f"{name}: {cause}", "a calculation that converges", remedy)
-    if cause and cause != "Interrupted":
-        return EngineError(f"{name}: {cause}", "a fault that error recovery mends", remedy)
-    found = f"{name}: VASP ended without a result ({type(error).__name__})"
-    return EngineKilledError(found, "a run to its end", remedy)
-
-
-def _require_files(calculation: PlannedCalculation, folder: Path) -> None:
-    """Refuse a run that left no file for those that need it (a full disk, a quota)."""
-    for name in calculation.leaves:
-        path = folder / name
-        if not path.is_file() or path.stat().st_size == 0:
-            raise EngineKilledError(
-                f"{calculation.name}: VASP left no {name}",
-                f"a {name}",
-                f"look for space in {folder}",
-            )
-
-
-def _ended(task: Task, folder: Path) -> bool:
-    """Whether a run that was asked to stop had come to its end by then."""
-    if any(validator.check(str(folder)) for validator in validators_for(task)):
-        return False
-    if task == "one_shot":  # its only iteration is all there is to converge
-        return True
-    vasprun = Vasprun(folder / "vasprun.xml", parse_dos=False, parse_potcar_file=False)
-    return bool(vasprun.converged)

@@ -7,13 +7,15 @@ potentials and functionals that differ between sets), so these start from an emp
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from atomate2.vasp.sets.base import VaspInputGenerator
 from pymatgen.core import Structure
 from pymatgen.io.vasp import Incar, Kpoints
+from pymatgen.io.vasp.inputs import PmgVaspPspDirError
 
-from surfalign.errors import InvalidStructureError
+from surfalign.errors import InvalidStructureError, MissingDatasetError
 from surfalign.workflows.engines.vasp.potentials import POTENTIALS, potential
 from surfalign.workflows.engines.vasp.tags import Tags
 
@@ -111,6 +113,26 @@ def input_set(
         kpoint_list=kpoints,
         parallel=dict(parallel),
     )
+
+
+def write_inputs(inputs: VaspSet, folder: Path, *, potcar_spec: bool) -> None:
+    """Write the files of an input set.
+
+    Raises
+    ------
+    MissingDatasetError
+        When there are no POTCAR files where pymatgen looks for them.
+    """
+    try:
+        inputs.write_input(str(folder), potcar_spec=potcar_spec)
+    except (PmgVaspPspDirError, FileNotFoundError, ValueError) as error:
+        if potcar_spec:
+            raise
+        raise MissingDatasetError(
+            f"the POTCAR files of {inputs.potcar_functional} cannot be read: {error}",
+            f"PMG_VASP_PSP_DIR with {', '.join(inputs.potcar_symbols)} of your VASP licence",
+            "run: pmg config --add PMG_VASP_PSP_DIR <folder>",
+        ) from error
 
 
 def plain(structure: Structure) -> Structure:
