@@ -76,9 +76,10 @@ def _surfaces(
 ) -> list[PlannedSurface]:
     from pymatgen.core import Structure
 
+    from surfalign.physics.cleavage import default_orientation
     from surfalign.physics.coordination import surface_coordination
     from surfalign.physics.orientations import nonpolar_orientations
-    from surfalign.physics.slabs import default_orientation, enumerate_slabs
+    from surfalign.physics.slabs import enumerate_slabs
     from surfalign.workflows.campaigns import PlannedSurface
 
     bulk = Structure.from_dict(planned.structure)

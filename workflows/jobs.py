@@ -10,6 +10,7 @@ from pymatgen.core import Structure
 
 from surfalign.errors import TerminationError
 from surfalign.physics import slabs
+from surfalign.physics.cleavage import default_orientation
 from surfalign.physics.slabs import SurfaceSlab
 from surfalign.physics.symmetry import symmetrize
 from surfalign.stores.documents import (
@@ -83,7 +84,7 @@ def describe_surfaces(
     crystal = symmetrize(structure)
     chosen = [(h, k, l) for h, k, l in miller_indices or ()]
     if not chosen and max_index is None:
-        chosen = [slabs.default_orientation(crystal)]
+        chosen = [default_orientation(crystal)]
     found = [
         slab for index in chosen for slab in slabs.enumerate_slabs(crystal, index, **thicknesses)
     ]

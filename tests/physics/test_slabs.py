@@ -18,7 +18,6 @@ from surfalign.physics.orientations import nonpolar_orientations
 from surfalign.physics.oriented import orient
 from surfalign.physics.slabs import (
     SurfaceSlab,
-    default_orientation,
     enumerate_slabs,
     survey_orientation,
 )
@@ -209,22 +208,6 @@ def test_every_nonpolar_orientation_has_a_cut(any_crystal: Structure) -> None:
 def test_thicknesses_must_be_positive(crystal: MakeCrystal) -> None:
     with pytest.raises(SurfaceError, match="positive"):
         enumerate_slabs(crystal("rocksalt"), (1, 0, 0), slab_thickness=0.0)
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("rocksalt", (1, 0, 0)),
-        ("zincblende", (1, 1, 0)),
-        ("wurtzite", (1, 0, 0)),
-        ("corundum", (0, 0, 1)),
-        ("perovskite", (1, 0, 0)),
-    ],
-)
-def test_default_orientation(
-    crystal: MakeCrystal, name: str, expected: tuple[int, int, int]
-) -> None:
-    assert default_orientation(crystal(name)) == expected
 
 
 def _disguise(structure: Structure, seed: int) -> Structure:

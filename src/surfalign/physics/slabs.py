@@ -3,7 +3,6 @@
 The functions that others call::
 
     nonpolar_orientations(structure, max_index=1) -> list[Orientation]
-    default_orientation(structure) -> tuple[int, int, int]
     survey_orientation(structure, miller_index, ...) -> OrientationSurvey
     enumerate_slabs(
         structure, miller_index, *, slab_thickness=20.0, vacuum_thickness=15.0, symprec=0.01
@@ -50,7 +49,6 @@ from surfalign.physics.terminations import (
 __all__ = [
     "OrientationSurvey",
     "SurfaceSlab",
-    "default_orientation",
     "enumerate_slabs",
     "nonpolar_orientations",
     "survey_orientation",
@@ -142,7 +140,7 @@ def enumerate_slabs(
     if not survey.nonpolar:
         raise PolarSurfaceError(
             f"The orientation {format_miller_index(survey.miller_index)} of "
-            f"{_crystal_text(crystal)} is polar: no point operation reverses its normal",
+            f"{crystal.text} is polar: no point operation reverses its normal",
             f"a nonpolar orientation, e.g. {_possible_orientations(crystal)}",
             "Choose one of these (indices of the standard conventional cell)",
         )
@@ -195,35 +193,6 @@ def survey_orientation(
     names = _names(crystal, normal, slabs)
     named = [replace(slab, name=name) for slab, name in zip(slabs, names, strict=True)]
     return OrientationSurvey(normal, is_nonpolar(crystal, normal), named, rejected)
-
-
-def default_orientation(
-    structure: Structure | SymmetricCrystal, symprec: float = SYMPREC
-) -> MillerIndex:
-    """Return the densest orientation up to index 1 that has a termination of type A or B.
-
-    The one with the smallest in-plane primitive area; a simple guess at the cleavage plane.
-
-    Raises
-    ------
-    TerminationError
-        No orientation up to index 1 has one.
-    """
-    crystal = symmetrize(structure, symprec)
-    corrugated: MillerIndex | None = None
-    for orientation in nonpolar_orientations(crystal, 1):
-        terminations, _ = find_terminations(orient(crystal, orientation.miller_index))
-        if any(t.polarity is not TerminationClass.C for t in terminations):
-            return orientation.miller_index
-        if corrugated is None and any(stripe_patterns(t) for t in terminations):
-            corrugated = orientation.miller_index
-    if corrugated is not None:
-        return corrugated
-    raise TerminationError(
-        f"{_crystal_text(crystal)} has no nonpolar stoichiometric termination up to index 1",
-        "at least one orientation that has one",
-        "Look at higher indices with 'surfalign surfaces'",
-    )
 
 
 def _ordered(terminations: list[Termination]) -> list[Termination]:
@@ -290,10 +259,6 @@ def _without_pattern(termination: Termination) -> RejectedCut:
     )
 
 
-def _crystal_text(crystal: SymmetricCrystal) -> str:
-    return f"{crystal.formula} ({crystal.space_group_symbol}, No. {crystal.space_group_number})"
-
-
 def _possible_orientations(crystal: SymmetricCrystal) -> str:
     """List the orientations up to index 1 that have a slab, for error messages."""
     found = []
@@ -307,7 +272,7 @@ def _possible_orientations(crystal: SymmetricCrystal) -> str:
 def _no_termination(crystal: SymmetricCrystal, survey: OrientationSurvey) -> TerminationError:
     reasons = "; ".join(f"{cut.label}: {cut.reason.value}" for cut in survey.rejected)
     return TerminationError(
-        f"No cut of {_crystal_text(crystal)} along {format_miller_index(survey.miller_index)} gives "
+        f"No cut of {crystal.text} along {format_miller_index(survey.miller_index)} gives "
         f"a symmetric stoichiometric slab ({reasons})",
         f"an orientation that has one, e.g. {_possible_orientations(crystal)}",
         "Choose one of these (indices of the standard conventional cell)",

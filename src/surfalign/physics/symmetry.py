@@ -80,6 +80,11 @@ class SymmetricCrystal:
     symprec: float = field(default=SYMPREC)
     cache: dict[str, NDArray[np.float64]] = field(default_factory=dict, repr=False)
 
+    @property
+    def text(self) -> str:
+        """Formula and space group, for messages."""
+        return f"{self.formula} ({self.space_group_symbol}, No. {self.space_group_number})"
+
     @cached_property
     def lattice(self) -> NDArray[np.float64]:
         """Primitive lattice vectors, rows, angstrom, shape (3, 3)."""
