@@ -200,21 +200,27 @@ class FireworksLauncher:
 
     def cancel(self, uuids: Collection[str] | None = None) -> int:
         """Cancel what is not done, in SLURM too."""
-        query: dict[str, Any] = {"state": {"$in": [*UNFINISHED, "PAUSED"]}}
-        if uuids is not None:
-            query["spec.uuid"] = {"$in": list(uuids)}
+        chosen: dict[str, Any] = {} if uuids is None else {"spec.uuid": {"$in": list(uuids)}}
         with errors_named(self.address):
-            documents = list(self.launchpad.fireworks.find(query, {"fw_id": 1, "launches": 1}))
-            launches = [number for document in documents for number in document["launches"]]
-            active = self.launchpad.launches.find(
-                {"launch_id": {"$in": launches}, "state": {"$in": ["RESERVED", "RUNNING"]}},
+            active = list(
+                self.launchpad.fireworks.find(
+                    chosen | {"state": {"$in": ["RESERVED", "RUNNING"]}},
+                    {"fw_id": 1, "launches": 1},
+                )
+            )
+            launches = self.launchpad.launches.find(
+                {"launch_id": {"$in": [n for document in active for n in document["launches"]]}},
                 {"state_history.reservation_id": 1, "launch_dir": 1},
             )
-            numbers = {slurm_number(launch) for launch in active} - {None}
-            for document in documents:
+            slurm.cancel({number for launch in launches if (number := slurm_number(launch))})
+            # FireWorks takes these back first, and their children with them, hence the order.
+            for document in active:
                 self.launchpad.defuse_fw(document["fw_id"])
-            slurm.cancel({number for number in numbers if number is not None})
-        return len(documents)
+            done = self.launchpad.fireworks.update_many(
+                chosen | {"state": {"$in": ["WAITING", "READY", "PAUSED"]}},
+                {"$set": {"state": "DEFUSED", "updated_on": datetime.now(UTC)}},
+            )
+        return len(active) + int(done.modified_count)
 
     def pause(self, uuids: Collection[str] | None = None) -> int:
         """Hold jobs that have not started; without ``uuids`` no worker hands over any."""

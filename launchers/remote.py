@@ -299,7 +299,13 @@ def _worker(name: str, queue: Queue, profile: Profile) -> dict[str, Any]:
     worker: dict[str, Any] = {
         "scheduler_type": cluster.scheduler,
         "work_dir": str(cluster.work_directory / name),
-        "pre_run": "\n".join(slurm.prologue(queue, profile.environment(queue))),
+        "pre_run": "\n".join(
+            [
+                # Batches call jf by its bare name.
+                f"export PATH={cluster.bin_directory}:$PATH",
+                *slurm.prologue(queue, profile.environment(queue)),
+            ]
+        ),
         "execution_cmd": f"{cluster.bin_directory}/jf -fe execution run {{}}",
         "max_jobs": queue.max_jobs,
         "resources": resources if cluster.scheduler == "slurm" else {},

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,9 @@ class RemoteWorker:
         self.controller = launcher.controller
         self.collection = launcher.collection
         self.release = Releaser(self.profile, launcher)
-        self.runner = Runner(project_name=self.profile.name)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=FutureWarning)  # jobflow-remote's own
+            self.runner = Runner(project_name=self.profile.name)
         self.runner.job_controller.close()
         self.runner.job_controller = self.controller
         self._suspects = Suspects()
