@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,16 @@ import pytest
 import yaml
 
 from surfalign.errors import ConfigurationError
-from surfalign.launchers.profiles import Profile, load_profile, read_secret, write_private
+from surfalign.launchers.profiles import (
+    Cluster,
+    DatabaseAddress,
+    Engines,
+    Profile,
+    Queue,
+    load_profile,
+    read_secret,
+    write_private,
+)
 
 Content = dict[str, Any]
 
@@ -122,3 +132,25 @@ def test_the_environment_of_a_job_follows_its_queue(
     assert environment["ATOMATE2_VASP_CMD"] == "srun vasp"
     assert environment["PYTHONPATH"]
     assert queue.gres == "gpu:a100:4"
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "profiles.md"
+TEMPLATES = re.findall(r"```yaml\n# profile: (\S+)\n(.*?)```", PAGE.read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize(("name", "text"), TEMPLATES, ids=[name for name, _ in TEMPLATES])
+def test_the_templates_of_the_documentation_are_valid(name: str, text: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    profile = load_profile(str(path))
+    if profile.launcher != "local":
+        assert profile.queue_of("bulk") in profile.queues
+
+
+def test_the_page_explains_every_key() -> None:
+    assert len(TEMPLATES) == 4
+    text = PAGE.read_text()
+    for model in (Profile, Queue, Cluster, DatabaseAddress, Engines):
+        for key, field in model.model_fields.items():
+            if field.description:
+                assert f"| `{key}` | {field.description} |" in text, key
