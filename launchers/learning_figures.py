@@ -112,9 +112,9 @@ def _slab(axes: Axes, record: SurfaceRecord, weights: NDArray[np.float64], large
     chosen = (all_x > -0.5) & (all_x < _WIDTH + 0.5)
     index = np.repeat(np.arange(len(x)), len(copies))[chosen]
     all_x = all_x[chosen]
-    radii = 0.75 * covalent_radii[numbers[index]]
-    # Heavily weighted atoms come in front of others at the same place.
-    order = np.argsort(weights[index], kind="stable")
+    radii = 0.65 * covalent_radii[numbers[index]]
+    # Small discs come in front of large ones, so that none is hidden.
+    order = np.argsort(-radii, kind="stable")
     colours = colormaps["viridis"](weights[index] / largest)
     axes.add_collection(
         PatchCollection(

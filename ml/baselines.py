@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from surfalign.stores.learning_records import SetLabel, SurfaceRecord
 
 PROPERTIES = ("ionization_potential", "electron_affinity")
+#: Fewer rows are all used for each tree.
+FEW_ROWS = 10
 
 
 class BaselineConfiguration(BaseModel):
@@ -209,7 +211,8 @@ class CompositionModel(Baseline):
                 n_estimators=configuration.n_estimators,
                 learning_rate=configuration.learning_rate,
                 max_depth=configuration.max_depth,
-                subsample=configuration.subsample,
+                # A sample of a handful of rows may be empty.
+                subsample=configuration.subsample if len(rows.values) >= FEW_ROWS else 1.0,
                 max_features=configuration.max_features,
                 min_samples_leaf=configuration.min_samples_leaf,
                 random_state=seed,

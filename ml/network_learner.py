@@ -1,4 +1,4 @@
-"""The network behind the interface of :mod:`~.learners`; loads torch."""
+"""The network behind the interface of :mod:`~.learners`; loads torch, and lightning only to train."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 from surfalign.ml.configuration import LearnerConfiguration
+from surfalign.ml.density_cache import DensityCache
 from surfalign.ml.model import TrainedModel
-from surfalign.ml.training import default_cache, train_model
+from surfalign.settings import load_settings
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -56,7 +57,8 @@ class NetworkModel:
 
     def predict(self, structures: Sequence[Structure]) -> list[SurfacePrediction]:
         """Predict for unrelaxed slabs."""
-        return self.model.predict(structures, cache=default_cache())
+        cache = DensityCache(load_settings().data_directory / "densities")
+        return self.model.predict(structures, cache=cache)
 
     @classmethod
     def fit(
@@ -68,6 +70,8 @@ class NetworkModel:
         on_progress: Callable[[str], None] | None,
     ) -> Self:
         """Fit a network; a fit that was killed goes on in the same directory."""
+        from surfalign.ml.training import train_model
+
         return cls(
             train_model(
                 data.train,
