@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pymatgen.io.vasp import Incar, Kpoints
+from pymatgen.core import Structure
+from pymatgen.io.vasp import Kpoints
 
 from surfalign.crystals.sources import load_crystal
 from surfalign.stores.documents import Functional
@@ -20,7 +22,9 @@ from surfalign.workflows.engines.vasp.estimates import Estimator
 from surfalign.workflows.engines.vasp.maker import VaspMaker
 from surfalign.workflows.engines.vasp.makers import vasp_engine
 from surfalign.workflows.engines.vasp.runner import PlannedCalculation
-from surfalign.workflows.engines.vasp.sets import VaspSet
+from surfalign.workflows.engines.vasp.sets import VaspSet, plain
+from surfalign.workflows.engines.vasp.settings import preset
+from surfalign.workflows.engines.vasp.tags import Tags
 from surfalign.workflows.jobs import describe_surfaces
 
 #: The oxides that were reviewed, and what each stands for.
@@ -36,37 +40,55 @@ EXAMPLES = {
 }
 BEGIN, END = "<!-- begin generated tables -->", "<!-- end generated tables -->"
 
-#: Steps in the order in which they run.
-_BULK_STEPS = ("bulk", "dielectric", "band_edges")
 
-
-def planned(name: str, **options: Any) -> dict[str, PlannedCalculation]:
-    """Return what would run for an oxide of the library and its default surfaces, by its folder.
+@dataclass(frozen=True)
+class Cells:
+    """The cells of an oxide's steps.
 
     Parameters
     ----------
-    name
-        Name in the library.
-    options
-        Options of :func:`~.makers.vasp_engine`.
+    bulk, oriented_bulk, slab
+        The crystal, and a surface of it.
     """
-    engine = vasp_engine(**options)
+
+    bulk: Structure
+    oriented_bulk: Structure
+    slab: Structure
+
+
+def library_cells(name: str) -> Cells:
+    """Return the cells of an oxide of the library and of its default surface."""
+    settings = preset("standard")
     crystal = load_crystal(name)
     surface = describe_surfaces(
         crystal.structure,
         source=crystal.source,
         miller_indices=[crystal.default_orientation] if crystal.default_orientation else None,
         max_index=None,
-        slab_thickness=engine.slab_thickness,
-        vacuum_thickness=engine.vacuum_thickness,
+        slab_thickness=settings.slab_thickness,
+        vacuum_thickness=settings.vacuum_thickness,
     )[0]
+    return Cells(crystal.structure, surface.oriented_bulk, surface.slab)
+
+
+def planned(cells: Cells, **options: Any) -> dict[str, PlannedCalculation]:
+    """Return what would run for a crystal and a surface of it, by its folder.
+
+    Parameters
+    ----------
+    cells
+        Their cells.
+    options
+        Options of :func:`~.makers.vasp_engine`.
+    """
+    engine = vasp_engine(**options)
     steps = {
-        "bulk": (engine.bulk_maker, crystal.structure),
-        "dielectric": (engine.dielectric_maker, crystal.structure),
-        "band_edges": (engine.band_edges_maker, crystal.structure),
-        "oriented_bulk": (engine.oriented_bulk_maker, surface.oriented_bulk),
-        "slab_relaxation": (engine.slab_relax_maker, surface.slab),
-        "slab_potential": (engine.slab_potential_maker, surface.slab),
+        "bulk": (engine.bulk_maker, cells.bulk),
+        "dielectric": (engine.dielectric_maker, cells.bulk),
+        "band_edges": (engine.band_edges_maker, cells.bulk),
+        "oriented_bulk": (engine.oriented_bulk_maker, cells.oriented_bulk),
+        "slab_relaxation": (engine.slab_relax_maker, cells.slab),
+        "slab_potential": (engine.slab_potential_maker, cells.slab),
     }
     found: dict[str, PlannedCalculation] = {}
     for step, (maker, structure) in steps.items():
@@ -77,14 +99,14 @@ def planned(name: str, **options: Any) -> dict[str, PlannedCalculation]:
     return found
 
 
-def inputs_text(name: str) -> str:
+def inputs_text(cells: Cells) -> str:
     """Return the inputs of an oxide as one text, in which every change of a tag is a changed line."""
     variants = {
-        "": planned(name),
+        "": planned(cells),
         "hse06, self-consistent: ": planned(
-            name, functional=Functional.HSE06.value, self_consistent=True
+            cells, functional=Functional.HSE06.value, self_consistent=True
         ),
-        "hubbard_u, spin_orbit: ": planned(name, hubbard_u=True, spin_orbit="heavy"),
+        "hubbard_u, spin_orbit: ": planned(cells, hubbard_u=True, spin_orbit="heavy"),
     }
     written: dict[str, str] = {}
     for label, calculations in variants.items():
@@ -101,7 +123,8 @@ def _text(inputs: VaspSet) -> str:
     )
     return (
         f"POSCAR:{composition}\nPOTCAR: {inputs.potcar_functional} {' '.join(inputs.potcar_symbols)}\n"
-        f"KPOINTS: {_points_text(inputs.kpoint_list)}\n{inputs.incar.get_str(sort_keys=True)}"
+        f"KPOINTS: {_points_text(inputs.kpoint_list)}\n"
+        + "".join(f"{tag} = {written(inputs.tags, tag)}\n" for tag in sorted(inputs.tags))
     )
 
 
@@ -112,42 +135,68 @@ def _points_text(kpoints: Kpoints) -> str:
     return f"{kpoints.num_kpts} listed, weights sum to {weights.sum()}, {(weights == 0).sum()} of them 0"
 
 
+Row = tuple[str, str]  # value, reason
+
+
 def tag_tables() -> str:
-    """Return one Markdown table for each calculation: tag, value in the eight oxides, reason."""
-    columns: dict[str, dict[str, dict[str, list[str]]]] = defaultdict(lambda: defaultdict(dict))
+    """Return Markdown tables: tag, value in the eight oxides, reason.
+
+    What all calculations share comes first, then what each has besides.
+    """
+    rows = _rows()
+    shared = {
+        tag: row
+        for tag, row in next(iter(rows.values())).items()
+        if all(other.get(tag) == row for other in rows.values())
+    }
+    tables = [_table("In every calculation", shared)]
+    for folder, found in rows.items():
+        own = {tag: row for tag, row in found.items() if tag not in shared}
+        tables.append(_table(folder, own))
+    return "\n".join(tables)
+
+
+def _rows() -> dict[str, dict[str, Row]]:
+    """Row of each tag of each calculation."""
+    values: dict[str, dict[str, dict[str, list[str]]]] = defaultdict(lambda: defaultdict(dict))
     reasons: dict[tuple[str, str], str] = {}
     for name in EXAMPLES:
-        calculations = planned(name, hubbard_u=True, spin_orbit="heavy", self_consistent=True)
+        calculations = planned(
+            library_cells(name), hubbard_u=True, spin_orbit="heavy", self_consistent=True
+        )
         for folder, calculation in calculations.items():
-            incar = calculation.inputs.incar
             for tag, (_, reason) in calculation.inputs.tags.items():
-                value = _value(incar, tag)
-                columns[folder][tag].setdefault(value, []).append(name)
+                value = written(calculation.inputs.tags, tag)
+                values[folder][tag].setdefault(value, []).append(name)
                 reasons[folder, tag] = reason
-    return "\n".join(_table(folder, columns[folder], reasons) for folder in columns)
+    return {
+        folder: {tag: (_values(tags[tag]), reasons[folder, tag]) for tag in sorted(tags)}
+        for folder, tags in values.items()
+    }
 
 
-def _value(incar: Incar, tag: str) -> str:
+def _values(found: dict[str, list[str]]) -> str:
+    """A value that all oxides share, or the values with their oxides."""
+    if [len(names) for names in found.values()] == [len(EXAMPLES)]:
+        return f"`{next(iter(found))}`"
+    return "; ".join(f"`{value}` ({', '.join(names)})" for value, names in found.items())
+
+
+def _table(title: str, rows: dict[str, Row]) -> str:
+    lines = "\n".join(f"| `{tag}` | {value} | {reason} |" for tag, (value, reason) in rows.items())
+    return f"### {title}\n\n| Tag | Value | Reason |\n|---|---|---|\n{lines}\n"
+
+
+def written(tags: Tags, tag: str) -> str:
+    """Return the value of a tag as it stands in an INCAR, long lists in words."""
+    value = tags[tag].value
     if tag == "MAGMOM":
-        return "0 0 0 for each ion"
+        return f"{3 * len(value)}*0"
     if tag == "DIPOL":
-        return "centre of mass"
-    return incar.get_str(sort_keys=False).split(f"{tag} = ", 1)[1].split("\n", 1)[0]
-
-
-def _table(
-    folder: str, tags: dict[str, dict[str, list[str]]], reasons: dict[tuple[str, str], str]
-) -> str:
-    rows = []
-    for tag in sorted(tags):
-        values = tags[tag]
-        everywhere = sum(len(names) for names in values.values()) == len(EXAMPLES)
-        if len(values) == 1 and everywhere:
-            text = f"`{next(iter(values))}`"
-        else:
-            text = "; ".join(f"`{value}` ({', '.join(names)})" for value, names in values.items())
-        rows.append(f"| `{tag}` | {text} | {reasons[folder, tag]} |")
-    return f"### {folder}\n\n| Tag | Value | Reason |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+        return "0.5 0.5 and the height of the slab's centre of mass"
+    if isinstance(value, bool):
+        return ".TRUE." if value else ".FALSE."
+    return " ".join(str(item) for item in value) if isinstance(value, list) else str(value)
 
 
 def renewed(page: str) -> str:
@@ -155,6 +204,20 @@ def renewed(page: str) -> str:
     head, _, rest = page.partition(BEGIN)
     tail = rest.partition(END)[2]
     return f"{head}{BEGIN}\n\n{tag_tables()}\n{END}{tail}"
+
+
+def golden_cells(folder: Path, name: str) -> Cells:
+    """Return the cells that stand in a folder; an oxide that is new there comes from the library.
+
+    The cells are kept with the golden inputs: a better choice of surfaces is no change of inputs.
+    """
+    kinds = ("bulk", "oriented_bulk", "slab")
+    files = {kind: folder / f"{name}.{kind}.vasp" for kind in kinds}
+    if not all(file.is_file() for file in files.values()):
+        cells = library_cells(name)
+        for kind, file in files.items():
+            plain(getattr(cells, kind)).get_sorted_structure().to(str(file), fmt="poscar")
+    return Cells(**{kind: Structure.from_file(file) for kind, file in files.items()})
 
 
 def main() -> None:
@@ -168,7 +231,8 @@ def main() -> None:
     if arguments.inputs:
         arguments.inputs.mkdir(parents=True, exist_ok=True)
         for name in EXAMPLES:
-            (arguments.inputs / f"{name}.txt").write_text(inputs_text(name))
+            text = inputs_text(golden_cells(arguments.inputs, name))
+            (arguments.inputs / f"{name}.txt").write_text(text)
 
 
 if __name__ == "__main__":

@@ -136,7 +136,9 @@ def one_shot(
     tags = semilocal(settings, structure)
     tags |= _hybrid(exchange_fraction, screening, n_bands)
     tags |= {
-        "ALGO": Tag("Eigenval", "one shot: <psi|H|psi> of fixed orbitals, no diagonalisation"),
+        "ALGO": Tag(
+            "Eigenval", "one shot: expectation values of fixed orbitals, nothing is rotated"
+        ),
         "NELM": Tag(1, "one shot: there is no cycle"),
         "ISTART": Tag(1, "reads the PBEsol wave functions"),
         "ICHARG": Tag(0, "density of those wave functions: it stays the PBEsol one"),
@@ -171,7 +173,7 @@ def _hybrid(exchange_fraction: float, screening: float, n_bands: int) -> Tags:
         "AEXX": Tag(exchange_fraction, "DDH: 1 / eps_inf, two digits; HSE06 and PBE0: 1/4"),
         "GGA": Tag("PE", "PBE0 form: the rest of the exchange, and correlation, are PBE's"),
         "PRECFOCK": Tag("Normal", "Fast moves band edges by some 10 meV"),
-        "ISYM": Tag(3, "symmetrised forces and orbitals, not the density: right for exchange"),
+        "ISYM": Tag(3, "default for hybrids: the density is built from symmetrised orbitals"),
         "NBANDS": Tag(n_bands, "as in the WAVECAR, which must fit band by band"),
     }
     if screening:
