@@ -208,7 +208,8 @@ def _header(header: Sequence[Any], path: Path) -> tuple[dict[str, int], dict[str
                 columns[name] = index
                 break
     for place, name in enumerate(_COLUMNS):
-        if name not in columns and place < len(header) and place not in columns.values():
+        free = place < len(header) and header[place] and place not in columns.values()
+        if name not in columns and free:
             columns[name] = place
     units = {}
     for name in LABEL_UNITS:
