@@ -7,7 +7,7 @@ output. Here SLURM is asked for the cause, and what was lost through no fault of
 from __future__ import annotations
 
 import logging
-import subprocess
+import shlex
 import threading
 import warnings
 from collections.abc import Callable
@@ -128,17 +128,35 @@ class RemoteWorker:
             document["run_dir"]
             for document in self.collection.find({"state": "UPLOADED"}, {"run_dir": 1})
         }
-        if folders:
-            slurm.cancel(
-                {number for number, folder in _folders_in_queue().items() if folder in folders}
-            )
+        for name, cluster in self.profile.clusters.items() if folders else ():
+            if cluster.scheduler == "slurm":
+                ask = self._ask(name)
+                found = slurm.directories(ask)
+                slurm.cancel({number for number, place in found.items() if place in folders}, ask)
+
+    def _ask(self, cluster: str) -> slurm.Ask:
+        """Return what runs a client of SLURM on a cluster."""
+        if self.profile.clusters[cluster].host is None:
+            return slurm.ask_here
+        queue = next(name for name, q in self.profile.queues.items() if q.cluster == cluster)
+
+        def ask(*command: str) -> str | None:
+            try:
+                output, _, status = self.runner.get_host(queue).execute(shlex.join(command))
+            except Exception as error:  # noqa: BLE001 (whatever ssh raises)
+                logger.warning("cluster %s does not answer: %s", cluster, error)
+                return None
+            return output if status == 0 else None
+
+        return ask
 
     # --- what was lost -----------------------------------------------------------------------
 
     def recover(self) -> None:
         """Note why jobs failed and start again those that were lost."""
         self._suspects.begin()
-        shown = {"db_id": 1, "state": 1, "error": 1, "remote": 1, "run_dir": 1, "surfalign": 1}
+        shown = {"db_id": 1, "state": 1, "error": 1, "remote": 1, "run_dir": 1, "surfalign": 1,
+                 "worker": 1}  # fmt: skip
         failed = list(
             self.collection.find(
                 {
@@ -150,18 +168,28 @@ class RemoteWorker:
             )
         )
         batched = list(self.collection.find({"state": "BATCH_RUNNING", "lock_id": None}, shown))
-        numbers = {
-            number
-            for document in (*failed, *batched)
-            if (number := (document.get("remote") or {}).get("process_id"))
-        }
-        known = slurm.states_of(numbers) if numbers else {}
+        for name in self.profile.clusters:
+            self._recover_cluster(
+                name, *([d for d in found if self._is_on(name, d)] for found in (failed, batched))
+            )
+
+    def _is_on(self, cluster: str, document: dict[str, Any]) -> bool:
+        queue = self.profile.queues.get(document["worker"])
+        return queue is not None and queue.cluster == cluster
+
+    def _recover_cluster(
+        self, name: str, failed: list[dict[str, Any]], batched: list[dict[str, Any]]
+    ) -> None:
+        numbers = {number for d in (*failed, *batched) if (number := _number(d))}
+        known: dict[str, slurm.SlurmJob] | None = {}
+        if numbers and self.profile.clusters[name].scheduler == "slurm":
+            known = slurm.states_of(numbers, self._ask(name))
         if known is None:
             return
         for document in failed:
             self._deal_with(document, *self._cause(document, known))
         for document in batched:
-            job = known.get((document.get("remote") or {}).get("process_id") or "")
+            job = known.get(_number(document) or "")
             if (
                 job is not None
                 and not job.active
@@ -181,7 +209,7 @@ class RemoteWorker:
             return Cause.DATABASE, message
         if not any(words in error for words in NO_RESULT):
             return cause, message
-        job = known.get((document.get("remote") or {}).get("process_id") or "")
+        job = known.get(_number(document) or "")
         if job is None:
             return Cause.KILLED, message
         return slurm.cause_of(job, _folder(document))
@@ -199,20 +227,11 @@ class RemoteWorker:
             self.collection.update_one(query, {"$set": note})
 
 
+def _number(document: dict[str, Any]) -> str | None:
+    """Return SLURM's number of a job, where it has one."""
+    number: str | None = (document.get("remote") or {}).get("process_id")
+    return number
+
+
 def _folder(document: dict[str, Any]) -> Path | None:
     return Path(document["run_dir"]) if document.get("run_dir") else None
-
-
-def _folders_in_queue() -> dict[str, str]:
-    """Return the working directory of every job in the queue, by SLURM's number."""
-    try:
-        text = subprocess.run(
-            ["squeue", "--me", "-h", "-o", "%i|%Z"],
-            capture_output=True,
-            text=True,
-            timeout=slurm.TIMEOUT,
-            check=True,
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
-        return {}
-    return dict(line.split("|", 1) for line in text.splitlines() if "|" in line)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import getpass
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,9 +54,22 @@ class SlurmJob:
         return self.state in ACTIVE
 
 
-def own_jobs() -> dict[str, SlurmJob] | None:
+#: Runs a client of SLURM, here or on another machine; returns its output, or None where it fails.
+Ask = Callable[..., str | None]
+
+
+def ask_here(*command: str) -> str | None:
+    """Run a client on this machine; None where it is missing, fails or hangs."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def own_jobs(ask: Ask = ask_here) -> dict[str, SlurmJob] | None:
     """Return this user's jobs that SLURM remembers, by id; None where it does not answer."""
-    text = _ask("squeue", "-t", "all", "-h", "-u", getpass.getuser(), "-o", "%i|%T|%r")
+    text = ask("squeue", "--me", "-t", "all", "-h", "-o", "%i|%T|%r")
     if text is None:
         return None
     jobs = {}
@@ -67,25 +79,28 @@ def own_jobs() -> dict[str, SlurmJob] | None:
     return jobs
 
 
-def states_of(identifiers: Collection[str]) -> dict[str, SlurmJob] | None:
+def states_of(identifiers: Collection[str], ask: Ask = ask_here) -> dict[str, SlurmJob] | None:
     """Return what became of jobs, from the queue and, where there is one, the accounting.
 
     Parameters
     ----------
     identifiers
         SLURM's numbers.
+    ask
+        Where SLURM is.
 
     Returns
     -------
     dict or None
         A job for every number; None where SLURM does not answer, which says nothing of the jobs.
     """
-    known = own_jobs()
+    known = own_jobs(ask)
     if known is None:
         return None
     missing = sorted(set(identifiers) - set(known))
-    if missing and shutil.which("sacct"):
-        text = _ask("sacct", "-n", "-X", "-P", "-j", ",".join(missing), "-o", "JobID,State")
+    if missing:
+        # None where there is no accounting.
+        text = ask("sacct", "-n", "-X", "-P", "-j", ",".join(missing), "-o", "JobID,State")
         for line in (text or "").splitlines():
             identifier, _, state = line.partition("|")
             # "CANCELLED by 1000"
@@ -130,10 +145,16 @@ def last_words(directory: Path, length: int = 2000) -> str:
         return stream.read().decode(errors="replace").strip()
 
 
-def cancel(identifiers: Collection[str]) -> None:
+def cancel(identifiers: Collection[str], ask: Ask = ask_here) -> None:
     """Cancel jobs; those that have ended do no harm."""
     if identifiers:
-        _ask("scancel", *sorted(identifiers))
+        ask("scancel", *sorted(identifiers))
+
+
+def directories(ask: Ask = ask_here) -> dict[str, str]:
+    """Return the working directory of every job in the queue, by SLURM's number."""
+    text = ask("squeue", "--me", "-h", "-o", "%i|%Z") or ""
+    return dict(line.split("|", 1) for line in text.splitlines() if "|" in line)
 
 
 def options(queue: Queue) -> dict[str, str]:
@@ -256,12 +277,3 @@ def _sbatch(flags: list[str], command: str) -> tuple[str, str]:
         return "", f"sbatch did not answer within {TIMEOUT:.0f} s"
     complaint = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "no reason given"
     return done.stdout, "" if done.returncode == 0 else complaint.removeprefix("sbatch: error: ")
-
-
-def _ask(*command: str) -> str | None:
-    """Run a client; return its output, or None where it is missing, fails or hangs."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
