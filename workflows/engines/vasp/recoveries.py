@@ -30,6 +30,8 @@ CHECKPOINT_FILE = "checkpoint_requested"
 #: Last line block of an OUTCAR whose run ended by itself.
 _COMPLETE = "General timing and accounting"
 
+#: The error of a run whose output stands still.
+FROZEN = "Frozen job"
 #: What VASP prints when it has read its wave functions.
 WAVE_FUNCTIONS_READ = "WAVECAR file was read successfully"
 
@@ -182,9 +184,31 @@ class InterruptedHandler(ErrorHandler):
 
 
 class HungHandler(FrozenJobErrorHandler):
-    """Ends a run whose output stands still, and starts it again from where it was.
+    """Ends a run whose output stands still, and starts it again from where it was, twice.
 
-    The base class gives up on calculations at rest; a lost message of MPI hangs those as well.
+    The base class gives up on calculations at rest; a lost message of MPI hangs those as well. It counts
+    by itself: custodian's own limit would neither end nor give up a run that hangs once more.
+    """
+
+    MOST_RESTARTS: ClassVar[int] = 2
+
+    def __init__(self, timeout: float, output_filename: str = "vasp.out") -> None:
+        super().__init__(output_filename, timeout)
+        self.restarts = 0
+
+    def check(self, directory: str = "./") -> bool:
+        """Return whether nothing was written for long."""
+        return not _just_corrected(Path(directory)) and bool(super().check(directory))
+
+    def correct(self, directory: str = "./") -> dict[str, Any]:
+        """Go on from the last geometry and wave functions, or give up."""
+        self.restarts += 1
+        if self.restarts > self.MOST_RESTARTS:
+            return {"errors": [FROZEN], "actions": None}
+        return _apply([FROZEN], continuation_actions(directory), directory)
+
+
+class gives up on calculations at rest; a lost message of MPI hangs those as well.
     """
 
     max_num_corrections = 2

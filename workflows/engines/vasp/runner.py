@@ -32,7 +32,11 @@ from surfalign.workflows.engines.vasp.failures import ended, failure, require_fi
 from surfalign.workflows.engines.vasp.handlers import Task, handlers_for, validators_for
 from surfalign.workflows.engines.vasp.kpoints import number_of_points
 from surfalign.workflows.engines.vasp.machine import Machine, vasp_commands
-from surfalign.workflows.engines.vasp.recoveries import CHECKPOINT_FILE, continuation_actions
+from surfalign.workflows.engines.vasp.recoveries import (
+    CHECKPOINT_FILE,
+    FROZEN,
+    continuation_actions,
+)
 from surfalign.workflows.engines.vasp.resources import parallel_tags
 from surfalign.workflows.engines.vasp.sets import VaspSet, write_inputs
 
@@ -183,8 +187,11 @@ class StepRunner:
     ) -> dict[str, Any] | None:
         """What to try when custodian has given up: the same again, then other settings, then nothing.
 
-        A run that ended without a known fault (a lost node, a full disk) is only run again.
+        A run that ended without a known fault (a lost node, a full disk) is only run again; one that
+        hung again and again has used up enough of the machine.
         """
+        if FROZEN in error.found:
+            return None
         tried = [
             correction.actions
             for correction in self.corrections
