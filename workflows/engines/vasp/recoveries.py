@@ -208,24 +208,6 @@ class HungHandler(FrozenJobErrorHandler):
         return _apply([FROZEN], continuation_actions(directory), directory)
 
 
-class gives up on calculations at rest; a lost message of MPI hangs those as well.
-    """
-
-    max_num_corrections = 2
-    raise_on_max = True
-
-    def __init__(self, timeout: float, output_filename: str = "vasp.out") -> None:
-        super().__init__(output_filename, timeout)
-
-    def check(self, directory: str = "./") -> bool:
-        """Return whether nothing was written for long."""
-        return not _just_corrected(Path(directory)) and bool(super().check(directory))
-
-    def correct(self, directory: str = "./") -> dict[str, Any]:
-        """Go on from the last geometry and wave functions."""
-        return _apply(["Frozen job"], continuation_actions(directory), directory)
-
-
 class GeneralErrorHandler(VaspErrorHandler):
     """Custodian's handler of what VASP prints, for runs that keep no density.
 
