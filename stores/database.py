@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from jobflow import JobStore
 from maggma.stores import MongoStore
-from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo import ASCENDING, IndexModel
 from pymongo.collection import Collection
 from pymongo.errors import (
     ConfigurationError as MongoConfigurationError,
@@ -48,7 +48,7 @@ JOB_INDEXES = (
     # The builder walks the results of the jobs in the order of their identifiers.
     IndexModel([("output.@class", ASCENDING), ("output.identifier", ASCENDING)]),
     # The latest jobs tell how fast a campaign goes.
-    IndexModel([("completed_at", DESCENDING)]),
+    IndexModel([("completed_at", ASCENDING)]),
 )
 
 #: Fields of results that queries filter and sort by.

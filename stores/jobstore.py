@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from jobflow import JobStore
@@ -57,6 +58,55 @@ def outputs(jobstore: JobStore, uuids: Iterable[str]) -> dict[str, dict[str, Any
     """
     found = _latest(_finished(jobstore, uuids, {"uuid": 1, "index": 1, "output": 1, "_id": 0}))
     return {uuid: document["output"] for uuid, document in found.items()}
+
+
+def recent_jobs(jobstore: JobStore, limit: int) -> list[dict[str, Any]]:
+    """Return step, wall time (s) and end (UTC) of the jobs that completed last.
+
+    Parameters
+    ----------
+    jobstore
+        A connected store.
+    limit
+        How many at most.
+    """
+    # Local times of several machines order well enough for a sample.
+    found = jobstore.query(
+        {"completed_at": {"$gt": ""}},
+        properties={
+            "_id": 0,
+            "metadata.step": 1,
+            "output.created_at": 1,
+            "output.calculation.started_at": 1,
+            "output.calculation.wall_time": 1,
+        },
+        sort={"completed_at": -1},
+        limit=limit,
+    )
+    return [_timing(job) for job in found]
+
+
+def _timing(job: dict[str, Any]) -> dict[str, Any]:
+    output = job.get("output")
+    output = output if isinstance(output, dict) else {}
+    calculation = output.get("calculation") or {}
+    wall_time, started = calculation.get("wall_time"), _utc(calculation.get("started_at"))
+    ended = _utc(output.get("created_at"))
+    if started is not None and wall_time is not None:
+        ended = started + timedelta(seconds=wall_time)
+    step = (job.get("metadata") or {}).get("step", "")
+    return {"step": step, "wall_time": wall_time, "ended_at": ended}
+
+
+def _utc(time: Any) -> datetime | None:
+    """Read a stored time: a datetime or ISO text, UTC where nothing else is said."""
+    if isinstance(time, dict):  # monty's
+        time = time.get("string")
+    if isinstance(time, str):
+        time = datetime.fromisoformat(time)
+    if not isinstance(time, datetime):
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def _finished(

@@ -154,6 +154,27 @@ class Registry:
         found = self.surfaces.find({"key": {"$in": list(keys)}}, {"_id": 0, "key": 1})
         return {document["key"] for document in found}
 
+    def count(self, state: SurfaceState | None = None) -> int:
+        """Count the registered surfaces, all or those of a state."""
+        if state is None:
+            return int(self.surfaces.estimated_document_count())
+        return int(self.surfaces.count_documents({"state": state.value}))
+
+    def names_of(self, bulk_uuids: Iterable[str]) -> dict[str, list[str]]:
+        """Return the names of the surfaces of submitted crystals, by the uuid of their bulk job."""
+        names: dict[str, list[str]] = {}
+        for surface in self.surfaces.find(
+            {"bulk": {"$in": sorted(set(bulk_uuids))}}, {"_id": 0, "bulk": 1, "name": 1}
+        ):
+            names.setdefault(surface["bulk"], []).append(surface["name"])
+        return names
+
+    def listed(self, campaign: str | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the registered surfaces, all or those of a campaign, in the order of registration."""
+        query = {"campaigns": campaign} if campaign else {}
+        projection = {"_id": 0, "formula": 1, "name": 1, "bulk": 1, "state": 1}
+        yield from self.surfaces.find(query, projection, batch_size=500)
+
     def flows_of(self, bulk_uuids: Iterable[str]) -> dict[str, tuple[Method, list[str]]]:
         """Return method and flows of submitted crystals, by the uuid of their bulk job.
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from surfalign.launchers.launcher import Launcher
+    from surfalign.stores.database import Database
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +40,6 @@ def build(
 
     from surfalign.launchers.profiles import load_profile
     from surfalign.launchers.server import open_database
-    from surfalign.stores.builders import SurfaceLevelsBuilder
 
     chosen = load_profile(profile) if profile else None
     settings = chosen.settings() if chosen else None
@@ -44,19 +47,13 @@ def build(
         open_database(settings, announce=lambda line: typer.echo(line, err=True)) as database,
         database.errors_named(),
     ):
-        builder = SurfaceLevelsBuilder(
-            database.jobs, database.surface_levels, recompute_all=recompute
-        )
-        report: dict[str, Any] = {"written": builder.run()}
-        if chosen is not None and chosen.launcher != "local":
-            from surfalign.launchers.failures import report_failures
+        if chosen is None or chosen.launcher == "local":
+            report = bring_up_to_date(database, recompute=recompute)
+        else:
             from surfalign.launchers.launcher import open_launcher
-            from surfalign.launchers.submission import release
 
             with open_launcher(chosen) as launcher:
-                report["failures"] = report_failures(launcher, database)
-                report["flows_released"] = release(launcher, database)
-        report["results"] = database.surface_levels.count()
+                report = bring_up_to_date(database, launcher, recompute=recompute)
     if as_json:
         typer.echo(json.dumps(report, indent=1))
         return
@@ -65,3 +62,21 @@ def build(
         typer.echo(f"{report['failures']} failures noted")
     if report.get("flows_released"):
         typer.echo(f"{report['flows_released']} flows submitted that had waited")
+
+
+def bring_up_to_date(
+    database: Database, launcher: Launcher | None = None, *, recompute: bool = False
+) -> dict[str, int]:
+    """Build the results, note the failures of a launcher, and submit what had waited; count each."""
+    from surfalign.stores.builders import SurfaceLevelsBuilder
+
+    builder = SurfaceLevelsBuilder(database.jobs, database.surface_levels, recompute_all=recompute)
+    report = {"written": builder.run()}
+    if launcher is not None:
+        from surfalign.launchers.failures import report_failures
+        from surfalign.launchers.submission import release
+
+        report["failures"] = report_failures(launcher, database)
+        report["flows_released"] = release(launcher, database)
+    report["results"] = database.surface_levels.count()
+    return report

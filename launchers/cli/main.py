@@ -40,6 +40,8 @@ NOUNS = (
     "learn",
     "submit",
     "worker",
+    "campaign",
+    "schedule",
     "doctor",
 )
 

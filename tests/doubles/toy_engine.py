@@ -1,14 +1,18 @@
 """A toy engine (never called DFT): closed-form potentials whose IP is known exactly.
 
-TOY_SECONDS makes each step last; TOY_FAILS_FOR names a formula whose relaxation fails.
+TOY_SECONDS makes each step last; TOY_FAILS_FOR names a formula whose relaxation fails. TOY_SCRATCH is
+the size (bytes) of a file that each step writes to its directory. TOY_HANGS names a file: who removes it
+hangs, so that exactly one step runs into its walltime.
 """
 
 from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 from jobflow import Maker, job
@@ -34,6 +38,14 @@ EXECUTED: list[str] = []  # steps that really ran, for tests of resume
 def record(step: str) -> CalculationRecord:
     EXECUTED.append(step)
     time.sleep(float(os.environ.get("TOY_SECONDS", "0")))
+    if "TOY_SCRATCH" in os.environ:
+        scratch = Path("toy-scratch")
+        scratch.write_bytes(b"x" * int(os.environ["TOY_SCRATCH"]))
+        scratch.unlink()
+    with suppress(FileNotFoundError):
+        if "TOY_HANGS" in os.environ:
+            Path(os.environ["TOY_HANGS"]).unlink()
+            time.sleep(3600)
     return CalculationRecord(
         step=step, engine="toy", engine_version="1", xc="toy", quality="quick", settings={"s": step},
         settings_hash="0", cores=1, wall_time=0.1, cpu_time=0.1, started_at=datetime.now(UTC),

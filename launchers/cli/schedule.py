@@ -1,0 +1,89 @@
+"""``surfalign schedule`` and ``nightly``: work that is done every night."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="build or retrain.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(name="schedule")(schedule)
+    app.command(name="nightly")(nightly)
+
+
+def schedule(
+    task: TaskArgument,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="-- ARGS", help="Arguments of its command.")
+    ] = None,
+    at: Annotated[str, typer.Option("--at", help="Local time, HH:MM.")] = "02:00",
+    via: Annotated[str, typer.Option("--via", help="scrontab, cron or systemd.")] = "cron",
+    profile: Annotated[
+        str | None, typer.Option("--profile", help="Profile of the campaign (build only).")
+    ] = None,
+    partition: Annotated[
+        str | None, typer.Option("--partition", help="Partition (scrontab only).")
+    ] = None,
+    time_limit: Annotated[
+        str, typer.Option("--time-limit", help="Walltime H:MM:SS (scrontab only).")
+    ] = "4:00:00",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the entry to a file.")
+    ] = None,
+    install: Annotated[
+        bool, typer.Option("--install", help="Put the entry into your table, or enable the timer.")
+    ] = False,
+) -> None:
+    """Write the entry that runs a task every night: build the results, or retrain the model.
+
+    Each run takes a lock, logs, and leaves a dated report; surfalign status shows a failed night.
+
+    Example: surfalign schedule build --profile cluster --at 02:00 --via scrontab --install
+    """
+    from surfalign.errors import ConfigurationError
+    from surfalign.launchers import schedule as schedules
+
+    if profile and task != "build":
+        raise ConfigurationError(
+            f"--profile with the task {task}", "a task that has one", "leave it out"
+        )
+    extra = [*(["--profile", _lasting(profile)] if profile else []), *(arguments or [])]
+    wanted = schedules.entry(task, at, extra, partition, time_limit)
+    text = schedules.text(wanted, via)
+    if output is not None:
+        output.write_text(text, encoding="utf-8")
+        typer.echo(f"Wrote {output}", err=True)
+    elif not install:
+        typer.echo(text, nl=False)
+    if install:
+        typer.echo(f"Installed: {schedules.install(wanted, via)}", err=True)
+
+
+def nightly(
+    task: TaskArgument,
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="-- ARGS", help="Arguments of its command.")
+    ] = None,
+) -> None:
+    """Do a nightly task now, as the scheduler does: with lock, log and report.
+
+    Example: surfalign nightly build -- --profile cluster
+    """
+    from surfalign.launchers.nights import run_night
+    from surfalign.settings import load_settings
+
+    night = run_night(task, arguments or [], load_settings())
+    typer.echo(f"{night.summary} (log: {night.log_file})")
+    if not night.ok:
+        raise typer.Exit(1)
+
+
+def _lasting(profile: str) -> str:
+    """Return the profile as it can be found from any directory."""
+    path = Path(profile)
+    return str(path.absolute()) if path.is_file() else profile
