@@ -18,6 +18,9 @@ from torch import Tensor, nn
 
 from surfalign.ml.configuration import DescriptorConfiguration
 
+MAX_ATOMS = 1500
+"""The components are found from at most so many atoms, evenly drawn: the cost grows with the cube."""
+
 
 class OrdinarySoap(nn.Module):
     """Principal components of the fixed-species power spectrum.
@@ -83,6 +86,9 @@ class OrdinarySoap(nn.Module):
         weights
             How much each atom counts, shape (n_atoms,).
         """
+        if len(coefficients) > MAX_ATOMS:
+            chosen = torch.linspace(0, len(coefficients) - 1, MAX_ATOMS).round().long()
+            coefficients, species, weights = coefficients[chosen], species[chosen], weights[chosen]
         blocks = defaultdict(list)
         for pair, rows, block in species_pair_blocks(coefficients, species, self.l_max):
             blocks[pair].append((rows, block))

@@ -17,7 +17,7 @@ import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger
 
-from surfalign.errors import EmptyDatasetError
+from surfalign.errors import EmptyDatasetError, LearnerError
 from surfalign.ml.configuration import LearnerConfiguration
 from surfalign.ml.datamodule import LabelledSlabs, SurfaceDataModule
 from surfalign.ml.density_cache import DensityCache
@@ -137,6 +137,15 @@ def _start_network(
     if part is None or not part.items:
         raise EmptyDatasetError("no training slab has a label", "at least one", "check the labels")
     if start is not None:
+        if tuple(start.metadata["fidelities"]) != heads.fidelities or (
+            start.properties != heads.properties
+        ):
+            raise LearnerError(
+                f"the starting model predicts {', '.join(start.properties)} at "
+                f"{', '.join(start.metadata['fidelities'])}",
+                f"{', '.join(heads.properties)} at {', '.join(heads.fidelities)}, as in the data",
+                "start from a model of the same properties and fidelities",
+            )
         network.load_state_dict(start.network.state_dict())
         return network
     mean, deviation = label_scales(observations(train, set_labels, heads), heads)

@@ -7,6 +7,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 from scipy.spatial.transform import Rotation
 
+from surfalign.ml.configuration import LearnerConfiguration
 from surfalign.ml.model import TrainedModel
 
 TOLERANCE = 2e-4
@@ -37,6 +38,19 @@ def rough_slab(seed: int = 3) -> Structure:
     slab.replace(8, "Sr")
     slab.perturb(0.15, seed=seed)
     return slab
+
+
+def small_configuration(**training: object) -> LearnerConfiguration:
+    """A learner that trains in seconds."""
+    return LearnerConfiguration.model_validate(
+        {
+            "descriptor": {"r_cut": 4.0, "n_max": 3, "l_max": 2},
+            "spectrum": {"n_channels": 2, "rank": 4},
+            "network": {"hidden": 16, "readout": 8, "dropout": 0.0},
+            "targets": {"properties": ["ionization_potential", "electron_affinity"]},
+            "training": {"epochs": 4, "batch_size": 4, "patience": None, **training},
+        }
+    )
 
 
 class ModelContract:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from model_contract import ModelContract, rocksalt_slab
+from model_contract import small_configuration as configuration
 
 from surfalign.errors import EmptyDatasetError, LearnerError, ModelVersionError, UnknownElementError
 from surfalign.ml.configuration import LearnerConfiguration
@@ -25,18 +26,6 @@ from surfalign.stores.learning_records import (
 
 CATIONS = ("Mg", "Ca", "Sr", "Ba", "Cd", "Zn")
 CONSTANTS = dict(zip(CATIONS, (4.21, 4.81, 5.16, 5.54, 4.70, 4.28), strict=True))
-
-
-def configuration(**training: object) -> LearnerConfiguration:
-    return LearnerConfiguration.model_validate(
-        {
-            "descriptor": {"r_cut": 4.0, "n_max": 3, "l_max": 2},
-            "spectrum": {"n_channels": 2, "rank": 4},
-            "network": {"hidden": 16, "readout": 8, "dropout": 0.0},
-            "targets": {"properties": ["ionization_potential", "electron_affinity"]},
-            "training": {"epochs": 4, "batch_size": 4, "patience": None, **training},
-        }
-    )
 
 
 def level(cation: str, layers: int) -> float:
