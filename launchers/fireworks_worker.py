@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 #: A reservation without a SLURM number is this old when its maker has died (s).
 GRACE = 30.0
+#: How often workflows are searched for jobs that wait for nothing (s).
+MENDING_INTERVAL = 60.0
 #: A workflow is locked for milliseconds; after this its locker has died (s).
 LOCK_GRACE = 30.0
 
@@ -55,6 +59,8 @@ class FireworksWorker:
         self.site = launcher.worksite(cluster)
         self.release = Releaser(self.profile, launcher)
         self._suspects = Suspects()
+        self._waiting = Suspects()
+        self._mended = time.monotonic()
         self._refusals: dict[str, str] = {}
 
     def run(self, *, once: bool = False, stop: threading.Event | None = None) -> None:
@@ -66,7 +72,6 @@ class FireworksWorker:
             When another worker serves this cluster.
         """
         from filelock import FileLock, Timeout
-        from pymongo.errors import PyMongoError
 
         stop = stop or threading.Event()
         try:
@@ -76,10 +81,8 @@ class FireworksWorker:
                         self.release()
                         if self.round() == 0 and once and not self.release(now=True):
                             return
-                    except PyMongoError as error:
-                        logger.warning("the database does not answer: %s", type(error).__name__)
-                    except OSError as error:
-                        logger.warning("cannot hand over jobs: %s", error)
+                    except Exception as error:  # noqa: BLE001 (the loop outlives what it meets)
+                        logger.warning("%s: %s", type(error).__name__, str(error)[:300])
                     stop.wait(self.profile.poll_interval)
         except Timeout as error:
             raise ConfigurationError(
@@ -91,6 +94,9 @@ class FireworksWorker:
     def round(self) -> int:
         """Look for lost jobs, hand over ready ones; return how many are unfinished."""
         self.recover()
+        if time.monotonic() - self._mended > MENDING_INTERVAL:
+            self._mended = time.monotonic()
+            self.mend()
         if not self.launcher.paused:
             for name, queue in self.queues.items():
                 self.hand_over(name, queue)
@@ -244,6 +250,31 @@ class FireworksWorker:
         if document.get("launches"):
             return self._guarded(lambda: self.launchpad._refresh_wf(fw_id))
         return self._guarded(lambda: self.launchpad.rerun_fw(fw_id))
+
+    def mend(self) -> int:
+        """Refresh jobs that wait although all that they wait for is done; return how many.
+
+        A process that dies between two updates of a workflow leaves such jobs.
+        """
+        self._waiting.begin()
+        number = 0
+        unfinished = self.launchpad.workflows.find(
+            {"state": {"$nin": ["COMPLETED", "DEFUSED", "ARCHIVED"]}},
+            {"parent_links": 1, "nodes": 1},
+        )
+        for workflow in unfinished:
+            states = {
+                document["fw_id"]: document["state"]
+                for document in self.launchpad.fireworks.find(
+                    {"fw_id": {"$in": workflow["nodes"]}}, {"fw_id": 1, "state": 1}
+                )
+            }
+            for fw_id, state in states.items():
+                parents = workflow["parent_links"].get(str(fw_id), [])
+                done = all(states.get(parent) == "COMPLETED" for parent in parents)
+                if state == "WAITING" and done and self._waiting.persists(fw_id):
+                    number += self._guarded(partial(self.launchpad._refresh_wf, fw_id))
+        return number
 
     def _without_number(self, document: dict[str, Any], launch: dict[str, Any]) -> bool:
         """Give back a reservation whose maker died before SLURM's number was known."""

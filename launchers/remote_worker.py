@@ -73,7 +73,7 @@ class RemoteWorker:
             with FileLock(self.launcher.folder / "worker.lock", timeout=0):
                 self._guarded(self._take_over)
                 while not stop.is_set():
-                    self.release()
+                    self._guarded(self.release)
                     self.round()
                     if once and self._unfinished() == 0 and not self.release(now=True):
                         return
