@@ -67,7 +67,7 @@ class NetworkConfiguration(Section):
         default=True, description="Weigh atoms by learned scores; False weighs them equally"
     )
     score_bound: float = Field(
-        default=1.0, gt=0.0, description="Largest attention score, plus or minus"
+        default=4.0, gt=0.0, description="Largest attention score, plus or minus"
     )
     surface_zone: float = Field(
         default=4.0, gt=0.0, description="Width of the zone below each face (A)"
@@ -117,7 +117,7 @@ class TargetConfiguration(Section):
 class TrainingConfiguration(Section):
     """How it is learned."""
 
-    epochs: int = Field(default=60, ge=1, description="Passes over the data, at most")
+    epochs: int = Field(default=40, ge=1, description="Passes over the data, at most")
     patience: int | None = Field(
         default=20, ge=1, description="Epochs without a better validation error before stopping"
     )
@@ -146,7 +146,10 @@ class LearnerConfiguration(Section):
     """Everything that defines a trained model, apart from data and seed."""
 
     kind: Literal["lsoap"] = "lsoap"
-    descriptor: DescriptorConfiguration = Field(default_factory=DescriptorConfiguration)
+    descriptor: DescriptorConfiguration = Field(
+        # Smaller than the descriptor's own defaults: training costs a third.
+        default_factory=lambda: DescriptorConfiguration(r_cut=5.0, n_max=6, l_max=4)
+    )
     spectrum: SpectrumConfiguration = Field(default_factory=SpectrumConfiguration)
     network: NetworkConfiguration = Field(default_factory=NetworkConfiguration)
     targets: TargetConfiguration = Field(default_factory=TargetConfiguration)
