@@ -224,39 +224,40 @@ def _others(dataset: FrozenDataset, fold: int) -> list[SurfaceRecord]:
 def _fit_in_processes(
     dataset: FrozenDataset, tasks: Sequence[Task], directory: Path, workers: int, say: Progress
 ) -> list[FittedModel]:
+    """Fit the members that are not finished, some in each process, and read all of them."""
     folder = directory / _fingerprint(dataset, tasks)
     folder.mkdir(parents=True, exist_ok=True)
     frozen = folder / "data.dataset.json.gz"
     write_dataset(dataset, frozen)
-    with ThreadPoolExecutor(max(workers, 1)) as pool:
-        futures = [pool.submit(_fit_in_process, frozen, task, folder, say) for task in tasks]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    missing = [task for task in tasks if not _target(folder, task).is_file()]
+    shares = [missing[number::workers] for number in range(min(workers, len(missing)))]
+    with ThreadPoolExecutor(max(len(shares), 1)) as pool:
+        futures = [pool.submit(_run_worker, frozen, share, folder, say) for share in shares]
+        for future in futures:
+            future.result()
+    models = []
+    for task in tasks:
+        parts, tensors = read_parts(_target(folder, task))
+        models.append(restore_model(task.kind, parts["configuration"], parts["metadata"], tensors))
+    return models
 
 
-def _fit_in_process(frozen: Path, task: Task, folder: Path, say: Progress) -> FittedModel:
-    target = folder / f"member-{task.fold}.safetensors"
-    if not target.is_file():
-        _run_worker(frozen, task, folder, target, say)
-    parts, tensors = read_parts(target)
-    return restore_model(task.kind, parts["configuration"], parts["metadata"], tensors)
+def _target(folder: Path, task: Task) -> Path:
+    """Return the file of a finished member."""
+    return folder / f"member-{task.fold}.safetensors"
 
 
-def _run_worker(frozen: Path, task: Task, folder: Path, target: Path, say: Progress) -> None:
+def _run_worker(frozen: Path, tasks: Sequence[Task], folder: Path, say: Progress) -> None:
+    """Fit some members one after the other in a process on one thread."""
     request = {
         "dataset": str(frozen),
-        "kind": task.kind.value,
-        "configuration": task.configuration.model_dump(mode="json"),
-        "fold": task.fold,
-        "seed": task.seed,
         "directory": str(folder),
-        "target": str(target),
+        "kind": tasks[0].kind.value,
+        "configuration": tasks[0].configuration.model_dump(mode="json"),
+        "members": [{"fold": task.fold, "seed": task.seed} for task in tasks],
     }
     threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    errors = folder / f"member-{task.fold}.log"
+    errors = folder / f"member-{tasks[0].fold}.log"
     with (
         errors.open("w") as log,
         subprocess.Popen(
@@ -276,12 +277,12 @@ def _run_worker(frozen: Path, task: Task, folder: Path, target: Path, say: Progr
         for line in process.stdout:
             say(line.rstrip())
         process.wait()
-    if process.returncode != 0 or not target.is_file():
+    if process.returncode != 0 or not all(_target(folder, task).is_file() for task in tasks):
         last = errors.read_text().strip().splitlines()
         raise LearnerError(
-            f"the process that fitted member {task.fold + 1} ended with code "
-            f"{process.returncode}: {last[-1] if last else 'nothing said'}",
-            "a fitted member",
+            f"a process that fitted members ended with code {process.returncode}: "
+            f"{last[-1] if last else 'nothing said'}",
+            "fitted members",
             f"read {errors}; the same command goes on from the last checkpoint",
         )
 
@@ -302,23 +303,22 @@ def _end_with_parent() -> None:
 
 
 def _work() -> None:
-    """Fit the member that standard input asks for."""
+    """Fit the members that standard input asks for."""
     request: dict[str, Any] = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
     kind = LearnerKind(request["kind"])
-    task = Task(
-        kind, configuration_of(kind, request["configuration"]), request["fold"], request["seed"]
-    )
+    configuration = configuration_of(kind, request["configuration"])
     dataset = read_dataset(Path(request["dataset"]))
-    model = fit_member(
-        dataset, task, Path(request["directory"]), lambda line: print(line, flush=True)
-    )
-    parts = {
-        "configuration": model.configuration.model_dump(mode="json"),
-        "metadata": model.metadata,
-    }
-    tensors = {name: np.asarray(tensor) for name, tensor in model.tensors().items()}
-    write_parts(Path(request["target"]), parts, tensors)
+    folder = Path(request["directory"])
+    for member in request["members"]:
+        task = Task(kind, configuration, member["fold"], member["seed"])
+        model = fit_member(dataset, task, folder, lambda line: print(line, flush=True))
+        parts = {
+            "configuration": model.configuration.model_dump(mode="json"),
+            "metadata": model.metadata,
+        }
+        tensors = {name: np.asarray(tensor) for name, tensor in model.tensors().items()}
+        write_parts(_target(folder, task), parts, tensors)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import json
 import math
 import zlib
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,10 @@ FILE_LABELS = {
 }
 #: JARVIS' surface database; the levels are those of the relaxed slab itself.
 JARVIS = Fidelity(functional="optb88vdw", method="vasp, relaxed slab", origin="jarvis")
+
+#: Gap below which IP and EA are those of a metal, eV, and the weight of such labels.
+METALLIC_GAP = 0.3
+METALLIC_WEIGHT = 0.3
 
 INSANE_VACUUM = "vacuum level not sane (passes_filter = 0)"
 SMALL_GAP = "gap too small"
@@ -99,7 +103,8 @@ def read_training_file(
     path
         The file.
     min_gap
-        Slabs with a smaller gap are left out, eV; None keeps metals, whose IP is the work function.
+        Slabs with a smaller gap are left out, eV; None keeps all. Labels of slabs with a gap below
+        ``METALLIC_GAP`` have the lower weight ``METALLIC_WEIGHT``: they help, but are of another kind.
     fidelity
         How the labels of the file came about.
 
@@ -115,7 +120,7 @@ def read_training_file(
         if reason:
             left_out[reason].append(record.name)
         else:
-            kept.append(record)
+            kept.append(_weighted(record))
     return SlabFile(kept, dict(left_out))
 
 
@@ -234,6 +239,14 @@ def _miller_index(given: Any) -> tuple[int, int, int] | None:
         h, k, l = (int(index) for index in given)
         return h, k, l
     return None
+
+
+def _weighted(record: SurfaceRecord) -> SurfaceRecord:
+    """Lower the weight of the labels of a slab that is almost a metal."""
+    if not record.value("band_gap") < METALLIC_GAP:
+        return record
+    labels = tuple(replace(label, weight=METALLIC_WEIGHT) for label in record.labels)
+    return replace(record, labels=labels)
 
 
 def _reason_to_leave_out(

@@ -21,6 +21,7 @@ from surfalign.errors import (
 )
 from surfalign.stores.slab_files import (
     INSANE_VACUUM,
+    METALLIC_WEIGHT,
     NO_LABEL,
     SMALL_GAP,
     freeze_slab_file,
@@ -45,6 +46,14 @@ def test_labels_and_reasons(entries: list[dict[str, Any]], tmp_path: Path) -> No
         SMALL_GAP: [entries[1]["name"]],
         NO_LABEL: [entries[2]["name"]],
     }
+
+
+def test_near_metals_weigh_less(entries: list[dict[str, Any]], tmp_path: Path) -> None:
+    entries[0] |= {"slab_gap_ev": 0.1}
+    dataset = freeze_slab_file(write_slab_file(entries, tmp_path / "slabs.json.gz"))
+    weights = {r.name: {label.weight for label in r.labels} for r in dataset.records}
+    assert weights.pop(entries[0]["name"]) == {METALLIC_WEIGHT}
+    assert list(weights.values()) == [{1.0}] * 3
 
 
 def test_slabs_without_labels_can_be_predicted(

@@ -89,9 +89,9 @@ def surfaces(
     ConfigurationError
         When both or neither are named.
     SurfaceError
-        When the crystal has no nonpolar surface.
+        When the crystal has no nonpolar surface, or a wanted orientation has none.
     """
-    from surfalign.errors import ConfigurationError, SurfaceError
+    from surfalign.errors import ConfigurationError
 
     if (structure is None) == (slabs is None):
         raise ConfigurationError(
@@ -105,29 +105,51 @@ def surfaces(
         from surfalign.stores.slab_files import read_slab_file
 
         return read_slab_file(slabs)
+    return _crystal_surfaces(str(structure), list(hkl or []), max_index)
+
+
+def _crystal_surfaces(target: str, hkl: Sequence[str], max_index: int) -> list[SurfaceRecord]:
+    """Enumerate what ``surfalign run`` would compute, in thinner slabs."""
     from surfalign.crystals.sources import load_crystal
-    from surfalign.launchers.cli.surfaces import survey
+    from surfalign.errors import SurfaceError, TerminationError
+    from surfalign.launchers.cli.run import parse_miller_index
+    from surfalign.physics.orientations import nonpolar_orientations
+    from surfalign.physics.slabs import enumerate_slabs
+    from surfalign.physics.symmetry import symmetrize
     from surfalign.stores.candidates import SLAB_THICKNESS, VACUUM_THICKNESS
     from surfalign.stores.learning_records import surface_record
 
-    crystal = load_crystal(str(structure))
-    surveys = survey(
-        crystal.structure, max_index, list(hkl or []), SLAB_THICKNESS, VACUUM_THICKNESS, None
-    )
-    found = [
-        surface_record(
-            slab.name,
-            slab.slab,
-            crystal.source,
-            miller_index=slab.miller_index,
-            space_group_number=slab.space_group_number,
-        )
-        for survey_ in surveys
-        for slab in survey_.slabs
+    crystal = load_crystal(target)
+    symmetric = symmetrize(crystal.structure)
+    indices = [parse_miller_index(text) for text in hkl] or [
+        orientation.miller_index for orientation in nonpolar_orientations(symmetric, max_index)
     ]
+    found = []
+    for index in indices:
+        try:
+            slabs = enumerate_slabs(
+                symmetric,
+                index,
+                slab_thickness=SLAB_THICKNESS,
+                vacuum_thickness=VACUUM_THICKNESS,
+            )
+        except TerminationError:
+            if hkl:
+                raise
+            continue
+        found += [
+            surface_record(
+                slab.name,
+                slab.slab,
+                crystal.source,
+                miller_index=slab.miller_index,
+                space_group_number=slab.space_group_number,
+            )
+            for slab in slabs
+        ]
     if not found:
         raise SurfaceError(
-            f"{crystal.formula} has no nonpolar surface among these orientations",
+            f"{crystal.formula} has no nonpolar surface up to index {max_index}",
             "an orientation with a nonpolar, stoichiometric slab",
             "look at `surfalign surfaces`, or raise --max-index",
         )
