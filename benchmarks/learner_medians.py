@@ -1,0 +1,161 @@
+"""Learn ionization potentials of oxides from formula medians alone, and compare with composition.
+
+    python benchmarks/learner_medians.py DATA --work medians [--crystals-per-formula 2] [--minutes 14]
+
+DATA holds ``reference/jacs2024_ip_medians_dev.csv`` and ``crystals/`` with the crystals of its formulas.
+The label of a formula is the median over its surfaces; no value of a single surface is known. Five folds by
+formula for each seed; a prediction of a formula is the median over its enumerated surfaces. Each fit is one
+line of the record in the work folder; the same command goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import json
+import tempfile
+import time
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pymatgen.core import Structure
+
+from surfalign.ml.baselines import CompositionModel, MeanModel
+from surfalign.ml.configuration import LearnerConfiguration
+from surfalign.ml.density_cache import DensityCache
+from surfalign.ml.training import train_model
+from surfalign.stores.candidates import CandidateCrystal
+from surfalign.stores.datasets import FrozenDataset, read_dataset, write_dataset
+from surfalign.stores.formula_medians import import_medians
+from surfalign.stores.learning_records import SetLabel
+
+N_FOLDS, N_SEEDS = 5, 3
+NAME = "ionization_potential"
+MODELS = ("mean", "composition", "lsoap")
+LARGEST_CRYSTAL = 24
+
+
+def candidate_crystals(data: Path, per_formula: int) -> list[CandidateCrystal]:
+    """Take the crystals of lowest energy of each formula, the school's own geometry first."""
+    tables: dict[str, dict[str, Any]] = {}
+    for name in ("ddh_oxides_pbesol.json.gz", "mp_oxides_8717.json.gz"):
+        content = json.loads(gzip.decompress((data / "crystals" / name).read_bytes()))
+        tables[name] = {entry["mp_id"]: entry for entry in content}
+    with (data / "reference" / "jacs2024_ip_medians_dev.csv").open() as lines:
+        wanted = {row["formula"] for row in csv.DictReader(lines)}
+    with (data / "crystals" / "bulk_crystals_for_jacs2024_formulas.csv").open() as lines:
+        rows = [row for row in csv.DictReader(lines) if row["formula"] in wanted]
+    rows.sort(key=lambda row: (float(row["ehull_ev_atom"] or 0.0), int(row["nsites"])))
+    taken: Counter[str] = Counter()
+    found = []
+    for row in rows:
+        entry = tables.get(row["file"], {}).get(row["mp_id"])
+        if entry is None or int(row["nsites"]) > LARGEST_CRYSTAL:
+            continue
+        if taken[row["formula"]] < per_formula:
+            taken[row["formula"]] += 1
+            structure = Structure.from_dict(entry.get("structure") or entry["structure_pbesol"])
+            found.append(CandidateCrystal(structure, row["mp_id"]))
+    return found
+
+
+def dataset(data: Path, work: Path, per_formula: int) -> FrozenDataset:
+    """Enumerate the surfaces once; later calls read them."""
+    path = work / "medians.json.gz"
+    if not path.exists():
+        crystals = candidate_crystals(data, per_formula)
+        print(f"enumerating the surfaces of {len(crystals)} crystals", flush=True)
+        table = data / "reference" / "jacs2024_ip_medians_dev.csv"
+        write_dataset(import_medians(table, crystals), path)
+    return read_dataset(path)
+
+
+def fit_and_predict(
+    model: str,
+    frozen: FrozenDataset,
+    train: list[SetLabel],
+    test: list[SetLabel],
+    seed: int,
+    cache: Path,
+) -> list[float]:
+    """Fit to some formulas and predict the medians of others."""
+    by_name = {record.name: record for record in frozen.records}
+    records = [by_name[name] for label in train for name in label.members]
+    if model == "mean":
+        fitted: Any = MeanModel.fit(records, None, train, seed)
+    elif model == "composition":
+        fitted = CompositionModel.fit(records, None, train, seed)
+    else:
+        configuration = LearnerConfiguration.model_validate(
+            {"targets": {"properties": [NAME]}, "training": {"epochs": 30, "members_per_set": 4}}
+        )
+        with tempfile.TemporaryDirectory() as directory:
+            fitted = train_model(
+                records,
+                [],
+                configuration,
+                set_labels=train,
+                directory=Path(directory),
+                seed=seed,
+                cache=DensityCache(cache),
+            )
+    medians = []
+    for label in test:
+        predictions = fitted.predict([by_name[name].structure for name in label.members])
+        medians.append(float(np.median([p.values[NAME] for p in predictions])))
+    return medians
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--work", type=Path, default=Path("medians"))
+    parser.add_argument("--crystals-per-formula", type=int, default=2)
+    parser.add_argument("--minutes", type=float, default=1e6)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    start = time.monotonic()
+    frozen = dataset(arguments.data, arguments.work, arguments.crystals_per_formula)
+    labels = sorted(frozen.set_labels, key=lambda label: label.formula)
+    print(f"{len(labels)} formulas, {len(frozen.records)} surfaces", flush=True)
+    record = arguments.work / "errors.jsonl"
+    done = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
+    for seed in range(N_SEEDS):
+        order = np.random.default_rng(seed).permutation(len(labels))
+        for fold in range(N_FOLDS):
+            test = [labels[k] for k in sorted(order[fold::N_FOLDS])]
+            train = [labels[k] for k in sorted(set(order) - set(order[fold::N_FOLDS]))]
+            for model in MODELS:
+                if any((e["model"], e["seed"], e["fold"]) == (model, seed, fold) for e in done):
+                    continue
+                if time.monotonic() - start > 60.0 * arguments.minutes:
+                    break
+                predicted = fit_and_predict(
+                    model, frozen, train, test, seed, arguments.work / "densities"
+                )
+                errors = [abs(p - t.value) for p, t in zip(predicted, test, strict=True)]
+                entry = {"model": model, "seed": seed, "fold": fold, "errors": errors}
+                done.append(entry)
+                with record.open("a") as file:
+                    file.write(json.dumps(entry) + "\n")
+                print(f"{model:12s} seed {seed} fold {fold}  {np.mean(errors):.3f}", flush=True)
+    for model in MODELS:
+        means = [
+            np.concatenate([e["errors"] for e in own]).mean()
+            for seed in range(N_SEEDS)
+            if len(own := [e for e in done if (e["model"], e["seed"]) == (model, seed)]) == N_FOLDS
+        ]
+        if means:
+            spread = np.std(means, ddof=1) / np.sqrt(len(means)) if len(means) > 1 else np.nan
+            print(f"| {model} | {np.mean(means):.3f} ± {spread:.3f} eV | {len(means)} seeds |")
+
+
+if __name__ == "__main__":
+    main()
