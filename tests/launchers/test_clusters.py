@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -193,3 +194,17 @@ def test_a_bad_profile_is_named_before_anything_is_submitted(
     assert not {"fireworks", "campaign_surfaces"} & {
         name for name in names if database.jobs.docs_store._collection.database[name].find_one()
     }
+
+
+@pytest.mark.parametrize("profile", ["fireworks"], indirect=True)
+def test_doctor_sends_a_job_through_every_queue(
+    profile: Path, database: Database, slurm: SlurmCluster
+) -> None:
+    result = CliRunner().invoke(
+        app, ["doctor", "--profile", str(profile), "--json"], catch_exceptions=False
+    )
+    report = json.loads(result.stdout)
+    findings = {finding["name"]: finding for finding in report["checks"]}
+    assert report["ready"], findings
+    assert findings["job in queue large"]["detail"] == "ran in partition gpu"
+    assert secret() not in result.output
