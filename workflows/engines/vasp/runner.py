@@ -234,7 +234,7 @@ class StepRunner:
                 Correction(
                     stage=calculation.name,
                     handler="continuation",
-                    errors=["stopped for the wall time" if asked else "cut off"],
+                    errors=["wall time nearly used up" if asked else "cut off"],
                     actions=[line for action in actions for line in corrections.describe(action)],
                 )
             ],
