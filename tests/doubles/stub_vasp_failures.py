@@ -1,8 +1,8 @@
 """The ways in which ``stub_vasp`` fails when it is told to, each once.
 
 ``STUB_VASP_FAILURES`` names a folder. A file in it, called ``<mode>`` or ``<kind>.<mode>``, makes one run
-(of that kind of step) fail in that way; the run removes the file. Files are taken in the order of their
-names. The messages are VASP's own, as far as they are known from its users' reports.
+(of that kind of step) fail in that way; the run removes the file, unless it says ``always``. Files are
+taken in the order of their names. The messages are VASP's own, as far as they are known from its users' reports.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def take_failure(kind: str) -> Failure | None:
         wanted, _, name = path.name.rpartition(".")
         if name in MOMENTS and wanted in ("", kind):
             with suppress(FileNotFoundError):
-                path.unlink()
+                if path.read_text().strip() != "always":
+                    path.unlink()
                 return Failure(name, MOMENTS[name])
     return None
 

@@ -171,8 +171,13 @@ class Calculation:
 
     @property
     def ionically_converged(self) -> bool:
-        """Whether the ions came to rest."""
-        return not self.relaxing or bool(self.vasprun.converged_ionic)
+        """Whether the ions came to rest.
+
+        A run that was stopped has fewer steps than allowed, which pymatgen takes for convergence.
+        """
+        if not self.relaxing:
+            return True
+        return bool(self.vasprun.converged_ionic) and not self.outcar.is_stopped
 
     @property
     def initial_structure(self) -> Structure:

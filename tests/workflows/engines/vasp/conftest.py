@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pymatgen.core import Structure
-from stub_vasp_calculations import run_stub
+from stub_vasp_calculations import STUB, run_stub
 
 from surfalign.crystals.sources import load_crystal
 from surfalign.stores.documents import SurfaceDescription
@@ -39,3 +40,24 @@ def stub(tmp_path: Path) -> Callable[..., Path]:
         return run_stub(tmp_path / name, kind, structure, mesh, **tags)
 
     return run
+
+
+@pytest.fixture
+def stub_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make the engine run the stand-in for VASP; return the folder of the failures it is to have."""
+    command = f"{sys.executable} {STUB}"
+    failures = tmp_path / "failures"
+    failures.mkdir()
+    for name, value in {
+        "ATOMATE2_VASP_CMD": command,
+        "ATOMATE2_VASP_GAMMA_CMD": command,
+        "ATOMATE2_VASP_NCL_CMD": command,
+        "SURFALIGN_VASP_POTCAR_SPEC": "1",
+        "SURFALIGN_VASP_POLLING_TIME": "0.1",
+        "SURFALIGN_VASP_MONITOR_TIME": "0.2",
+        "SURFALIGN_CORES": "4",
+        "SURFALIGN_ARCHIVE_DIRECTORY": str(tmp_path / "archive"),
+        "STUB_VASP_FAILURES": str(failures),
+    }.items():
+        monkeypatch.setenv(name, value)
+    return failures
