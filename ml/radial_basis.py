@@ -27,8 +27,10 @@ from surfalign.errors import ConfigurationError
 DECAY_THRESHOLD = 1e-3
 """What a primitive has decayed to at its radius, and a neighbour's Gaussian at the padding."""
 
-KNOT_SPACING = 0.02
-"""Distance between the knots of the tabulated radial functions (A); spectra are then good to 1e-7."""
+KNOT_SPACING = 0.005
+"""Distance between the knots of the tabulated radial functions (A).
+
+Numbers of a spectrum down to a millionth of the largest then agree with dscribe within 1e-5."""
 
 Array = NDArray[np.float64]
 
