@@ -18,9 +18,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from maggma.utils import grouper
+
 from surfalign.errors import ConfigurationError
 from surfalign.launchers import slurm
-from surfalign.launchers.fireworks import UNFINISHED, queue_adapter, slurm_number
+from surfalign.launchers.fireworks import CHUNK_SIZE, UNFINISHED, queue_adapter, slurm_number
 from surfalign.launchers.launcher import TRANSIENT, Cause
 from surfalign.launchers.profiles import Queue
 from surfalign.launchers.releaser import Releaser
@@ -257,22 +259,27 @@ class FireworksWorker:
         A process that dies between two updates of a workflow leaves such jobs.
         """
         self._waiting.begin()
-        number = 0
         unfinished = self.launchpad.workflows.find(
             {"state": {"$nin": ["COMPLETED", "DEFUSED", "ARCHIVED"]}},
             {"parent_links": 1, "nodes": 1},
         )
-        for workflow in unfinished:
-            states = {
-                document["fw_id"]: document["state"]
-                for document in self.launchpad.fireworks.find(
-                    {"fw_id": {"$in": workflow["nodes"]}}, {"fw_id": 1, "state": 1}
-                )
-            }
-            for fw_id, state in states.items():
+        return sum(self._mend(workflows) for workflows in grouper(unfinished, CHUNK_SIZE))
+
+    def _mend(self, workflows: list[dict[str, Any]]) -> int:
+        nodes = [fw_id for workflow in workflows for fw_id in workflow["nodes"]]
+        states = {
+            document["fw_id"]: document["state"]
+            for document in self.launchpad.fireworks.find(
+                {"fw_id": {"$in": nodes}}, {"fw_id": 1, "state": 1}
+            )
+        }
+        number = 0
+        for workflow in workflows:
+            for fw_id in workflow["nodes"]:
                 parents = workflow["parent_links"].get(str(fw_id), [])
                 done = all(states.get(parent) == "COMPLETED" for parent in parents)
-                if state == "WAITING" and done and self._waiting.persists(fw_id):
+                waits = states.get(fw_id) == "WAITING"
+                if waits and done and self._waiting.persists(fw_id):
                     number += self._guarded(partial(self.launchpad._refresh_wf, fw_id))
         return number
 
