@@ -153,6 +153,42 @@ def test_early_stopping(tmp_path: Path, cache: DensityCache) -> None:
     assert len(lines) < 200
 
 
+@pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
+def test_precisions_give_the_same_model_within_theirs(
+    tmp_path: Path, cache: DensityCache, precision: str
+) -> None:
+    slab = [rocksalt_slab(7, "Sr", CONSTANTS["Sr"])]
+    single, other = (
+        train_model(
+            records(),
+            [],
+            configuration(precision=chosen),
+            directory=tmp_path / chosen,
+            cache=cache,
+        ).predict(slab)[0]
+        for chosen in ("32-true", precision)
+    )
+    assert other.values == pytest.approx(single.values, abs=0.05)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_gpu_gives_the_same_model(tmp_path: Path, cache: DensityCache, precision: str) -> None:
+    slab = [rocksalt_slab(7, "Sr", CONSTANTS["Sr"])]
+    cpu, gpu = (
+        train_model(
+            records(),
+            records(["Ca"]),
+            configuration(accelerator=accelerator, precision=precision),
+            directory=tmp_path / accelerator,
+            cache=cache,
+        ).predict(slab)[0]
+        for accelerator in ("cpu", "gpu")
+    )
+    assert gpu.values == pytest.approx(cpu.values, abs=0.05)
+
+
 def test_fidelities_differ_by_an_offset(tmp_path: Path, cache: DensityCache) -> None:
     both = [*records(), *records(CATIONS[:3], fidelity="cheap", shift=-2.0)]
     model = train_model(
