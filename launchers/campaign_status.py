@@ -63,7 +63,11 @@ class CampaignStatus(BaseModel):
 
 
 def campaign_status(
-    launcher: Launcher, database: Database, profile: Profile, now: datetime | None = None
+    launcher: Launcher,
+    database: Database,
+    profile: Profile,
+    counts: dict[str, dict[JobState, int]],
+    now: datetime | None = None,
 ) -> CampaignStatus:
     """Look at a campaign; everything is counted by the database or read in part.
 
@@ -75,12 +79,13 @@ def campaign_status(
         Where the register and the outputs are.
     profile
         Tells how many nodes a step takes.
+    counts
+        Of the launcher: jobs by step and state.
     now
         The moment, UTC.
     """
     now = now or datetime.now(UTC)
     registry = Registry(database)
-    counts = launcher.counts()
     total = registry.count()
     unsubmitted = total - registry.count(SurfaceState.SUBMITTED)
     stopped = _Affected(registry)

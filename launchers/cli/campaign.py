@@ -64,22 +64,28 @@ def status(
     Example: surfalign status --state failed --json
     """
     import time
-
-    from surfalign.launchers.cli import campaign_tables as tables
-    from surfalign.launchers.cli.tables import output_console
+    from concurrent.futures import ThreadPoolExecutor
 
     listing = surfaces or state is not None or campaign is not None
-    console = output_console()
-    with _opened(profile) as (launcher, database, chosen):
+    with _opened(profile) as (launcher, database, chosen), ThreadPoolExecutor(1) as pool:
+        # The database counts while Python still reads modules: half a second for a person who waits.
+        counts = None if listing else pool.submit(launcher.counts)
+        from surfalign.launchers.cli import campaign_tables as tables
+        from surfalign.launchers.cli.tables import output_console
+
+        console = output_console()
         while True:
             with database.errors_named():
-                if listing:
+                if counts is None:
                     tables.print_surfaces(launcher, database, campaign, state, as_json, console)
                 else:
-                    tables.print_status(launcher, database, chosen, as_json, console)
+                    tables.print_status(
+                        launcher, database, chosen, counts.result(), as_json, console
+                    )
             if not watch:
                 return
             time.sleep(interval)
+            counts = None if listing else pool.submit(launcher.counts)
             if console.is_terminal:
                 console.clear()
 

@@ -23,13 +23,18 @@ _STYLES = {"done": "green", "failed": "red", "running": "cyan"}
 
 
 def print_status(
-    launcher: Launcher, database: Database, profile: Profile, as_json: bool, console: Console
+    launcher: Launcher,
+    database: Database,
+    profile: Profile,
+    counts: dict[str, dict[JobState, int]],
+    as_json: bool,
+    console: Console,
 ) -> None:
     """Print one look at a campaign."""
     from surfalign.launchers.campaign_status import campaign_status
     from surfalign.launchers.nights import last_nights
 
-    found = campaign_status(launcher, database, profile)
+    found = campaign_status(launcher, database, profile, counts)
     nights = last_nights(database)
     if as_json:
         import json

@@ -176,7 +176,7 @@ def test_rate_and_end_follow_from_the_latest_jobs(
                 "metadata": {"step": step}, "completed_at": f"2026-11-20T10:30:0{number}",
             }]
         )  # fmt: skip
-    found = campaign_status(launcher, database, _profile(profile), now)
+    found = campaign_status(launcher, database, _profile(profile), launcher.counts(), now)
     # Two crystals to come (bulk, dielectric, and band edges on two nodes), and four surfaces
     # (relaxation and potential; how many oriented cells there will be is not known yet).
     assert found.remaining_node_hours == pytest.approx(2 * (0.5 + 0.5 + 1.0) + 4 * (0.5 + 0.5))
