@@ -7,31 +7,28 @@ the surfaces are then dealt out formula by formula.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
-import signal
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pymatgen.core import Structure
 
-from surfalign.crystals.files import read_structure
-from surfalign.crystals.sources import load_crystal, make_crystal
-from surfalign.errors import InvalidStructureError, SurfalignError
+from surfalign.crystals.sources import make_crystal
+from surfalign.errors import SurfalignError, TimeLimitError
 from surfalign.physics.coordination import surface_coordination
 from surfalign.physics.neighbours import bulk_density
 from surfalign.physics.orientations import nonpolar_orientations
 from surfalign.physics.slabs import survey_orientation
 from surfalign.physics.symmetry import symmetrize
+from surfalign.workflows.candidates import Candidate
+from surfalign.workflows.time_limit import time_limit
 
-#: Suffixes of structure files that are looked for in a directory.
-STRUCTURE_SUFFIXES = (".cif", ".vasp", ".poscar", ".json", ".json.gz")
 #: Crystals of one formula and space group are the same if they differ by less than these fractions:
 #: volumes per atom (functionals differ by some per cent), mean neighbour densities, and the densities
 #: of the sites in units of their mean.
@@ -67,7 +64,7 @@ class PlanSettings:
     slab_thickness, vacuum_thickness
         Angstrom.
     time_limit
-        Longest survey of one crystal, seconds.
+        Longest examination, and longest survey, of one crystal, seconds.
     """
 
     max_index: int = 2
@@ -84,25 +81,6 @@ class PlanSettings:
     slab_thickness: float = 20.0
     vacuum_thickness: float = 15.0
     time_limit: int = 60
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A crystal as it was found.
-
-    Attributes
-    ----------
-    source
-        Where it came from: file name, or record of a list.
-    structure
-        pymatgen's dictionary.
-    facts
-        What the source states: band gap (eV), energy above the hull (eV/atom), magnetic moment.
-    """
-
-    source: str
-    structure: dict[str, Any]
-    facts: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -137,41 +115,16 @@ class PlannedSurface:
     broken_bonds_per_area: float
 
 
-def find_candidates(targets: Iterable[str]) -> Iterator[Candidate]:
-    """Read crystals from directories, lists of records, ``library``, or single targets.
-
-    A JSON list (``.json``, ``.json.gz``) holds pymatgen structures, or records with a ``structure``
-    (or ``structure_*``) and any of ``mp_id``/``id``, ``gap_*``/``band_gap``, ``ehull_*``,
-    ``max_magmom``.
-
-    Raises
-    ------
-    InvalidStructureError
-        A file cannot be read.
-    UnknownMaterialError
-        A target is neither a path nor a known name.
-    """
-    for target in targets:
-        path = Path(target)
-        if path.is_dir():
-            files = sorted(p for p in path.iterdir() if p.name.lower().endswith(STRUCTURE_SUFFIXES))
-            for file in files:
-                yield from _from_file(file)
-        elif path.is_file():
-            yield from _from_file(path)
-        elif target == "library":
-            from surfalign.crystals.library import library
-
-            for name in library():
-                crystal = load_crystal(f"library:{name}")
-                yield Candidate(crystal.source, crystal.structure.as_dict())
-        else:
-            crystal = load_crystal(target)
-            yield Candidate(crystal.source, crystal.structure.as_dict())
-
-
 def examine(candidate: Candidate, settings: PlanSettings) -> PlannedCrystal | str:
     """Validate a crystal and bring it to its standard cell; or name the reason against it."""
+    try:
+        with time_limit(settings.time_limit, candidate.source):
+            return _examined(candidate, settings)
+    except TimeLimitError:
+        return "time_limit"
+
+
+def _examined(candidate: Candidate, settings: PlanSettings) -> PlannedCrystal | str:
     gap = candidate.facts.get("band_gap")
     if gap is not None and gap < settings.min_band_gap:
         return "small_band_gap"
@@ -187,6 +140,8 @@ def examine(candidate: Candidate, settings: PlanSettings) -> PlannedCrystal | st
             return "elements"
         try:
             crystal = make_crystal(structure, candidate.source)
+        except TimeLimitError:
+            raise
         except SurfalignError as error:
             return type(error).__name__
     if len(crystal.structure) > settings.max_sites:
@@ -231,16 +186,13 @@ def ordered(crystals: Iterable[PlannedCrystal]) -> tuple[list[PlannedCrystal], i
 
 def survey_crystal(crystal: PlannedCrystal, settings: PlanSettings) -> list[PlannedSurface] | str:
     """Find the surfaces of a crystal that a plan may hold, fewest broken bonds first."""
-    signal.signal(signal.SIGALRM, _out_of_time)
-    signal.alarm(settings.time_limit)
     try:
-        found = list(_surfaces(crystal, settings))
-    except _OutOfTimeError:
+        with time_limit(settings.time_limit, crystal.source):
+            found = list(_surfaces(crystal, settings))
+    except TimeLimitError:
         return "time_limit"
     except SurfalignError as error:
         return type(error).__name__
-    finally:
-        signal.alarm(0)
     unique = {surface.identifier: surface for surface in found}
     best = sorted(unique.values(), key=lambda s: (round(s.broken_bonds_per_area, 4), s.identifier))
     return best[: settings.max_per_crystal]
@@ -296,14 +248,6 @@ def write_plan(
     lines += [{"kind": "crystal", **asdict(crystals[key])} for key in used]
     lines += [{"kind": "surface", **asdict(surface)} for surface in plan]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-
-
-class _OutOfTimeError(Exception):
-    """The survey of one crystal took too long."""
-
-
-def _out_of_time(*_: object) -> None:
-    raise _OutOfTimeError
 
 
 def _surfaces(crystal: PlannedCrystal, settings: PlanSettings) -> Iterator[PlannedSurface]:
@@ -367,53 +311,3 @@ def _size(n_atoms: int) -> str:
         if n_atoms <= limit:
             return f"up to {limit}"
     return "over 120"
-
-
-def _from_file(path: Path) -> Iterator[Candidate]:
-    if not path.name.lower().endswith((".json", ".json.gz")):
-        yield Candidate(f"file:{path.name}", read_structure(path).as_dict())
-        return
-    try:
-        data = json.loads(
-            gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        )
-    except (ValueError, OSError) as error:
-        raise InvalidStructureError(
-            f"{path} is no JSON: {error}", "a list of structures", "check how it was written"
-        ) from error
-    records = data if isinstance(data, list) else [data]
-    for index, record in enumerate(records):
-        structure = _structure_of(record)
-        if structure is None:
-            raise InvalidStructureError(
-                f"Record {index} of {path} holds no structure",
-                "a pymatgen structure, or a record with a 'structure'",
-                "check how the list was written",
-            )
-        name = str(record.get("mp_id") or record.get("id") or index)
-        stem = path.name.removesuffix(".gz").removesuffix(".json")
-        yield Candidate(f"{stem}:{name}", structure, _facts(record))
-
-
-def _structure_of(record: Any) -> dict[str, Any] | None:
-    if not isinstance(record, dict):
-        return None
-    if "lattice" in record and "sites" in record:
-        return record
-    for name in sorted(record):
-        value = record[name]
-        if name.startswith("structure") and isinstance(value, dict) and "lattice" in value:
-            return value
-    return None
-
-
-def _facts(record: dict[str, Any]) -> dict[str, float]:
-    """Read what a record states of its crystal, by the beginnings of the names."""
-    beginnings = {"gap": "band_gap", "band_gap": "band_gap", "ehull": "hull_energy",
-                  "e_hull": "hull_energy", "max_magmom": "magnetic_moment"}  # fmt: skip
-    facts: dict[str, float] = {}
-    for name in sorted(record):
-        for beginning, fact in beginnings.items():
-            if name.startswith(beginning) and isinstance(record[name], (int, float)):
-                facts.setdefault(fact, float(record[name]))
-    return facts

@@ -47,6 +47,9 @@ def plan(
     types: Annotated[
         str, typer.Option("--types", help="Types of terminations, any of ABC.")
     ] = "ABC",
+    time_limit: Annotated[
+        int, typer.Option("--time-limit", min=1, help="Longest work on one crystal, seconds.")
+    ] = 60,
     cores: Annotated[int | None, typer.Option("--cores", min=1, help="Processes.")] = None,
 ) -> None:
     """Choose the surfaces of a campaign: filter, remove duplicates, balance over formulas.
@@ -69,6 +72,7 @@ def plan(
         elements=tuple(sorted(e for e in wanted if not e.startswith("-"))),
         without=tuple(sorted(e[1:] for e in wanted if e.startswith("-"))),
         types=types.upper(),
+        time_limit=time_limit,
     )
     make_plan(crystals, output, settings, cores or _all_cores())
 
@@ -80,15 +84,17 @@ def make_plan(targets: list[str], output: Path, settings: PlanSettings, cores: i
 
     from surfalign.launchers.cli.tables import output_console
     from surfalign.workflows import campaigns
+    from surfalign.workflows.candidates import find_candidates
 
     console = output_console()
-    candidates = list(campaigns.find_candidates(targets))
+    candidates = list(find_candidates(targets))
     cache = _Cache(output.with_name(output.name + ".partial"), settings)
     surfaces: dict[str, list[PlannedSurface]] = {}
     with _Workers(cores) as workers:
         examine = partial(campaigns.examine, settings=settings)
         examined = workers.map(examine, candidates, "Examining crystals")
         refused = Counter(result for result in examined if isinstance(result, str))
+        slow = [c.source for c, r in zip(candidates, examined, strict=True) if r == "time_limit"]
         passed = [result for result in examined if not isinstance(result, str)]
         queue, n_duplicates = campaigns.ordered(passed)
         total, batch = 0, 32
@@ -103,6 +109,7 @@ def make_plan(targets: list[str], output: Path, settings: PlanSettings, cores: i
                 found = cache[crystal.key]
                 if isinstance(found, str):
                     refused[found] += 1
+                    slow += [crystal.source] if found == "time_limit" else []
                 else:
                     surfaces[crystal.key] = found
                     total += len(found)
@@ -123,9 +130,14 @@ def make_plan(targets: list[str], output: Path, settings: PlanSettings, cores: i
         + (", ".join(f"{reason} {n}" for reason, n in sorted(refused.items())) or "none"),
         soft_wrap=True,
     )
+    if slow:
+        console.print(
+            f"Not done within {settings.time_limit} s (--time-limit): {', '.join(slow)}",
+            soft_wrap=True,
+        )
     for heading, counts in campaigns.summary(chosen).items():
         console.print(f"By {heading}: " + ", ".join(f"{k} {n}" for k, n in counts.items()))
-    from surfalign.launchers.cli.surfaces import estimated_cpu_time
+    from surfalign.launchers.cli.surface_records import estimated_cpu_time
 
     hours = sum(estimated_cpu_time(surface.n_atoms) for surface in chosen) / 3600
     console.print(f"Slab potentials: about {hours:,.0f} CPU hours (to a factor of three or so)")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from pymatgen.core import Structure
 
+    from surfalign.errors import TimeLimitError
     from surfalign.physics.coordination import SurfaceCoordination
-    from surfalign.physics.slabs import OrientationSurvey, SurfaceSlab
+    from surfalign.physics.orientations import MillerIndex
+    from surfalign.physics.slabs import OrientationSurvey
 
 
 def register(app: typer.Typer) -> None:
@@ -39,6 +42,9 @@ def surfaces(
     include_rejected: Annotated[
         bool, typer.Option("--include-rejected", help="Also list the cuts without a slab, and why.")
     ] = False,
+    time_limit: Annotated[
+        float, typer.Option("--time-limit", min=0.1, help="Longest search, seconds.")
+    ] = 60.0,
     json_file: Annotated[
         str | None, typer.Option("--json", help="Write JSON to this file; - for standard output.")
     ] = None,
@@ -56,105 +62,147 @@ def surfaces(
     Example: surfalign surfaces SrTiO3 --max-index 1 --figure pictures
     """
     from surfalign.crystals.sources import load_crystal
-    from surfalign.physics.coordination import surface_coordination
+    from surfalign.launchers.cli.surface_records import left_record, rejected_records
+    from surfalign.launchers.cli.surface_tables import show_surfaces
 
+    _make_folders(json_file, figure)
     crystal = load_crystal(target)
-    surveys = survey(crystal.structure, max_index, hkl or [], thickness, vacuum, area_ratio)
-    slabs = [slab for found in surveys for slab in found.slabs]
-    losses = [surface_coordination(slab) for slab in slabs]
+    indices = [_parse(text) for text in hkl or []]
+    source = None if json_file is None else crystal.source
+    found, left = survey_within(
+        crystal.structure, max_index, indices, thickness, vacuum, area_ratio, time_limit, source
+    )
+    surveys = [one.survey for one in found]
     paths: list[Path] = []
     if figure is not None:
         from surfalign.launchers.side_views import save_side_views
 
-        paths = save_side_views(slabs, figure)
+        paths = save_side_views([slab for survey in surveys for slab in survey.slabs], figure)
     if json_file is not None:
-        records = [as_dict(s, c, crystal.source) for s, c in zip(slabs, losses, strict=True)]
+        records = [record for one in found for record in one.records]
         if include_rejected:
-            records += [record for found in surveys for record in rejected_records(found)]
+            records += [record for survey in surveys for record in rejected_records(survey)]
+        records += [left_record(index, time_limit) for index in left]
         _write_json(records, json_file)
     if json_file != "-":
-        _show(surveys, losses, include_rejected, paths)
+        losses = [loss for one in found for loss in one.losses]
+        show_surfaces(surveys, losses, include_rejected, paths)
+    if left:
+        raise _unfinished(left, len(found), time_limit)
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """One orientation: its surfaces, what they have lost, and (where wanted) their records."""
+
+    survey: OrientationSurvey
+    losses: list[SurfaceCoordination]
+    records: list[dict[str, Any]]
 
 
 def survey(
-    structure: Any,
+    structure: Structure,
     max_index: int,
     hkl: list[str],
     thickness: float,
     vacuum: float,
     area_ratio: float | None,
 ) -> list[OrientationSurvey]:
-    """Survey the wanted orientations of a structure, polar ones included."""
+    """Survey the wanted orientations of a structure, however long it takes."""
+    indices = [_parse(text) for text in hkl]
+    found, _ = survey_within(
+        structure, max_index, indices, thickness, vacuum, area_ratio, float("inf")
+    )
+    return [one.survey for one in found]
+
+
+def survey_within(
+    structure: Structure,
+    max_index: int,
+    indices: list[MillerIndex],
+    thickness: float,
+    vacuum: float,
+    area_ratio: float | None,
+    seconds: float,
+    source: str | None = None,
+) -> tuple[list[Surveyed], list[MillerIndex]]:
+    """Survey the wanted orientations of a structure, polar ones included.
+
+    Returns
+    -------
+    found, left
+        What was found within the time limit (with records, if a source is given), and the
+        orientations that were not searched to the end.
+
+    Raises
+    ------
+    TimeLimitError
+        Not even the orientations were found in time.
+    """
+    from surfalign.errors import TimeLimitError
+    from surfalign.launchers.cli.surface_records import as_dict
+    from surfalign.physics.coordination import surface_coordination
     from surfalign.physics.orientations import unique_orientations
     from surfalign.physics.slabs import survey_orientation
     from surfalign.physics.symmetry import symmetrize
+    from surfalign.workflows.time_limit import time_limit
 
-    crystal = symmetrize(structure)
-    if hkl:
-        indices = [_parse(text) for text in hkl]
-    else:
-        orientations = unique_orientations(crystal, max_index)
-        limit = (area_ratio or float("inf")) * min(o.area for o in orientations)
-        indices = [o.miller_index for o in orientations if o.area <= limit * (1 + 1e-6)]
-    return [
-        survey_orientation(crystal, index, slab_thickness=thickness, vacuum_thickness=vacuum)
-        for index in indices
-    ]
-
-
-def as_dict(surface: SurfaceSlab, loss: SurfaceCoordination, source: str) -> dict[str, Any]:
-    """Return a surface for scripts; lengths in angstrom, names as in the stored documents."""
-    from dataclasses import asdict
-
-    return {
-        "state": "slab",
-        "identifier": surface.identifier,
-        "name": surface.name,
-        "formula": surface.formula,
-        "space_group_symbol": surface.space_group_symbol,
-        "space_group_number": surface.space_group_number,
-        "source": source,
-        "miller_index": list(surface.miller_index),
-        "termination": surface.polarity,
-        "termination_label": surface.label,
-        "bulk_repeat": surface.bulk_repeat,
-        "slab_thickness": surface.slab_thickness,
-        "vacuum_thickness": surface.vacuum_thickness,
-        "area": surface.area,
-        "n_atoms": surface.n_atoms,
-        "gap": surface.termination.gap,
-        "supercell": surface.pattern.supercell.tolist() if surface.pattern else [[1, 0], [0, 1]],
-        "broken_bonds_per_area": loss.broken_bonds_per_area,
-        "lowest_coordination_ratio": loss.lowest_ratio,
-        "coordination": [asdict(atom) for atom in loss.atoms],
-        "estimated_cpu_time": estimated_cpu_time(surface.n_atoms),
-        "slab": surface.slab.as_dict(),
-        "oriented_bulk": surface.oriented_bulk.as_dict(),
-    }
+    found: list[Surveyed] = []
+    left: list[MillerIndex] = list(indices)
+    try:
+        with time_limit(seconds, structure.composition.reduced_formula):
+            crystal = symmetrize(structure)
+            if not left:
+                orientations = unique_orientations(crystal, max_index)
+                limit = (area_ratio or float("inf")) * min(o.area for o in orientations)
+                left = [o.miller_index for o in orientations if o.area <= limit * (1 + 1e-6)]
+            for index in tuple(left):
+                one = survey_orientation(
+                    crystal, index, slab_thickness=thickness, vacuum_thickness=vacuum
+                )
+                losses = [surface_coordination(slab) for slab in one.slabs]
+                records = [
+                    as_dict(slab, loss, source)
+                    for slab, loss in zip(one.slabs, losses, strict=True)
+                    if source is not None
+                ]
+                found, left = [*found, Surveyed(one, losses, records)], left[1:]
+    except TimeLimitError:
+        if not left:
+            raise
+    return found, left
 
 
-def rejected_records(found: OrientationSurvey) -> list[dict[str, Any]]:
-    """Return the rejected cuts of an orientation for scripts."""
-    return [
-        {
-            "state": "rejected",
-            "miller_index": list(found.miller_index),
-            "termination_label": cut.label,
-            "height": cut.height,
-            "reason": cut.reason.value,
-            "explanation": cut.explanation,
-        }
-        for cut in found.rejected
-    ]
+def _unfinished(left: list[MillerIndex], n_found: int, seconds: float) -> TimeLimitError:
+    from surfalign.errors import TimeLimitError
+    from surfalign.physics.orientations import format_miller_index
+
+    names = [format_miller_index(index) for index in left[:8]]
+    if len(left) > len(names):
+        names.append("...")
+    return TimeLimitError(
+        f"the search took longer than {seconds:g} s; not searched: {', '.join(names)}",
+        f"all orientations ({n_found} are complete and were listed)",
+        "give a longer --time-limit, single orientations with --hkl, or --max-area-ratio",
+    )
 
 
-def estimated_cpu_time(n_atoms: int) -> float:
-    """Estimate the CPU seconds of one potential of a slab; right to a factor of three or so.
+def _make_folders(json_file: str | None, figure: Path | None) -> None:
+    """Make the folders of the outputs before anything is computed for them."""
+    from surfalign.errors import ConfigurationError
 
-    From one measured GPAW calculation with plane waves, TiO2(110) with 24 atoms in 193 s, growing
-    with the power 2.5 of the number of atoms.
-    """
-    return float(193.0 * (n_atoms / 24.0) ** 2.5)
+    folders = [figure] if figure else []
+    if json_file is not None and json_file != "-":
+        folders.append(Path(json_file).parent)
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"the folder {folder} cannot be made: {error.strerror or error}",
+                "a folder that may be written to",
+                "name another one with --json or --figure",
+            ) from error
 
 
 def _parse(text: str) -> tuple[int, int, int]:
@@ -177,75 +225,3 @@ def _write_json(records: list[dict[str, Any]], path: str) -> None:
         typer.echo(text)
     else:
         Path(path).write_text(text + "\n", encoding="utf-8")
-
-
-def _show(
-    surveys: list[OrientationSurvey],
-    losses: list[SurfaceCoordination],
-    include_rejected: bool,
-    paths: list[Path],
-) -> None:
-    from surfalign.launchers.cli.tables import output_console
-    from surfalign.physics.orientations import format_miller_index
-
-    console = output_console()
-    console.print(_table(surveys, losses))
-    polar = [format_miller_index(found.miller_index) for found in surveys if not found.nonpolar]
-    if polar:
-        console.print(f"Polar orientations, without a nonpolar slab: {', '.join(polar)}")
-    if include_rejected and any(found.rejected for found in surveys):
-        console.print(_rejected_table(surveys))
-    if paths:
-        console.print(f"{len(paths)} pictures in {paths[0].parent}", soft_wrap=True)
-
-
-def _table(surveys: list[OrientationSurvey], losses: list[SurfaceCoordination]) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(caption="CPU time: one slab potential, to a factor of three or so")
-    table.add_column("Surface", no_wrap=True)
-    table.add_column("Type")
-    for name in ("Atoms", "Area\n(Å²)", "Thickness\n(Å)", "Repeat\n(Å)", "Broken bonds\n(1/Å²)"):
-        table.add_column(name, justify="right")
-    table.add_column("Barest atom")
-    table.add_column("CPU time\n(h)", justify="right")
-    table.add_column("Identifier", no_wrap=True)
-    slabs = [slab for found in surveys for slab in found.slabs]
-    for slab, loss in zip(slabs, losses, strict=True):
-        barest = loss.atoms[0] if loss.atoms else None
-        table.add_row(
-            escape(slab.name),
-            slab.polarity,
-            str(slab.n_atoms),
-            f"{slab.area:.1f}",
-            f"{slab.slab_thickness:.1f}",
-            f"{slab.bulk_repeat:.2f}",
-            f"{loss.broken_bonds_per_area:.3f}",
-            f"{barest.element} {barest.surface:.1f} of {barest.bulk:.1f}" if barest else "–",
-            f"{estimated_cpu_time(slab.n_atoms) / 3600:.2g}",
-            slab.identifier,
-        )
-    return table
-
-
-def _rejected_table(surveys: list[OrientationSurvey]) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
-    from surfalign.physics.orientations import format_miller_index
-
-    table = Table(title="Rejected cuts")
-    table.add_column("Orientation")
-    table.add_column("Outermost planes", no_wrap=True)
-    table.add_column("Reason", no_wrap=True)
-    table.add_column("Why")
-    for found in surveys:
-        for cut in found.rejected:
-            table.add_row(
-                format_miller_index(found.miller_index),
-                escape(cut.label),
-                cut.reason.value,
-                escape(cut.explanation),
-            )
-    return table

@@ -78,6 +78,10 @@ class TerminationError(SurfaceError):
     """The orientation has no symmetric, stoichiometric, nonpolar termination."""
 
 
+class TimeLimitError(SurfalignError, TimeoutError):
+    """The work on one crystal took longer than it may."""
+
+
 # --- physics ---------------------------------------------------------------------------------
 
 

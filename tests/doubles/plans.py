@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from surfalign.workflows import campaigns
+from surfalign.workflows.candidates import find_candidates
 
 
 def write_plan(path: Path, names: Sequence[str] = ("MgO", "SrO"), max_index: int = 1) -> Path:
     """Write the plan of library crystals: their surfaces of types A and B up to an index."""
     settings = campaigns.PlanSettings(max_index=max_index, types="AB")
     crystals, surfaces = {}, []
-    for candidate in campaigns.find_candidates(names):
+    for candidate in find_candidates(names):
         crystal = campaigns.examine(candidate, settings)
         assert not isinstance(crystal, str), crystal
         found = campaigns.survey_crystal(crystal, settings)

@@ -15,15 +15,14 @@ from typer.testing import CliRunner
 from surfalign.errors import InvalidStructureError
 from surfalign.launchers.cli.main import app
 from surfalign.workflows.campaigns import (
-    Candidate,
     PlannedSurface,
     PlanSettings,
     deal,
     examine,
-    find_candidates,
     ordered,
     survey_crystal,
 )
+from surfalign.workflows.candidates import Candidate, find_candidates
 
 runner = CliRunner()
 
