@@ -86,7 +86,8 @@ def write_inputs(
         steps.append(("dielectric", engine.dielectric_maker, structure, folder / "dielectric"))
     steps.append(("band edges", engine.band_edges_maker, structure, folder / "band_edges"))
     for surface in surfaces:
-        place = folder / surface.identifier
+        index = "".join(str(i) for i in surface.miller_index)
+        place = folder / f"{surface.formula}-{index}-{surface.termination}-{surface.identifier[:8]}"
         bulk, slab = surface.oriented_bulk, surface.slab
         steps.append(
             (

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from custodian.custodian import CustodianError
-from pymatgen.io.vasp import Vasprun
+from pymatgen.io.vasp import Outcar, Vasprun
 
 from surfalign.errors import (
     ConvergenceError,
@@ -21,7 +21,8 @@ from surfalign.workflows.engines.vasp.handlers import Task, validators_for
 def failure(error: CustodianError, folder: Path, name: str) -> EngineError:
     """Return the error of a calculation that custodian gave up on, with its cause."""
     log = corrections.corrections_of(folder, name)
-    cause = ", ".join(log[-1].errors) if log else ""
+    given_up = [correction for correction in log if not correction.actions] or log
+    cause = ", ".join(given_up[-1].errors) if given_up else ""
     remedy = f"look at vasp.out, std_err.txt and custodian.json in {folder}"
     if "Out of memory" in cause:
         return InsufficientMemoryError(
@@ -63,8 +64,14 @@ def require_files(folder: Path, name: str, files: Iterable[str]) -> None:
 
 
 def ended(task: Task, folder: Path) -> bool:
-    """Whether a run that was asked to stop had come to its end by then."""
+    """Return whether a run that was asked to stop had come to its end by then.
+
+    A run that obeyed has fewer steps than it may have, which pymatgen takes for convergence: its OUTCAR
+    tells the two apart.
+    """
     if any(validator.check(str(folder)) for validator in validators_for(task)):
+        return False
+    if Outcar(str(folder / "OUTCAR")).is_stopped:
         return False
     if task == "one_shot":  # its only iteration is all there is to converge
         return True

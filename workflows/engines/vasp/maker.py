@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,12 +18,19 @@ from surfalign.workflows.engines.resources import Kind, StepResources
 from surfalign.workflows.engines.vasp.archive import StepDocument, archive_step
 from surfalign.workflows.engines.vasp.context import StepContext
 from surfalign.workflows.engines.vasp.estimates import Estimator, InputWriter
-from surfalign.workflows.engines.vasp.machine import this_machine
+from surfalign.workflows.engines.vasp.machine import Machine, this_machine
 from surfalign.workflows.engines.vasp.runner import CheckpointReached, Runner, StepRunner
 from surfalign.workflows.engines.vasp.settings import STANDARD, VaspSettings
 
 #: Times that one step may be continued after its wall time.
 MOST_CONTINUATIONS = 20
+
+
+_NOTES = """\
+POTCAR.spec names the potentials; pymatgen makes the POTCAR from your licensed files (PMG_VASP_PSP_DIR).
+KPAR and NCORE are chosen on the machine that runs a calculation.
+The structures are those that were given: earlier steps, which relax them, have not run.
+"""
 
 
 @dataclass
@@ -39,6 +47,8 @@ class VaspMaker(Maker):
     settings: VaspSettings = field(default_factory=lambda: STANDARD)
 
     kind: ClassVar[Kind] = "cpu"
+    #: What the inputs of this step assume when nothing has run.
+    notes: ClassVar[str] = ""
 
     def calculations(self, run: Runner, structure: Structure) -> None:
         """Walk through the calculations of the step, for a runner that runs nothing."""
@@ -54,6 +64,7 @@ class VaspMaker(Maker):
         """Write the inputs of the step's calculations, potentials by name; return its cost."""
         writer = InputWriter(self._kind(), root=folder)
         self.calculations(writer, structure)
+        (folder / "NOTES.txt").write_text(_NOTES + self.notes)
         return writer.total()
 
     def _kind(self) -> Kind:
@@ -87,7 +98,7 @@ class VaspMaker(Maker):
         """
         started = datetime.now(UTC)
         settings = load_settings()
-        machine = this_machine(settings)
+        machine = _worth_stopping(this_machine(settings), settings.vasp_checkpoint_before)
         root = Path(prev_dir) if prev_dir and Path(prev_dir).is_dir() else _new_folder(step)
         root.mkdir(parents=True, exist_ok=True)
         runner = StepRunner(root.resolve(), settings, machine)
@@ -121,6 +132,17 @@ class VaspMaker(Maker):
             self, *inputs, prev_dir=str(reached.root), continuation=continuation + 1
         )
         return Response(replace=follower)
+
+
+def _worth_stopping(machine: Machine, checkpoint_before: float) -> Machine:
+    """The machine without its deadline where a job starts shortly before it.
+
+    VASP would be asked to stop at once, again and again, and never come far; what is killed instead goes
+    on from where it was when the queue, or the workflow manager, starts the job again.
+    """
+    if machine.deadline is None or machine.deadline - time.time() > checkpoint_before:
+        return machine
+    return replace(machine, deadline=None)
 
 
 def _new_folder(step: str) -> Path:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from jobflow import Response, job
 from pymatgen.core import Structure
@@ -126,6 +126,13 @@ class VaspBandEdgesMaker(VaspMaker):
 
     name: str = "vasp band edges"
     functional: str = Functional.DDH.value
+
+    notes: ClassVar[str] = (
+        f"AEXX of the dielectric-dependent hybrid is 1 / {ASSUMED_DIELECTRIC_CONSTANT:g} here; the"
+        " dielectric step sets it.\n"
+        "The band edges stand at Gamma here; the calculation 'bands' says where they are.\n"
+        "NBANDS is VASP's default here, then that of the calculation 'edges'.\n"
+    )
 
     def _kind(self) -> Kind:
         return "cpu" if HYBRIDS[self.functional] is None else "gpu"
