@@ -27,7 +27,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: jobflow-remote's word for a job that ended without a result.
-NO_RESULT = ("does not contain the response", "was not present in the download", "store file")
+NO_RESULT = (
+    "does not contain the response",
+    "was not present in the download",
+    "store file",
+    # A file of the result that is empty or cut off: the disk was full, or its writer was killed.
+    "JSONDecodeError",
+)
 ADVANCED = ("CHECKED_OUT", "UPLOADED", "RUN_FINISHED", "DOWNLOADED")
 ACTIVE = (
     *ADVANCED, "READY", "SUBMITTED", "RUNNING", "BATCH_SUBMITTED", "BATCH_RUNNING"
