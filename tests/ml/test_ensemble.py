@@ -15,8 +15,9 @@ from surfalign.ml.calibration import Calibration, coverage
 from surfalign.ml.crossvalidation import blind, hold_out_folds, summarise
 from surfalign.ml.domain import Domain, atomic_descriptions
 from surfalign.ml.ensemble import Ensemble
-from surfalign.ml.fitting import Task, fit_ensemble, main_fidelity, member_data
+from surfalign.ml.fitting import fit_ensemble, main_fidelity
 from surfalign.ml.learners import LearnerKind, configuration_of
+from surfalign.ml.members import Task, member_data
 from surfalign.ml.retraining import Recipe
 from surfalign.ml.splits import formula_fold
 from surfalign.stores.datasets import FrozenDataset, freeze
@@ -179,3 +180,18 @@ def test_reference_slabs_are_covered(shared_data: Path, tmp_path: Path) -> None:
     summary = summarise(hold_out_folds(dataset, recipe, "formula", scratch=tmp_path))
     for name in ("ionization_potential", "electron_affinity"):
         assert 0.84 <= summary[name]["coverage"] <= 0.96
+
+
+def test_what_old_trainings_left_is_removed(tmp_path: Path) -> None:
+    import os
+
+    from surfalign.ml.members import remove_old
+
+    for name, days in (("old", 20), ("recent", 2)):
+        folder = tmp_path / name
+        folder.mkdir()
+        then = folder.stat().st_mtime - days * 24 * 3600
+        os.utime(folder, (then, then))
+    remove_old(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["recent"]
+    remove_old(tmp_path / "absent")
