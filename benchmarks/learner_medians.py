@@ -25,7 +25,12 @@ import numpy as np
 import torch
 from pymatgen.core import Structure
 
-from surfalign.ml.baselines import CompositionModel, MeanModel
+from surfalign.ml.baselines import (
+    CompositionConfiguration,
+    CompositionModel,
+    MeanConfiguration,
+    MeanModel,
+)
 from surfalign.ml.configuration import LearnerConfiguration
 from surfalign.ml.density_cache import DensityCache
 from surfalign.ml.training import train_model
@@ -87,9 +92,11 @@ def fit_and_predict(
     by_name = {record.name: record for record in frozen.records}
     records = [by_name[name] for label in train for name in label.members]
     if model == "mean":
-        fitted: Any = MeanModel.fit(records, None, train, seed)
+        fitted: Any = MeanModel.fit(records, MeanConfiguration(properties=(NAME,)), train, seed)
     elif model == "composition":
-        fitted = CompositionModel.fit(records, None, train, seed)
+        fitted = CompositionModel.fit(
+            records, CompositionConfiguration(properties=(NAME,)), train, seed
+        )
     else:
         configuration = LearnerConfiguration.model_validate(
             {"targets": {"properties": [NAME]}, "training": {"epochs": 30, "members_per_set": 4}}
