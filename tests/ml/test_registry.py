@@ -167,3 +167,26 @@ def test_a_retraining_killed_anywhere_leaves_a_sound_champion(tmp_path: Path) ->
     champions = outcome["champions"]
     assert champions[0].startswith("0001-"), "killed at the first event, the old one stays"
     assert champions[-1] != champions[0], "the attempt that survived promotes its challenger"
+
+
+RELEASED = Registry(Path(__file__).parent / "released")
+
+
+@pytest.mark.parametrize("name", RELEASED.names())
+def test_every_released_version_predicts_what_it_predicted(name: str) -> None:
+    """One folder for each release that changed what is stored; never remade."""
+    from learning_data import rocksalt_slab
+
+    ensemble, card = RELEASED.load(name)
+    expected = json.loads((RELEASED.directory / name / "expected.json").read_text())
+    (estimate,) = ensemble.predict([rocksalt_slab("Mg", "O")])
+    assert card.code_versions["surfalign"] == name.removeprefix("toy-")
+    assert estimate.values == pytest.approx(expected["values"], abs=1e-6)
+    assert estimate.domain_score == pytest.approx(expected["domain_score"], abs=1e-4)
+    assert estimate.in_domain == expected["in_domain"]
+    for label, bounds in expected["interval_90"].items():
+        assert estimate.interval_90[label] == pytest.approx(bounds, abs=1e-3)
+
+
+def test_there_is_a_released_version() -> None:
+    assert RELEASED.names()
