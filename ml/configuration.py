@@ -42,6 +42,12 @@ class SpectrumConfiguration(Section):
         default=Contraction.LOW_RANK, description="Which products are formed"
     )
     rank: int = Field(default=32, ge=1, description="Products per l of the low-rank contraction")
+    n_components: int | None = Field(
+        default=None,
+        ge=1,
+        description="Combinations of the invariants kept, at first the training atoms' principal "
+        "components; None keeps all invariants",
+    )
 
 
 class Representation(StrEnum):

@@ -156,18 +156,24 @@ class LearnableSoap(nn.Module):
             spectrum.contraction,
             spectrum.rank,
         )
-        self.n_features = self.power_spectrum.n_features
-        self.register_buffer("shift", torch.zeros(self.n_features))
-        self.register_buffer("scale", torch.ones(self.n_features))
+        n_invariants = self.power_spectrum.n_features
+        self.n_features = n_invariants if spectrum.n_components is None else spectrum.n_components
+        self.register_buffer("shift", torch.zeros(n_invariants))
+        self.register_buffer("scale", torch.ones(n_invariants))
+        self.projection: nn.Parameter | None = None
+        if spectrum.n_components is not None:
+            start = torch.randn(n_invariants, self.n_features) * n_invariants**-0.5
+            self.projection = nn.Parameter(start)
 
     def spectrum(self, coefficients: Tensor, species: Tensor) -> Tensor:
-        """Return the bare spectrum, shape (n_atoms, n_features)."""
+        """Return the bare spectrum, shape (n_atoms, n_invariants)."""
         features: Tensor = self.power_spectrum(self.embedding(coefficients, species))
         return features
 
     def forward(self, coefficients: Tensor, species: Tensor) -> Tensor:
-        """Return the standardised spectrum, shape (n_atoms, n_features)."""
-        return (self.spectrum(coefficients, species) - self.shift) * self.scale
+        """Return the standardised spectrum, or its combinations, shape (n_atoms, n_features)."""
+        standard = (self.spectrum(coefficients, species) - self.shift) * self.scale
+        return standard if self.projection is None else standard @ self.projection
 
     @torch.no_grad()
     def standardise(self, coefficients: Tensor, species: Tensor, weights: Tensor) -> None:
@@ -192,3 +198,25 @@ class LearnableSoap(nn.Module):
         floor = 1e-3 * deviation.mean() + 1e-12
         self.shift.copy_(mean)
         self.scale.copy_(1.0 / deviation.clamp(min=floor))
+        if self.projection is not None:
+            standard = (features - mean) * self.scale
+            self.projection.copy_(_principal_components(standard, shares, self.n_features))
+
+
+def _principal_components(standard: Tensor, shares: Tensor, n_components: int) -> Tensor:
+    """Return the leading directions, shape (n_invariants, n_components), with mean variance 1.
+
+    Parameters
+    ----------
+    standard
+        Centred features, shape (n_atoms, n_invariants).
+    shares
+        Weights of the atoms, summing to 1, shape (n_atoms, 1).
+    n_components
+        How many; those beyond the rank are zero.
+    """
+    values, vectors = torch.linalg.eigh(standard.T @ (shares * standard))
+    kept = min(n_components, len(values))
+    directions = standard.new_zeros(len(values), n_components)
+    directions[:, :kept] = vectors[:, -kept:].flip(1)
+    return directions / values[-kept:].mean().sqrt().clamp(min=1e-12)

@@ -40,11 +40,14 @@ def untrained_model(
     *,
     attention: bool = True,
     consistent_gap: bool = False,
+    n_components: int | None = None,
 ) -> TrainedModel:
     """A network with random weights: symmetries do not depend on training."""
     configuration = LearnerConfiguration(
         descriptor=DESCRIPTOR,
-        spectrum=SpectrumConfiguration(contraction=contraction, n_channels=3, rank=8),
+        spectrum=SpectrumConfiguration(
+            contraction=contraction, n_channels=3, rank=8, n_components=n_components
+        ),
         network=NetworkConfiguration(
             representation=representation, n_components=12, attention=attention, hidden=16
         ),
@@ -76,6 +79,12 @@ class TestUpperTriangle(ModelContract):
     @pytest.fixture
     def model(self) -> TrainedModel:
         return untrained_model(Contraction.UPPER)
+
+
+class TestPrincipalComponents(ModelContract):
+    @pytest.fixture
+    def model(self) -> TrainedModel:
+        return untrained_model(Contraction.UPPER, n_components=20)
 
 
 class TestFullWithoutAttention(ModelContract):
@@ -192,3 +201,18 @@ def test_random_initialisation_is_offered() -> None:
     strontium, calcium, oxygen = (informed.embedding.weight[z] for z in (38, 20, 8))
     assert torch.dist(strontium, calcium) < torch.dist(strontium, oxygen)
     assert not informed.embedding.weight[0].any()
+
+
+def test_principal_components_keep_the_variance() -> None:
+    batch = slab_batch()
+    spectrum = SpectrumConfiguration(contraction=Contraction.UPPER, n_channels=2)
+    whole = LearnableSoap(DESCRIPTOR, spectrum)
+    few = LearnableSoap(DESCRIPTOR, spectrum.model_copy(update={"n_components": 40}))
+    for soap in (whole, few):
+        soap.standardise(batch.coefficients, batch.species, torch.ones(len(batch.centers)))
+    all_of_it = whole(batch.coefficients, batch.species)
+    components = few(batch.coefficients, batch.species)
+    assert components.shape == (len(batch.centers), 40)
+    # As many components as atoms: distances between atoms are kept, up to one factor.
+    kept, original = torch.pdist(components), torch.pdist(all_of_it)
+    torch.testing.assert_close(kept, original * kept.sum() / original.sum(), rtol=1e-3, atol=1e-3)
