@@ -219,4 +219,5 @@ def _principal_components(standard: Tensor, shares: Tensor, n_components: int) -
     kept = min(n_components, len(values))
     directions = standard.new_zeros(len(values), n_components)
     directions[:, :kept] = vectors[:, -kept:].flip(1)
-    return directions / values[-kept:].mean().sqrt().clamp(min=1e-12)
+    scaled: Tensor = directions / values[-kept:].mean().sqrt().clamp(min=1e-12)
+    return scaled
