@@ -90,7 +90,7 @@ class Run:
             if last or self._told_to_stop() or (endless and self._seconds() > LONGEST):
                 break
             # A run that is to meet its wall time gets nowhere until then.
-            pace = 0.03 if endless else 0.8
+            pace = 0.005 if endless else 0.8
             cell = crystal.cell * (1 + pace * strain)
             shifts = pace * np.broadcast_to(moves, (len(crystal.symbols), 3)) @ np.linalg.inv(cell)
             if number < most or endless:

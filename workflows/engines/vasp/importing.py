@@ -8,17 +8,16 @@ cell, whose potential they refer to. What does not fit is refused with the reaso
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from surfalign.errors import SurfalignError
-from surfalign.physics.recognition import recognise_slab
 from surfalign.stores.documents import (
     ArchivedFile,
     BulkDocument,
+    DielectricDocument,
     Document,
-    Functional,
     RawArchive,
     SlabPotentialDocument,
     SlabRelaxationDocument,
@@ -26,16 +25,14 @@ from surfalign.stores.documents import (
 )
 from surfalign.stores.levels import SurfaceSteps, surface_levels
 from surfalign.workflows.engines.vasp import reading
-from surfalign.workflows.engines.vasp.calculation import find_file
-from surfalign.workflows.engines.vasp.compatibility import disagreements, same_cell, same_crystal
 from surfalign.workflows.engines.vasp.context import StepContext
 from surfalign.workflows.engines.vasp.corrections import corrections_of
 from surfalign.workflows.engines.vasp.finished import (
     FinishedCalculation,
-    Kind,
     Refusal,
     find_calculations,
 )
+from surfalign.workflows.engines.vasp.pairing import Pair, find_pairs, functional_label, refuse
 from surfalign.workflows.engines.vasp.records import cost, exchange, functional_name, started_at
 from surfalign.workflows.engines.vasp.surfaces import describe_slab
 from surfalign.workflows.identity import content_uuid
@@ -44,39 +41,8 @@ D = TypeVar("D", bound=Document)
 
 #: Preset under which imported calculations are stored.
 QUALITY = "imported"
-#: Fraction of exchange and screening (1/angstrom) of the named hybrids.
-_NAMED = {Functional.HSE06.value: (0.25, 0.2), Functional.PBE0.value: (0.25, 0.0)}
-
-
-@dataclass(frozen=True)
-class Pair:
-    """The calculations behind one result.
-
-    Parameters
-    ----------
-    bulk, slab
-        The semilocal bulk, and the slab with its potential.
-    hybrid, dielectric, relaxation
-        What else there is.
-    """
-
-    bulk: FinishedCalculation
-    slab: FinishedCalculation
-    hybrid: FinishedCalculation | None = None
-    dielectric: FinishedCalculation | None = None
-    relaxation: FinishedCalculation | None = None
-
-    @property
-    def calculations(self) -> dict[str, FinishedCalculation]:
-        """Step name to calculation, of those there are."""
-        found = {
-            "bulk": self.bulk,
-            "dielectric": self.dielectric,
-            "band_edges": self.hybrid or self.bulk,
-            "slab_relaxation": self.relaxation,
-            "slab_potential": self.slab,
-        }
-        return {step: c for step, c in found.items() if c is not None}
+#: Fractions of exchange are rounded to two digits.
+_FRACTION_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
@@ -135,118 +101,17 @@ def read_folders(
     found, refusals = find_calculations(roots, lambda folder: on_event(f"reading {folder}"))
     report = ImportReport(refusals=refusals)
     used: set[Path] = set()
-    for pair in _pairs(found, report.refusals):
+    for pair in find_pairs(found, report.refusals):
         on_event(f"aligning {pair.slab.directory}")
         try:
             report.results.append(_result(pair))
         except SurfalignError as error:
-            report.refusals.append(_refusal(pair.slab, pair.bulk, error.found))
+            report.refusals.append(refuse(pair.slab, pair.bulk, error.found))
             continue
         used |= {c.directory for c in pair.calculations.values()} | {pair.bulk.directory}
     concerned = used | {d for refusal in report.refusals for d in refusal.directories}
     report.unused = [c.directory for c in found if c.directory not in concerned]
     return report
-
-
-# --- pairing ---------------------------------------------------------------------------------
-
-
-def _pairs(found: list[FinishedCalculation], refusals: list[Refusal]) -> list[Pair]:
-    """Every slab with the bulk, and every hybrid of that bulk, that fit it."""
-    pairs = []
-    for slab in _of(found, Kind.SLAB_POTENTIAL):
-        bulks = [b for b in _of(found, Kind.BULK) if b.formula == slab.formula]
-        if not bulks:
-            reason = f"no semilocal bulk calculation of {slab.formula} in these folders"
-            refusals.append(Refusal((slab.directory,), reason))
-            continue
-        fitting, reasons = _fitting(slab, bulks)
-        if not fitting:
-            refusals += [_refusal(slab, bulk, reason) for bulk, reason in reasons]
-            continue
-        pairs += _with_hybrids(slab, fitting, found, refusals)
-    return pairs
-
-
-def _fitting(
-    slab: FinishedCalculation, bulks: list[FinishedCalculation]
-) -> tuple[list[FinishedCalculation], list[tuple[FinishedCalculation, str]]]:
-    """The bulk calculations on the scale of a slab, best first; for the others the reason."""
-    good, reasons = [], []
-    for bulk in bulks:
-        against = disagreements(bulk.run, slab.run)
-        try:
-            recognise_slab(bulk.run.structure, slab.run.structure)
-        except SurfalignError as error:
-            against.append(error.found)
-        if against:
-            reasons.append((bulk, "; ".join(against)))
-        else:
-            good.append(bulk)
-    return sorted(good, key=_goodness, reverse=True), reasons
-
-
-def _goodness(bulk: FinishedCalculation) -> tuple[bool, bool, int]:
-    """A potential to refer to, ions at rest, many k-points."""
-    with_potential = find_file(bulk.directory, "LOCPOT") is not None
-    return with_potential, not bulk.run.relaxing, len(bulk.run.vasprun.actual_kpoints)
-
-
-def _with_hybrids(
-    slab: FinishedCalculation,
-    bulks: list[FinishedCalculation],
-    found: list[FinishedCalculation],
-    refusals: list[Refusal],
-) -> list[Pair]:
-    pairs = []
-    for hybrid in _of(found, Kind.HYBRID):
-        if hybrid.formula != slab.formula:
-            continue
-        same = [b for b in bulks if same_crystal(b.run, hybrid.run)]
-        against = (
-            disagreements(same[0].run, hybrid.run, functional=False)
-            if same
-            else ["no semilocal bulk calculation of the same cell fits this slab"]
-        )
-        if against:
-            refusals.append(_refusal(slab, hybrid, "; ".join(against)))
-        else:
-            pairs.append(Pair(same[0], slab, hybrid))
-    pairs = pairs or [Pair(bulks[0], slab)]
-    return [_completed(pair, found) for pair in pairs]
-
-
-def _completed(pair: Pair, found: list[FinishedCalculation]) -> Pair:
-    """The pair with its dielectric tensor and the relaxation of its slab."""
-    tensors = [
-        c
-        for c in _of(found, Kind.DIELECTRIC)
-        if c.formula == pair.bulk.formula and same_crystal(c.run, pair.bulk.run)
-    ]
-    start = pair.slab.run.initial_structure
-    relaxations = [
-        c
-        for c in _of(found, Kind.SLAB_RELAXATION)
-        if same_cell(c.run.structure, start) and not disagreements(c.run, pair.slab.run)
-    ]
-    wants_tensor = pair.hybrid is not None and _functional(pair.hybrid) == Functional.DDH
-    return replace(
-        pair,
-        dielectric=tensors[0] if tensors and wants_tensor else None,
-        # One run may have relaxed the slab and written its potential.
-        relaxation=pair.slab if pair.slab.run.relaxing else next(iter(relaxations), None),
-    )
-
-
-def _of(found: list[FinishedCalculation], kind: Kind) -> list[FinishedCalculation]:
-    return [c for c in found if c.kind is kind]
-
-
-def _refusal(one: FinishedCalculation, other: FinishedCalculation, reason: str) -> Refusal:
-    return Refusal((one.directory, other.directory), reason)
-
-
-# --- documents -------------------------------------------------------------------------------
 
 
 def _result(pair: Pair) -> ImportedResult:
@@ -274,8 +139,13 @@ def _result(pair: Pair) -> ImportedResult:
         pair.bulk.directory,
         hybrid.directory if hybrid else None,
         bulk.structure,
-        _context("band_edges", *folders.values(), stages=list(folders)),
-        functional=_functional(hybrid or pair.bulk),
+        _context(
+            "band_edges",
+            *folders.values(),
+            stages=list(folders),
+            notes=_fraction_note(fraction, dielectric),
+        ),
+        functional=functional_label(hybrid or pair.bulk),
         exchange_fraction=fraction,
         screening=screening,
         dielectric_constant=dielectric.dielectric_constant if dielectric else None,
@@ -355,6 +225,19 @@ def _context(
     )
 
 
+def _fraction_note(fraction: float, dielectric: DielectricDocument | None) -> list[str]:
+    """Warn where the fraction of exchange is not that of the dielectric constant beside it."""
+    if (
+        dielectric is None
+        or abs(fraction - 1 / dielectric.dielectric_constant) < _FRACTION_TOLERANCE
+    ):
+        return []
+    return [
+        f"exchange_fraction_differs: AEXX = {fraction:g}, but the dielectric constant found beside it "
+        f"is {dielectric.dielectric_constant:.2f}"
+    ]
+
+
 def _with_files(document: D, calculation: FinishedCalculation) -> D:
     """The document with path and checksums of the files it was read from, which stay in place."""
     files = []
@@ -365,18 +248,6 @@ def _with_files(document: D, calculation: FinishedCalculation) -> D:
     record: Any = document
     changed = record.calculation.model_copy(update={"archive": archive, "hostname": ""})
     return document.model_copy(update={"calculation": changed})
-
-
-def _functional(calculation: FinishedCalculation) -> str:
-    """The name under which band edges are stored and queried."""
-    if calculation.kind is not Kind.HYBRID:
-        name = functional_name(calculation.run)
-        return Functional.PBESOL.value if name == "PBEsol" else name.lower().replace(" ", "")
-    fraction, screening = exchange(calculation.run)
-    for name, (known_fraction, known_screening) in _NAMED.items():
-        if abs(fraction - known_fraction) < 1e-3 and abs(screening - known_screening) < 0.01:
-            return name
-    return Functional.DDH.value if not screening else f"hybrid-{fraction:g}-{screening:g}"
 
 
 def _uuid(step: str, pair: Pair) -> str:

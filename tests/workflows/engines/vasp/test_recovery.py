@@ -150,7 +150,8 @@ def test_one_failure_is_recovered_with_the_right_number_and_recorded(
     if case.mode == "walltime":
         nearly_over(monkeypatch)
     if case.mode == "hung":
-        monkeypatch.setenv("SURFALIGN_VASP_FROZEN_AFTER", "3")
+        # Longer than a slow machine takes to start a process that is not hung.
+        monkeypatch.setenv("SURFALIGN_VASP_FROZEN_AFTER", "6")
     (stub_engine / f"{case.kind}.{case.mode}").touch()
     output = steps.run(kind)
     assert list(stub_engine.iterdir()) == []  # it did fail
@@ -163,10 +164,13 @@ def test_one_failure_is_recovered_with_the_right_number_and_recorded(
 
 
 def nearly_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the queue end this process in a while, and VASP be asked to stop in a second."""
+    """Let the queue end this process in a while, and VASP be asked to stop in some seconds.
+
+    A job must have started by then, also on a slow machine: with less time left it would not stop.
+    """
     age = time.time() - psutil.Process().create_time()
     monkeypatch.setenv("SURFALIGN_WALL_TIME", str(age + 1000))
-    monkeypatch.setenv("SURFALIGN_VASP_CHECKPOINT_BEFORE", "999")
+    monkeypatch.setenv("SURFALIGN_VASP_CHECKPOINT_BEFORE", "988")
 
 
 @pytest.mark.parametrize(
