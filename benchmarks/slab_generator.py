@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import spglib
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Element, Lattice, Structure
 from pymatgen.core.surface import Slab, SlabGenerator
 
 from surfalign.physics.orientations import convert_miller_index
 from surfalign.physics.slabs import SurfaceSlab, survey_orientation
-from surfalign.physics.symmetry import SymmetricCrystal
+from surfalign.physics.symmetry import SYMPREC, SymmetricCrystal
 
 SLAB, VACUUM = 12.0, 15.0
 MATCHER = StructureMatcher(
@@ -158,6 +159,16 @@ def own_counterpart(
         if MATCHER.fit(slab.slab, target):
             return slab
     return None
+
+
+def turns_over(slab: Structure, symprec: float = SYMPREC) -> bool:
+    """Whether an operation of the slab reverses its normal, within surfalign's own tolerance.
+
+    ``Slab.is_symmetric`` allows 0.1 angstrom, and takes any operation with a translation along c.
+    """
+    cell = (slab.lattice.matrix, slab.frac_coords, [site.specie.Z for site in slab])
+    rotations = spglib.get_symmetry(cell, symprec=symprec)["rotations"]
+    return any(w[2, 2] == -1 and not w[2, :2].any() for w in rotations)
 
 
 def in_plane_area(slab: Structure) -> float:
