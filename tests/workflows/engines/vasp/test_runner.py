@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -91,13 +92,16 @@ def test_a_calculation_that_was_cut_off_goes_on(
 
 @pytest.mark.usefixtures("stub_engine")
 def test_what_would_not_end_in_time_is_left_to_the_next_job(mgo: Structure, tmp_path: Path) -> None:
-    late = runner(tmp_path, deadline=time.time() + 30)  # less than is kept for stopping
+    run = runner(tmp_path)
+    run.run(static(mgo))
+    run.machine = Machine(4, 0, deadline=time.time() + 30)  # less than is kept for stopping
+    second = replace(static(mgo), name="second")
     with pytest.raises(CheckpointReached, match=str(tmp_path)):
-        steps.bulk(late, QUICK, mgo)
-    assert (tmp_path / "relax1" / FINISHED_FILE).is_file(), "a job does at least one calculation"
-    assert not (tmp_path / "relax2").exists()
-    steps.bulk(runner(tmp_path), QUICK, mgo)
-    assert (tmp_path / "static" / FINISHED_FILE).is_file()
+        run.run(second)
+    assert not (tmp_path / "second").exists()
+    assert run.run(static(mgo)) == tmp_path / "static", "what has ended is still there"
+    folder = runner(tmp_path).run(second)
+    assert (folder / FINISHED_FILE).is_file()
 
 
 def test_a_fault_that_stays_is_tried_again_then_with_other_settings_then_raised(
