@@ -166,3 +166,30 @@ def stored(database: Database) -> list[tuple[str, str]]:
     jobs = [(d["uuid"], d["completed_at"]) for d in database.jobs.query()]
     results = [(d["identifier"], str(d["created_at"])) for d in database.surface_levels.query()]
     return sorted(jobs) + sorted(results)
+
+
+def test_an_exchange_fraction_that_is_not_that_of_the_dielectric_constant_is_noted(
+    tree: dict[str, Path], mgo_bulk: Structure, tmp_path: Path
+) -> None:
+    for name in ("bulk", "dielectric", "potential"):
+        shutil.copytree(tree[name], tmp_path / name)
+    run_stub(
+        tmp_path / "half", "one_shot", mgo_bulk, (4, 4, 4),
+        AEXX=0.5, ALGO="Damped", NELM=100, LWAVE=False,
+    )  # fmt: skip
+    (result,) = read_folders([tmp_path]).results
+    assert result.levels.exchange_fraction == 0.5
+    assert [w for w in result.levels.warnings if w.startswith("exchange_fraction_differs")]
+    assert [w for w in result.levels.warnings if w.startswith("relaxation_unknown")]
+    assert not result.levels.relaxed
+
+
+def test_a_relaxation_that_was_stopped_is_refused(
+    tree: dict[str, Path], mgo_bulk: Structure, tmp_path: Path
+) -> None:
+    slab = tmp_path / "110"
+    shutil.copytree(tree["110"], slab)
+    with (slab / "OUTCAR").open("a") as file:
+        file.write(" soft stop encountered!  aborting job ...\n")
+    (refusal,) = read_folders([tmp_path]).refusals
+    assert "without converging" in refusal.reason
