@@ -25,7 +25,6 @@ from surfalign.stores.registry import (
     Method,
     Registry,
     SurfaceEntry,
-    SurfaceState,
 )
 from surfalign.workflows.campaign_flows import crystal_flow, read_plan
 from surfalign.workflows.engines.engine import Engine, get_engine
@@ -105,9 +104,7 @@ def submit_plan(
         plan, method, database, campaign=campaign, limit=limit, on_progress=on_progress
     )
     flows = release(launcher, database, on_progress=on_progress)
-    waiting = Registry(database).surfaces.count_documents(
-        {"state": {"$ne": SurfaceState.SUBMITTED.value}, "campaigns": campaign}
-    )
+    waiting = Registry(database).count_waiting(campaign)
     return SubmissionReport(surfaces=total, new=new, flows=flows, waiting=waiting)
 
 

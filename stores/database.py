@@ -74,8 +74,6 @@ INDEXED_FIELDS = (
 SURFACE_LEVELS_INDEXES = (
     IndexModel([("identifier", ASCENDING)], unique=True),
     *(IndexModel([(field, ASCENDING)]) for field in INDEXED_FIELDS),
-    # The results of a campaign's crystals.
-    IndexModel([("provenance.bulk", ASCENDING)]),
 )
 
 CAMPAIGN_CRYSTALS_INDEXES = (IndexModel([("key", ASCENDING)], unique=True),)

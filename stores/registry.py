@@ -160,6 +160,12 @@ class Registry:
             return int(self.surfaces.estimated_document_count())
         return int(self.surfaces.count_documents({"state": state.value}))
 
+    def count_waiting(self, campaign: str) -> int:
+        """Count the surfaces of a campaign that no launcher has yet."""
+        waiting = [SurfaceState.NEW.value, SurfaceState.SUBMITTING.value]
+        query = {"state": {"$in": waiting}, "campaigns": campaign}
+        return int(self.surfaces.count_documents(query))
+
     def names_of(self, bulk_uuids: Iterable[str]) -> dict[str, list[str]]:
         """Return the names of the surfaces of submitted crystals, by the uuid of their bulk job."""
         names: dict[str, list[str]] = {}

@@ -143,6 +143,8 @@ def _print(report: SubmissionReport, profile: str, *, dry_run: bool, as_json: bo
     verb = "would be" if dry_run else "were"
     typer.echo(f"{report.surfaces} surfaces: {report.new} {verb} new, {report.flows} flows")
     if report.waiting:
-        typer.echo(f"{report.waiting} wait for the bulk steps of their crystal, under way already")
+        typer.echo(
+            f"{report.waiting} wait: the bulk steps of their crystal are under way, or being submitted"
+        )
     if report.flows and not dry_run:
         typer.echo(f"Next: surfalign worker --profile {profile}; surfalign status")

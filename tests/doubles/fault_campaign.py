@@ -160,6 +160,8 @@ class FaultCampaign:
             "PYTHONPATH": str(DOUBLES),
             "SURFALIGN_DATA_DIRECTORY": str(self.directory / "data"),
             "OMP_NUM_THREADS": "1",
+            # A login shell that is killed must not leave locks in the user's own directory.
+            "HOME": str(self.directory),
         }  # fmt: skip
 
     def _spawn(self, log: str, *arguments: str) -> subprocess.Popen[bytes]:
