@@ -221,7 +221,7 @@ def _warnings(steps: SurfaceSteps) -> list[str]:
     if edges.exchange_fraction > 0 and edges.self_consistency_gap_correction is None:
         found.append(
             "self_consistency_neglected: the one-shot gap, and with it EA, is off by up to 1 eV "
-            "where the conduction band is d-like; use --quality standard"
+            "where the conduction band is d-like; the page of the engine says how to include it"
         )
     return found
 
