@@ -167,7 +167,11 @@ class Calculation:
     @property
     def electronically_converged(self) -> bool:
         """Whether the last electronic cycle met its tolerance; one-shot runs have none."""
-        return self.one_shot or bool(self.vasprun.converged_electronic)
+        try:
+            return self.one_shot or bool(self.vasprun.converged_electronic)
+        except (IndexError, KeyError):
+            # pymatgen counts the steps of a response run in a way that not every VASP writes.
+            return bool(self.parameters.get("LEPSILON", False))
 
     @property
     def ionically_converged(self) -> bool:
@@ -257,7 +261,11 @@ class Calculation:
             When it holds the exchange-correlation potential too.
         """
         path = self.file("LOCPOT")
-        if self.parameters.get("LVTOT", self.incar.get("LVTOT", False)):
+
+        def asked(tag: str) -> bool:
+            return bool(self.incar.get(tag, self.parameters.get(tag, False)))
+
+        if asked("LVTOT") and not asked("LVHAR"):
             raise EngineError(
                 f"LOCPOT in {self.directory} was written with LVTOT: it holds exchange and "
                 "correlation, which do not decay into the vacuum as the alignment needs",

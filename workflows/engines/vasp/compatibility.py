@@ -8,7 +8,7 @@ import numpy as np
 from pymatgen.analysis.structure_matcher import StructureMatcher
 
 from surfalign.workflows.engines.vasp.calculation import Calculation
-from surfalign.workflows.engines.vasp.records import exchange, potentials
+from surfalign.workflows.engines.vasp.records import exchange, gradient_functional, potentials
 
 #: Cut-offs that differ by less are equal, eV.
 _CUTOFF_TOLERANCE = 0.5
@@ -55,7 +55,7 @@ def semilocal_functional(run: Calculation) -> dict[str, Any]:
     fraction, screening = exchange(run)
     meta = str(parameters.get("METAGGA", "--")).strip().upper()
     found: dict[str, Any] = {
-        "GGA": str(parameters.get("GGA", "PE")).strip().upper()[:2],
+        "GGA": gradient_functional(run),
         "METAGGA": "" if meta in ("--", "NONE", "") else meta,
         "U": {e: u for e, u in sorted(run.vasprun.hubbards.items()) if u},
         "AEXX": fraction,

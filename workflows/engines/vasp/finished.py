@@ -113,6 +113,10 @@ def find_calculations(
             found.append(classify(folder))
         except SurfalignError as error:
             refusals.append(Refusal((folder,), error.found))
+        # Files that somebody else made may break parsers in any way; the other folders must not suffer.
+        except Exception as error:  # noqa: BLE001
+            reason = f"cannot be read ({type(error).__name__}: {error})"
+            refusals.append(Refusal((folder,), reason))
     return found, refusals
 
 

@@ -25,7 +25,15 @@ from surfalign.workflows.engines.vasp.context import StepContext
 NOT_NUMERICAL = frozenset(
     {"KPAR", "NCORE", "NPAR", "NSIM", "LPLANE", "LSCALAPACK", "LSCALU", "SYSTEM", "NWRITE"}
 )
-_GGA = {"PS": "PBEsol", "PE": "PBE", "91": "PW91", "RP": "RPBE", "AM": "AM05", "RE": "revPBE"}
+_GGA = {
+    "PS": "PBEsol",
+    "PE": "PBE",
+    "91": "PW91",
+    "RP": "RPBE",
+    "AM": "AM05",
+    "RE": "revPBE",
+    "CA": "LDA",
+}
 
 
 def calculation_record(
@@ -98,7 +106,7 @@ def k_points(run: Calculation) -> dict[str, Any]:
 def functional_name(run: Calculation) -> str:
     """Return the functional as a person would write it, e.g. ``PBEsol+U`` or ``PBE, 33 % exchange``."""
     parameters = run.parameters
-    gga = str(parameters.get("GGA", "PE")).strip().upper()[:2]
+    gga = gradient_functional(run)
     name = _GGA.get(gga, f"GGA {gga}")
     if (meta := str(parameters.get("METAGGA", "--")).strip()) not in ("--", "None", ""):
         name = meta.upper()
@@ -111,6 +119,14 @@ def functional_name(run: Calculation) -> str:
     if parameters.get("LSORBIT", False):
         name += " with spin-orbit coupling"
     return name
+
+
+def gradient_functional(run: Calculation) -> str:
+    """Return VASP's two letters of the GGA; where INCAR names none, it is that of the potentials."""
+    gga = str(run.parameters.get("GGA", "--")).strip().upper()[:2]
+    if gga not in ("--", ""):
+        return gga
+    return "PE" if any("PBE" in title for title in run.vasprun.potcar_symbols) else "CA"
 
 
 def exchange(run: Calculation) -> tuple[float, float]:

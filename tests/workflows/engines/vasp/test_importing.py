@@ -193,3 +193,14 @@ def test_a_relaxation_that_was_stopped_is_refused(
         file.write(" soft stop encountered!  aborting job ...\n")
     (refusal,) = read_folders([tmp_path]).refusals
     assert "without converging" in refusal.reason
+
+
+def test_one_odd_folder_does_not_stop_the_others(tree: dict[str, Path], tmp_path: Path) -> None:
+    for name in ("bulk", "potential", "110"):
+        shutil.copytree(tree[name], tmp_path / name)
+    (tmp_path / "110" / "INCAR").write_bytes(b"NELM = a few\n\xff\xfe = 3\n")
+    report = read_folders([tmp_path])
+    assert len(report.results) == 1
+    (refusal,) = report.refusals
+    assert refusal.directories == ((tmp_path / "110").resolve(),)
+    assert "cannot be read" in refusal.reason

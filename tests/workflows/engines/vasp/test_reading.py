@@ -18,6 +18,7 @@ from pymatgen.core import Structure
 from surfalign.errors import ConvergenceError, EngineError, EngineKilledError
 from surfalign.stores.documents import SurfaceDescription
 from surfalign.stores.levels import SurfaceSteps, surface_levels
+from surfalign.workflows.engines.vasp.calculation import Calculation
 from surfalign.workflows.engines.vasp.context import StepContext
 from surfalign.workflows.engines.vasp.corrections import corrections_of
 from surfalign.workflows.engines.vasp.reading import (
@@ -28,6 +29,7 @@ from surfalign.workflows.engines.vasp.reading import (
     read_slab_potential,
     read_slab_relaxation,
 )
+from surfalign.workflows.engines.vasp.records import functional_name
 
 Stub = Callable[..., Path]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -221,3 +223,8 @@ def test_sites_are_matched_across_the_cell_and_foreign_ones_refused(mgo: Structu
 def test_the_stub_names_itself_and_can_be_executed() -> None:
     stub_path = Path(model.__file__).parent / "stub_vasp"
     assert os.access(stub_path, os.X_OK)
+
+
+def test_a_functional_that_only_the_potentials_name_is_known(stub: Stub, mgo: Structure) -> None:
+    folder = stub("static", "static", mgo, MESH, GGA="--")
+    assert functional_name(Calculation(folder)) == "PBE"
