@@ -108,7 +108,9 @@ def flow(number: int) -> object:
     from pymatgen.core import Lattice, Structure
 
     from surfalign.workflows.identity import identify
+    from surfalign.workflows.schema_cache import memoise_schema_access
 
+    memoise_schema_access()
     structure = Structure.from_spacegroup(
         "Fm-3m", Lattice.cubic(4.0 + 0.001 * number), ["Mg", "O"], [[0, 0, 0], [0.5] * 3]
     ).get_primitive_structure()
