@@ -247,6 +247,18 @@ def test_identifiers_and_names_do_not_depend_on_the_cell(any_crystal: Structure,
     assert found == reference
 
 
+def test_noise_of_coordinates_changes_neither_names_nor_identifiers(any_crystal: Structure) -> None:
+    reference = {s.identifier: s.name for s in _all_slabs(any_crystal, 10.0)}
+    noisy = _disguise(any_crystal, 11)
+    numbers = np.random.default_rng(11)
+    noisy = Structure(
+        Lattice(noisy.lattice.matrix * (1 + 1e-6 * numbers.normal(size=(3, 3)))),
+        noisy.species,
+        noisy.frac_coords + 1e-6 * numbers.normal(size=(len(noisy), 3)),
+    )
+    assert {s.identifier: s.name for s in _all_slabs(noisy, 10.0)} == reference
+
+
 def test_rhombohedral_and_hexagonal_cells_give_the_same_surfaces(crystal: MakeCrystal) -> None:
     hexagonal = crystal("corundum")
     rhombohedral = hexagonal.get_primitive_structure()
