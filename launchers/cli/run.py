@@ -86,11 +86,19 @@ def run(
         Path | None, typer.Option(help="Write figures (PNG) to this directory.", metavar="DIR")
     ] = None,
     engine: Annotated[str, typer.Option(help="DFT engine.")] = "gpaw",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Option of this engine alone, e.g. spin_orbit=heavy for vasp; repeatable.",
+            metavar="NAME=VALUE",
+        ),
+    ] = None,
 ) -> None:
     """Compute IP and EA of the surfaces of oxides, and store them with their checks."""
     from rich.console import Console
 
     from surfalign.crystals.sources import load_crystal
+    from surfalign.launchers.cli.engine_options import parse_options
     from surfalign.workflows.engines.engine import get_engine
 
     console = Console(stderr=True)
@@ -103,7 +111,11 @@ def run(
         for note in crystal.notes:
             console.print(f"[dim]{crystal.name}: {note}[/]", soft_wrap=True)
     chosen_engine = get_engine(
-        engine, quality=quality, functional=functional, equation_of_state=fit_volume
+        engine,
+        quality=quality,
+        functional=functional,
+        equation_of_state=fit_volume,
+        **parse_options(option or ()),
     )
     makers = [
         _maker(crystal, chosen_engine, indices, max_index, surface, relax, not force)

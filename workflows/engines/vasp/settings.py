@@ -153,14 +153,17 @@ def preset(quality: str, **options: Any) -> VaspSettings:
             f"options among {', '.join(VaspSettings.__dataclass_fields__)}",
             "correct the name of the option",
         ) from error
-    for name, known in (
+    choices: tuple[tuple[str, tuple[object, ...]], ...] = (
         ("spin_orbit", ("off", "heavy", "on")),
         ("potcar_functional", POTCAR_FUNCTIONALS),
-    ):
+        ("self_consistent", (False, True)),
+        ("hubbard_u", (False, True)),
+    )
+    for name, known in choices:
         if getattr(settings, name) not in known:
             raise ConfigurationError(
                 f"{name} is '{getattr(settings, name)}'",
-                f"one of {', '.join(known)}",
+                f"one of {', '.join(map(str, known))}",
                 "choose one of them",
             )
     return settings

@@ -48,6 +48,8 @@ def test_unknown_options_are_refused() -> None:
         preset("standard", spin_orbit="yes")
     with pytest.raises(ConfigurationError, match="no option among smearng"):
         preset("standard", smearng=0.1)
+    with pytest.raises(ConfigurationError, match="hubbard_u is 'heavy'"):
+        preset("standard", hubbard_u="heavy")
     with pytest.raises(ConfigurationError, match="no quality 'best'"):
         preset("best")
 
