@@ -40,6 +40,9 @@ INTERNAL_ERROR = 1
 OUT_OF_DISK_SPACE = 14031
 #: How long a client looks for a server (ms).
 SERVER_SELECTION_TIMEOUT = 4000
+#: How long a server may be silent before its connections are given up (ms): a busy local server answers
+#: nobody while it sorts.
+CONNECT_TIMEOUT = 20_000
 #: How long a client waits for one answer (ms).
 SOCKET_TIMEOUT = 120_000
 
@@ -185,7 +188,7 @@ def _store(uri: str, name: str, collection: str, **arguments: Any) -> DatabaseSt
         uri=uri,
         mongoclient_kwargs={
             "serverSelectionTimeoutMS": SERVER_SELECTION_TIMEOUT,
-            "connectTimeoutMS": SERVER_SELECTION_TIMEOUT,
+            "connectTimeoutMS": CONNECT_TIMEOUT,
             "socketTimeoutMS": SOCKET_TIMEOUT,
             "tz_aware": True,
             "appname": "surfalign",
