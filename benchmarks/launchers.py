@@ -111,9 +111,9 @@ def flow(number: int) -> object:
     from surfalign.workflows.schema_cache import memoise_schema_access
 
     memoise_schema_access()
-    structure = Structure.from_spacegroup(
-        "Fm-3m", Lattice.cubic(4.0 + 0.001 * number), ["Mg", "O"], [[0, 0, 0], [0.5] * 3]
-    ).get_primitive_structure()
+    half = 2.0 + 0.0005 * number
+    lattice = Lattice([[0, half, half], [half, 0, half], [half, half, 0]])
+    structure = Structure(lattice, ["Mg", "O"], [[0, 0, 0], [0.5] * 3])
     bulk = identify(toy_engine.ToyBulkMaker().make(structure), structure)
     edges = toy_engine.ToyBandEdgesMaker().make(bulk.output.structure, None)
     identify(edges, bulk.uuid)
