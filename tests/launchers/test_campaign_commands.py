@@ -269,7 +269,8 @@ def test_results_are_built_with_the_failures_of_the_campaign(
 
 def test_build_without_a_profile(database: Database) -> None:
     database.jobs.update([job_output(passed_result("a"), "job-a", "2026-01-01T00:00:00")])
-    assert "1 written, 1 in all" in CliRunner().invoke(app, ["build"]).stdout
+    assert CliRunner().invoke(app, ["build"]).stdout == "1 written, 1 in all\n"
+    assert CliRunner().invoke(app, ["build"]).stdout == "0 written, 1 in all\n"
     assert json.loads(CliRunner().invoke(app, ["build", "--json"]).stdout) == {
         "written": 0, "results": 1,
     }  # fmt: skip

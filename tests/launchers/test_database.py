@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from stored_results import job_output, passed_result
 from typer.testing import CliRunner, Result
 
 from surfalign.errors import ConfigurationError
@@ -61,13 +60,6 @@ def test_a_configured_database_needs_no_local_one(database: Database) -> None:
     assert report["kind"] == "configured"
     assert report["database"] == database.name
     assert report["answering"] is True
-
-
-def test_build_brings_in_the_outputs_of_jobs(database: Database) -> None:
-    database.jobs.update([job_output(passed_result(), "job", "2026-01-01T00:00:00")])
-
-    assert invoke("build").stdout == "1 written, 1 in all\n"
-    assert invoke("build").stdout == "0 written, 1 in all\n"
 
 
 def test_an_unreachable_database_shows_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
