@@ -33,6 +33,7 @@ def worker(
     import logging
     import signal
     import threading
+    import warnings
 
     from surfalign.launchers.launcher import open_launcher
     from surfalign.launchers.profiles import load_profile
@@ -41,6 +42,8 @@ def worker(
     # The libraries' loggers say more than anybody reads.
     handler.setLevel(logging.WARNING)
     logging.basicConfig(handlers=[handler], format="%(asctime)s %(levelname)s %(message)s")
+    # FireWorks and jobflow-remote call functions of monty that are to go in 2028.
+    warnings.filterwarnings("ignore", message=".* is deprecated, and will be removed")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
