@@ -23,7 +23,7 @@ from surfalign.launchers.profiles import Cluster, Profile, Queue
 from surfalign.launchers.server import database_uri
 from surfalign.launchers.worksite import Worksite, connection_options
 from surfalign.stores.database import errors_named, masked
-from surfalign.workflows.routing import STEPS, route
+from surfalign.workflows.routing import route
 
 if TYPE_CHECKING:
     from fireworks import LaunchPad
@@ -93,7 +93,7 @@ class FireworksLauncher:
         """Add flows in bulk; return how many."""
         from surfalign.launchers.firetasks import to_workflow
 
-        routes = {step: {"_category": self.profile.queue_of(step)} for step in STEPS}
+        routes = {k: {"_category": queue} for k, queue in self.profile.queue_table().items()}
         added, chunk = 0, []
         with errors_named(self.address):
             for flow in flows:

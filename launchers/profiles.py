@@ -28,12 +28,10 @@ from pydantic import (
 
 from surfalign.errors import ConfigurationError
 from surfalign.settings import Settings, load_settings, settings_file
-from surfalign.workflows.routing import STEPS
+from surfalign.workflows.routing import DEFAULT, RESOURCE_KINDS, STEPS
 
 #: Kinds of work that a profile may send to queues: the steps of the flow, and the learner's training.
 KINDS = (*STEPS, "training")
-#: Steps of seconds go where the bulk goes unless the profile says otherwise.
-FALLBACK = "default"
 _WALLTIME = re.compile(r"^(?:(\d+)-)?(\d{1,3}):([0-5]\d):([0-5]\d)$")
 
 
@@ -157,7 +155,9 @@ class Profile(_Model):
     clusters: dict[str, Cluster] = Field(default_factory=dict)
     queues: dict[str, Queue] = Field(default_factory=dict)
     steps: dict[str, str] = Field(
-        default_factory=dict, description="Queue of each kind of step; 'default' for the others"
+        default_factory=dict,
+        description="Queue of each step; 'cpu' and 'gpu' for those that declare to need one; "
+        "'default' for the others",
     )
     reruns: int = Field(
         default=3, ge=0, description="How often a job that was lost or killed is started again"
@@ -182,16 +182,17 @@ class Profile(_Model):
                     f"({', '.join(self.clusters) or 'none'})"
                 )
         for kind, queue_name in self.steps.items():
-            if kind not in (*KINDS, FALLBACK):
-                raise ValueError(f"steps.{kind}: unknown; one of {', '.join((*KINDS, FALLBACK))}")
+            known = (*KINDS, *RESOURCE_KINDS, DEFAULT)
+            if kind not in known:
+                raise ValueError(f"steps.{kind}: unknown; one of {', '.join(known)}")
             if queue_name not in self.queues:
                 raise ValueError(
                     f"steps.{kind}: '{queue_name}' is not among the queues "
                     f"({', '.join(self.queues)})"
                 )
-        if FALLBACK not in self.steps and set(STEPS) - set(self.steps) and len(self.queues) > 1:
+        if DEFAULT not in self.steps and set(STEPS) - set(self.steps) and len(self.queues) > 1:
             missing = [step for step in STEPS if step not in self.steps]
-            raise ValueError(f"steps: no queue for {', '.join(missing)}, and no '{FALLBACK}'")
+            raise ValueError(f"steps: no queue for {', '.join(missing)}, and no '{DEFAULT}'")
         if self.launcher == "fireworks":
             for cluster_name, cluster in self.clusters.items():
                 if cluster.host is not None:
@@ -201,9 +202,22 @@ class Profile(_Model):
                     )
         return self
 
-    def queue_of(self, kind: str) -> str:
-        """Return the name of the queue that runs a kind of step."""
-        return self.steps.get(kind) or self.steps.get(FALLBACK) or next(iter(self.queues))
+    def queue_of(self, step: str, resource_kind: str = "cpu") -> str:
+        """Return the name of the queue that runs a step.
+
+        Parameters
+        ----------
+        step
+            A step of the flow, or ``training``.
+        resource_kind
+            The kind of machine that the step declares to need.
+        """
+        table = self.queue_table()
+        return next(table[name] for name in (step, resource_kind, DEFAULT) if name in table)
+
+    def queue_table(self) -> dict[str, str]:
+        """Return the queues by step, kind of machine, and default (always there)."""
+        return {DEFAULT: next(iter(self.queues))} | self.steps
 
     def settings(self) -> Settings:
         """Return the settings with this profile's database.

@@ -21,7 +21,7 @@ from surfalign.launchers.profiles import Cluster, Profile, Queue, write_private
 from surfalign.launchers.server import database_uri
 from surfalign.launchers.worksite import connection_options
 from surfalign.stores.database import JOBS, errors_named, masked
-from surfalign.workflows.routing import STEPS, route
+from surfalign.workflows.routing import route
 
 if TYPE_CHECKING:
     from jobflow import Flow
@@ -94,7 +94,7 @@ class RemoteLauncher:
 
     def submit(self, flows: Iterable[Flow]) -> int:
         """Add flows; one whose jobs are known is passed over. Return how many were added."""
-        routes = {step: {"worker": self.profile.queue_of(step)} for step in STEPS}
+        routes = {k: {"worker": queue} for k, queue in self.profile.queue_table().items()}
         default = next(iter(self.profile.queues))
         added = 0
         with errors_named(self.address):

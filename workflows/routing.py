@@ -27,6 +27,11 @@ STEPS = (
     "alignment",
 )
 
+#: Kinds of machine that a step may declare to need (:mod:`.engines.resources`).
+RESOURCE_KINDS = ("cpu", "gpu")
+#: What all other steps take.
+DEFAULT = "default"
+
 Routes = Mapping[str, Mapping[str, Any]]
 
 
@@ -38,11 +43,14 @@ def route(flow: Flow | Job, routes: Routes) -> None:
     flow
         Flow whose jobs have a ``step`` in their metadata.
     routes
-        Manager configuration (jobflow's ``JobConfig.manager_config``) by step; a step that is not
-        named keeps what it has.
+        Manager configuration (jobflow's ``JobConfig.manager_config``) by step, by the kind of machine
+        that a step declares, or ``default``: the first of these that is named. A job that none is
+        named for keeps what it has.
     """
     for job in jobs_of(flow):
-        configuration = routes.get(job.metadata.get("step", ""))
+        kind = job.metadata.get("resources", {}).get("kind", "")
+        names = (job.metadata.get("step", ""), kind, DEFAULT)
+        configuration = next((routes[name] for name in names if name in routes), None)
         if configuration is not None:
             job.config.manager_config = deepcopy(dict(configuration))
         if job.config.expose_store:

@@ -39,6 +39,9 @@ def test_a_profile_names_the_queue_of_every_step(write_profile: Callable[..., Pa
     profile = load_profile(str(write_profile("fireworks")))
     assert profile.queue_of("bulk") == profile.queue_of("training") == "small"
     assert profile.queue_of("band edges") == "large"
+    by_kind = profile.model_copy(update={"steps": {"gpu": "large", "default": "small"}})
+    assert by_kind.queue_of("band edges", "gpu") == "large"
+    assert by_kind.queue_of("band edges") == "small"
     assert profile.queues["large"].gres == "gpu:1"
     assert profile.queues["small"].seconds == 20 * 60
 

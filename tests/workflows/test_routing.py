@@ -38,6 +38,17 @@ def test_every_job_of_a_flow_gets_the_queue_of_its_step() -> None:
     assert [job.uuid for job in jobs_of(flow)] == uuids
 
 
+def test_a_step_that_is_not_named_goes_where_the_machine_is_that_it_declares() -> None:
+    mgo = load_crystal("MgO")
+    flow = crystal_flow(mgo.structure, mgo.source, [NAME], toy_engine.toy_engine())
+    bulk, dielectric, edges, surfaces = jobs_of(flow)
+    edges.metadata["resources"] = bulk.metadata["resources"] = {"kind": "gpu"}
+    named = {name: {"queue": name} for name in ("bulk", "gpu", "default")}
+    route(flow, named)
+    queues = [job.config.manager_config["queue"] for job in (bulk, dielectric, edges, surfaces)]
+    assert queues == ["bulk", "default", "gpu", "default"]
+
+
 def test_jobs_that_are_added_later_get_the_queue_of_their_own_step(
     store: JobStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
