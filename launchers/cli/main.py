@@ -25,28 +25,30 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-#: One module per noun; each has ``register(app)``.
-NOUNS = (
-    "run",
-    "surfaces",
-    "plan",
-    "oxides",
-    "query",
-    "database",
-    "build",
-    "import_vasp",
-    "inputs",
-    "validate",
-    "learn",
-    "submit",
-    "worker",
-    "campaign",
-    "schedule",
-    "doctor",
-)
+#: The modules of the commands, under the headings of the help; each has ``register(app)``.
+HEADINGS = {
+    "Surfaces and their levels": ("run", "surfaces", "plan", "oxides"),
+    "Results": ("query", "build", "database"),
+    "Campaigns on clusters": ("submit", "worker", "campaign", "schedule"),
+    "VASP": ("inputs", "import_vasp"),
+    "Learning": ("learn",),
+    "Trust": ("validate", "doctor"),
+}
 
-for _noun in NOUNS:
-    importlib.import_module(f"surfalign.launchers.cli.{_noun}").register(app)
+
+def _register(heading: str, module: str) -> None:
+    """Add the commands of a module and put them under their heading."""
+    known = len(app.registered_commands), len(app.registered_groups)
+    importlib.import_module(f"surfalign.launchers.cli.{module}").register(app)
+    for command in app.registered_commands[known[0] :]:
+        command.rich_help_panel = heading
+    for group in app.registered_groups[known[1] :]:
+        group.rich_help_panel = heading
+
+
+for _heading, _modules in HEADINGS.items():
+    for _module in _modules:
+        _register(_heading, _module)
 
 
 def _show_version(value: bool) -> None:
