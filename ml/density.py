@@ -103,7 +103,7 @@ def density_coefficients(
         harmonics = _harmonics(descriptor.l_max).compute(np.ascontiguousarray(vectors))
         accumulate = _accumulation_kernel(descriptor.n_max)
         accumulate(
-            coefficients,
+            coefficients.reshape(*shape[:2], -1),
             centers.astype(np.int64),
             others.astype(np.int64),
             slots.astype(np.int64),
@@ -132,27 +132,32 @@ def _accumulation_kernel(n_max: int) -> Callable[..., None]:
         table: Array,
         inverse_spacing: float,
     ) -> None:
-        radial = np.empty(n_max)
+        n_degrees = table.shape[2]
+        radial = np.empty(n_degrees * n_max)
+        tile = np.empty(n_degrees * n_degrees * n_max)
+        parity = np.empty(n_degrees * n_degrees * n_max)
+        for degree in range(n_degrees):
+            block = slice(degree * degree * n_max, (degree + 1) * (degree + 1) * n_max)
+            parity[block] = 1.0 - 2.0 * (degree % 2)
         for pair in range(len(centers)):
             i, j = centers[pair], others[pair]
             interval = int(distances[pair] * inverse_spacing)
             x = distances[pair] - interval / inverse_spacing
-            at_i, at_j = coefficients[i, slots[j]], coefficients[j, slots[i]]
-            parity = 1.0
-            for degree in range(table.shape[2]):
-                powers = table[interval, :, degree]
-                for n in range(n_max):
-                    radial[n] = ((powers[0, n] * x + powers[1, n]) * x + powers[2, n]) * x + powers[
-                        3, n
-                    ]
+            powers = table[interval].reshape(4, -1)
+            for k in range(len(radial)):
+                radial[k] = ((powers[0, k] * x + powers[1, k]) * x + powers[2, k]) * x + powers[
+                    3, k
+                ]
+            for degree in range(n_degrees):
                 for component in range(degree * degree, (degree + 1) * (degree + 1)):
                     harmonic = harmonics[pair, component]
                     for n in range(n_max):
-                        at_i[component, n] += radial[n] * harmonic
-                    reverse = parity * harmonic
-                    for n in range(n_max):
-                        at_j[component, n] += radial[n] * reverse
-                parity = -parity
+                        tile[component * n_max + n] = radial[degree * n_max + n] * harmonic
+            at_i, at_j = coefficients[i, slots[j]], coefficients[j, slots[i]]
+            for k in range(len(tile)):
+                at_i[k] += tile[k]
+            for k in range(len(tile)):
+                at_j[k] += parity[k] * tile[k]
 
     compiled: Callable[..., None] = numba.njit(cache=True, nogil=True, fastmath=True)(accumulate)
     return compiled
