@@ -19,7 +19,6 @@ from jobflow import job
 from pymatgen.core import Molecule, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
-from surfalign.errors import ConfigurationError
 from surfalign.physics.checks import Check, within
 from surfalign.stores.documents import (
     BandEdgesDocument,
@@ -36,10 +35,8 @@ from surfalign.workflows.engines.gpaw.equation_of_state import fit_equation_of_s
 from surfalign.workflows.engines.gpaw.meshes import Kind
 from surfalign.workflows.engines.gpaw.presets import STANDARD, GpawSettings, preset
 from surfalign.workflows.engines.gpaw.records import calculation_record
+from surfalign.workflows.engines.hybrids import exchange_fraction
 from surfalign.workflows.engines.symmetry import faces_are_equivalent
-
-#: Exchange fractions of the named functionals; ``ddh`` takes 1 / dielectric constant.
-EXCHANGE_FRACTIONS = {"hse06": 0.25, "pbe0": 0.25, "pbesol": 0.0}
 
 #: What the response was sampled with; recorded besides the preset.
 _DIELECTRIC_SAMPLING = ("kernel", "k_points", "n_bands", "n_directions")
@@ -347,34 +344,6 @@ class GpawSlabPotentialMaker(GpawMaker):
                 calculation=record,
                 **results_of(answer, SlabPotentialDocument),
             )
-
-
-def exchange_fraction(functional: str, dielectric_constant: float | None) -> float:
-    """Return the fraction of exact exchange of a functional.
-
-    For ``ddh`` it is the inverse dielectric constant, rounded to two significant digits as in
-    J. Am. Chem. Soc. 146, 9697 (2024), doi 10.1021/jacs.3c13574.
-
-    Raises
-    ------
-    ConfigurationError
-        When ``ddh`` has no dielectric constant above one, or the functional is unknown.
-    """
-    if functional != Functional.DDH:
-        if functional not in EXCHANGE_FRACTIONS:
-            raise ConfigurationError(
-                f"there is no functional '{functional}'",
-                f"one of {', '.join(Functional)}",
-                "choose one of them",
-            )
-        return EXCHANGE_FRACTIONS[functional]
-    if dielectric_constant is None or dielectric_constant <= 1:
-        raise ConfigurationError(
-            f"the dielectric constant of a ddh calculation is {dielectric_constant}",
-            "a number above 1",
-            "compute it first, with the engine's dielectric maker",
-        )
-    return float(f"{1 / dielectric_constant:.2g}")
 
 
 def labelled(calculator: ParallelGPAW, structure: Structure, step: str) -> ParallelGPAW:

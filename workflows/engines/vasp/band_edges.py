@@ -12,9 +12,9 @@ from pymatgen.electronic_structure.core import Spin
 from pymatgen.io.vasp import Kpoints
 
 from surfalign.errors import EngineError, InsufficientMemoryError, MetallicError
+from surfalign.workflows.engines.hybrids import HYBRIDS, Hybrid, exchange_fraction
 from surfalign.workflows.engines.vasp import kpoints, tags
 from surfalign.workflows.engines.vasp.handlers import Task
-from surfalign.workflows.engines.vasp.hybrids import HYBRIDS, Hybrid, exchange_fraction
 from surfalign.workflows.engines.vasp.resources import default_bands
 from surfalign.workflows.engines.vasp.runner import Runner
 from surfalign.workflows.engines.vasp.sets import plain

@@ -25,11 +25,11 @@ from surfalign.stores.documents import (
     SlabRelaxationDocument,
 )
 from surfalign.workflows.engines.engine import Engine
+from surfalign.workflows.engines.hybrids import HYBRIDS, exchange_fraction
 from surfalign.workflows.engines.resources import Kind
 from surfalign.workflows.engines.vasp import reading, steps
 from surfalign.workflows.engines.vasp.band_edges import BandEdgesStep
 from surfalign.workflows.engines.vasp.context import StepContext
-from surfalign.workflows.engines.vasp.hybrids import HYBRIDS, exchange_fraction
 from surfalign.workflows.engines.vasp.maker import VaspMaker
 from surfalign.workflows.engines.vasp.runner import CheckpointReached, Runner
 from surfalign.workflows.engines.vasp.settings import preset

@@ -21,7 +21,6 @@ from monty.json import MontyDecoder
 from pymatgen.core import Lattice, Structure
 
 from surfalign.errors import (
-    ConfigurationError,
     ConvergenceError,
     EngineKilledError,
     InsufficientMemoryError,
@@ -34,7 +33,6 @@ from surfalign.workflows.engines.gpaw.makers import (
     GpawBulkMaker,
     GpawSlabPotentialMaker,
     GpawSlabRelaxMaker,
-    exchange_fraction,
     gpaw_engine,
     largest_force,
     plain_copy,
@@ -121,18 +119,6 @@ def test_the_parent_side_never_imports_gpaw() -> None:
         "sys.exit(bool({'_gpaw', 'gpaw.new', 'gpaw.mpi'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=False).returncode == 0
-
-
-def test_the_exchange_fraction_of_ddh_has_two_significant_digits() -> None:
-    assert exchange_fraction("ddh", 3.07) == 0.33
-    assert exchange_fraction("ddh", 12.4) == 0.081
-    assert exchange_fraction("hse06", None) == 0.25
-
-
-@pytest.mark.parametrize("constant", [None, 0.9])
-def test_ddh_needs_a_dielectric_constant(constant: float | None) -> None:
-    with pytest.raises(ConfigurationError, match="above 1"):
-        exchange_fraction("ddh", constant)
 
 
 def test_an_element_without_a_dataset_is_named_before_anything_starts() -> None:

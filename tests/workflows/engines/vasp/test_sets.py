@@ -11,7 +11,6 @@ from surfalign.errors import ConfigurationError, InvalidStructureError, MissingD
 from surfalign.stores.documents import SurfaceDescription
 from surfalign.workflows.engines.protocols import protocol
 from surfalign.workflows.engines.vasp import tags
-from surfalign.workflows.engines.vasp.hybrids import HSE06_SCREENING, exchange_fraction
 from surfalign.workflows.engines.vasp.kpoints import bulk_mesh, slab_mesh
 from surfalign.workflows.engines.vasp.potentials import potcar_symbols, valence_electrons
 from surfalign.workflows.engines.vasp.sets import VaspSet, input_set, site_order, write_inputs
@@ -21,19 +20,6 @@ from surfalign.workflows.engines.vasp.steps import dipole_centre
 
 def value(found: tags.Tags, name: str) -> object:
     return found[name].value
-
-
-def test_the_hybrid_of_each_functional() -> None:
-    assert exchange_fraction("ddh", 3.08) == 0.32
-    assert exchange_fraction("ddh", 6.3) == 0.16
-    assert exchange_fraction("ddh", 10.9) == 0.092  # two significant digits, not decimals
-    assert exchange_fraction("hse06", None) == 0.25
-    assert exchange_fraction("pbesol", None) == 0.0
-    assert pytest.approx(0.11 / 0.529177, abs=5e-4) == HSE06_SCREENING
-    with pytest.raises(ConfigurationError, match="dielectric constant of a ddh"):
-        exchange_fraction("ddh", None)
-    with pytest.raises(ConfigurationError, match="no functional 'b3lyp'"):
-        exchange_fraction("b3lyp", None)
 
 
 def test_protocols_have_names() -> None:

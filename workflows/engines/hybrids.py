@@ -1,4 +1,4 @@
-"""The hybrid functionals of the band edges, as VASP takes them."""
+"""The hybrid functionals of the band edges: their exchange and its range, for any engine."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from surfalign.stores.documents import Functional
 
 @dataclass(frozen=True)
 class Hybrid:
-    """A hybrid functional as VASP takes it.
+    """A hybrid functional.
 
     Parameters
     ----------
     exchange_fraction
-        Fraction of exact exchange (AEXX); None where the dielectric constant sets it.
+        Fraction of exact exchange; None where the dielectric constant sets it.
     screening
-        Range separation (HFSCREEN), 1/angstrom; 0 for a global hybrid.
+        Range separation, 1/angstrom; 0 for a global hybrid.
     """
 
     exchange_fraction: float | None
