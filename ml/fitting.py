@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from surfalign.stores.learning_records import SurfaceRecord
 
+#: Labels of full weight that are enough to calibrate without the others.
+ENOUGH = 50
+
 
 def main_fidelity(dataset: FrozenDataset) -> str:
     """Return the fidelity of the most labels of surfaces, else of sets; of equals the first by name."""
@@ -89,7 +92,11 @@ def fit_ensemble(
 
 
 def calibrate(ensemble: Ensemble, dataset: FrozenDataset) -> Ensemble:
-    """Return the ensemble with intervals and domain threshold from its out-of-fold predictions."""
+    """Return the ensemble with intervals and domain threshold from its out-of-fold predictions.
+
+    Labels of lower weight (near-metals, flagged results) are of another kind than those that the
+    intervals are for; they calibrate only where there are not enough others.
+    """
     records = dataset.records
     scores = blind_scores(records)
     predicted = ensemble.predict_blind(records)
@@ -98,6 +105,9 @@ def calibrate(ensemble: Ensemble, dataset: FrozenDataset) -> Ensemble:
         labels = target_labels(records, name, ensemble.fidelity)
         errors = predicted.get(name, np.full(len(records), np.nan)) - labels
         known = np.isfinite(errors) & np.isfinite(scores)
+        full = known & (_weights(records, name, ensemble.fidelity) >= 1.0)
+        if full.sum() >= ENOUGH:
+            known = full
         calibrations[name] = Calibration.fit(errors[known], scores[known])
     finite = scores[np.isfinite(scores)]
     # Below ten scores no percentile means anything; unknown elements are flagged all the same.
@@ -106,6 +116,19 @@ def calibrate(ensemble: Ensemble, dataset: FrozenDataset) -> Ensemble:
         ensemble,
         calibrations=calibrations,
         domain=replace(ensemble.domain, threshold=threshold),
+    )
+
+
+def _weights(records: Sequence[SurfaceRecord], name: str, fidelity: str) -> NDArray[np.float64]:
+    """Return the weights of the labels of a property at a fidelity; zero where there is none."""
+    return np.array(
+        [
+            next(
+                (l.weight for l in record.labels if l.name == name and l.fidelity == fidelity),
+                0.0,
+            )
+            for record in records
+        ]
     )
 
 
