@@ -14,8 +14,12 @@ from jobflow import SETTINGS, Job, initialize_logger
 from jobflow.core.flow import get_flow
 from jobflow.managers.fireworks import JobFiretask
 
+from surfalign.launchers.counters import number_one_at_a_time
 from surfalign.stores.jobstore import finished_uuids
 from surfalign.workflows.routing import ROUTES
+
+# FireWorks loads this module, and makes its launchpad, on every compute node.
+number_one_at_a_time()
 
 
 @explicit_serialize

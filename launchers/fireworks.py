@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from surfalign.errors import ConfigurationError, MissingDependencyError
 from surfalign.launchers import slurm
+from surfalign.launchers.counters import number_one_at_a_time
 from surfalign.launchers.launcher import JobRecord, JobState
 from surfalign.launchers.profiles import Cluster, Profile, Queue
 from surfalign.launchers.server import database_uri
@@ -336,6 +337,7 @@ def _open_launchpad(uri: str, name: str) -> LaunchPad:
     logging.getLogger("launchpad").propagate = False
     # Its bulk insertion draws a progress bar without asking.
     module.tqdm = iter
+    number_one_at_a_time()
     return LaunchPad(
         host=uri,
         name=name,

@@ -15,6 +15,8 @@ from jobflow.core.flow import get_flow
 from jobflow_remote import JobController
 from jobflow_remote.jobs.state import JobState as RemoteState
 
+from surfalign.launchers.counters import Counters
+
 logger = logging.getLogger(__name__)
 
 #: A lock that is older was left by a process that died (s); none is held for longer than a download.
@@ -25,6 +27,10 @@ WAIT = 30
 
 class Controller(JobController):
     """A controller that knows equal jobs and mends what an interrupted runner left."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.auxiliary = Counters(self.auxiliary)
 
     def initialise(self) -> None:
         """Create counters and indexes where they are missing; nothing is ever reset."""
