@@ -29,7 +29,7 @@ from surfalign.workflows.campaign_flows import crystal_flow
 # jobflow-remote and FireWorks use functions of monty that are to go.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*is deprecated, and will be removed:FutureWarning"),
-    pytest.mark.timeout(1600),
+    pytest.mark.timeout(700),
 ]
 
 SURFACE = ("MgO(100)-A", (1, 0, 0))
@@ -39,7 +39,7 @@ def worker(profile: Path) -> None:
     """Run ``surfalign worker --once`` as a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "surfalign.launchers.cli.main", "worker", "--profile", profile, "--once"],
-        capture_output=True, text=True, timeout=1500, check=False,
+        capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
