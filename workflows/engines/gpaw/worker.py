@@ -16,6 +16,7 @@ import sys
 import threading
 import time
 import traceback
+from pathlib import Path
 from typing import IO, Any
 
 from surfalign.errors import SurfalignError
@@ -116,9 +117,18 @@ def _cpu_time() -> float:
 
 
 def _peak_memory() -> float:
-    """Largest resident size of this process, GB (Linux counts in KiB, macOS in bytes)."""
-    unit = 1.0 if sys.platform == "darwin" else 1024.0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+    """Largest resident size of this process, GB.
+
+    Linux carries the peak that ``getrusage`` tells over from the process that started this one, which
+    may be far larger; its status file starts anew with the program.
+    """
+    try:
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
+    except OSError:  # not Linux: macOS counts in bytes
+        unit = 1.0 if sys.platform == "darwin" else 1024.0
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+    (peak,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(peak) * 1024 / 1e9
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import subprocess
 import sys
 from pathlib import Path
 
@@ -90,3 +91,14 @@ def test_the_end_of_the_block_ends_the_process_and_removes_its_folder() -> None:
         assert folder.is_dir()
     assert not process.is_running()
     assert not folder.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems count differently")
+def test_the_memory_of_the_engine_is_not_that_of_its_parent() -> None:
+    ballast = bytearray(b"x" * 500_000_000)
+    code = "from surfalign.workflows.engines.gpaw.worker import _peak_memory as p; print(p())"
+    told = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout
+    assert len(ballast) == 500_000_000
+    assert 0.005 < float(told) < 0.2  # GB
