@@ -78,10 +78,9 @@ def _surfaces(
     from pymatgen.core import Structure
 
     from surfalign.physics.cleavage import default_orientation
-    from surfalign.physics.coordination import surface_coordination
     from surfalign.physics.orientations import nonpolar_orientations
     from surfalign.physics.slabs import enumerate_slabs
-    from surfalign.workflows.campaigns import PlannedSurface
+    from surfalign.workflows.campaigns import planned_surface
 
     bulk = Structure.from_dict(planned.structure)
     chosen = list(indices)
@@ -100,20 +99,4 @@ def _surfaces(
         with nullcontext() if asked_for else suppress(TerminationError):
             for slab in enumerate_slabs(bulk, index, **thicknesses):
                 slabs[slab.name] = slab
-    return [
-        PlannedSurface(
-            identifier=slab.identifier,
-            name=slab.name,
-            formula=slab.formula,
-            crystal=planned.key,
-            source=planned.source,
-            miller_index=slab.miller_index,
-            termination=slab.polarity,
-            termination_label=slab.label,
-            n_atoms=slab.n_atoms,
-            area=slab.area,
-            slab_thickness=slab.slab_thickness,
-            broken_bonds_per_area=surface_coordination(slab).broken_bonds_per_area,
-        )
-        for slab in slabs.values()
-    ]
+    return [planned_surface(slab, planned) for slab in slabs.values()]

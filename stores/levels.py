@@ -35,7 +35,7 @@ from surfalign.stores.documents import (
 LEVELS_VERSION = 1
 
 #: Cations whose spin-orbit splitting moves band edges by more than about 0.1 eV.
-_SPIN_ORBIT_ELEMENTS = frozenset({"Pb", "Bi", "Tl", "Hg", "W"})
+SPIN_ORBIT_ELEMENTS = frozenset({"Pb", "Bi", "Tl", "Hg", "W"})
 
 
 @dataclass(frozen=True)
@@ -211,7 +211,7 @@ def _step_checks(steps: SurfaceSteps) -> list[Check]:
 def _warnings(steps: SurfaceSteps) -> list[str]:
     found = [w for record in steps.calculations.values() for w in record.warnings]
     heavy = sorted(
-        {el.symbol for el in steps.bulk.structure.composition.elements} & _SPIN_ORBIT_ELEMENTS
+        {el.symbol for el in steps.bulk.structure.composition.elements} & SPIN_ORBIT_ELEMENTS
     )
     if heavy and not steps.band_edges.spin_orbit:
         found.append(

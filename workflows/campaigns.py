@@ -25,6 +25,7 @@ from surfalign.physics.coordination import surface_coordination
 from surfalign.physics.neighbours import bulk_density
 from surfalign.physics.orientations import nonpolar_orientations
 from surfalign.physics.slabs import survey_orientation
+from surfalign.physics.surface_slab import SurfaceSlab
 from surfalign.physics.symmetry import symmetrize
 from surfalign.workflows.candidates import Candidate
 from surfalign.workflows.time_limit import time_limit
@@ -276,20 +277,25 @@ def _surfaces(crystal: PlannedCrystal, settings: PlanSettings) -> Iterator[Plann
         for slab in slabs:
             if slab.n_atoms > settings.max_atoms or slab.polarity not in settings.types:
                 continue
-            yield PlannedSurface(
-                identifier=slab.identifier,
-                name=slab.name,
-                formula=slab.formula,
-                crystal=crystal.key,
-                source=crystal.source,
-                miller_index=slab.miller_index,
-                termination=slab.polarity,
-                termination_label=slab.label,
-                n_atoms=slab.n_atoms,
-                area=slab.area,
-                slab_thickness=slab.slab_thickness,
-                broken_bonds_per_area=surface_coordination(slab).broken_bonds_per_area,
-            )
+            yield planned_surface(slab, crystal)
+
+
+def planned_surface(slab: SurfaceSlab, crystal: PlannedCrystal) -> PlannedSurface:
+    """Return the entry of a plan for a slab of a crystal."""
+    return PlannedSurface(
+        identifier=slab.identifier,
+        name=slab.name,
+        formula=slab.formula,
+        crystal=crystal.key,
+        source=crystal.source,
+        miller_index=slab.miller_index,
+        termination=slab.polarity,
+        termination_label=slab.label,
+        n_atoms=slab.n_atoms,
+        area=slab.area,
+        slab_thickness=slab.slab_thickness,
+        broken_bonds_per_area=surface_coordination(slab).broken_bonds_per_area,
+    )
 
 
 def _same(crystal: PlannedCrystal, other: PlannedCrystal) -> bool:

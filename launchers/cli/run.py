@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from surfalign.errors import ConfigurationError
+from surfalign.launchers.cli.output_folders import make_folders
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -102,7 +103,7 @@ def run(
     from surfalign.workflows.engines.engine import get_engine
 
     console = Console(stderr=True)
-    _make_folders(json_file, figure)
+    _make_output_folders(json_file, figure)
     indices = [parse_miller_index(text) for text in hkl or ()]
     if cores is not None:
         os.environ["SURFALIGN_CORES"] = str(cores)
@@ -130,20 +131,12 @@ def run(
         raise typer.Exit(1)
 
 
-def _make_folders(json_file: Path | None, figure: Path | None) -> None:
+def _make_output_folders(json_file: Path | None, figure: Path | None) -> None:
     """Make the folders of the outputs before anything is computed for them."""
     folders = [figure] if figure else []
     if json_file is not None and str(json_file) != "-":
         folders.append(json_file.expanduser().parent)
-    for folder in folders:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigurationError(
-                f"the folder {folder} cannot be made: {error.strerror or error}",
-                "a folder that may be written to",
-                "name another one with --json or --figure",
-            ) from error
+    make_folders(folders)
 
 
 def parse_miller_index(text: str) -> tuple[int, int, int]:

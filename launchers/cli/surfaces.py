@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from surfalign.launchers.cli.output_folders import make_folders
+
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
@@ -65,7 +67,7 @@ def surfaces(
     from surfalign.launchers.cli.surface_records import left_record, rejected_records
     from surfalign.launchers.cli.surface_tables import show_surfaces
 
-    _make_folders(json_file, figure)
+    _make_output_folders(json_file, figure)
     crystal = load_crystal(target)
     indices = [_parse(text) for text in hkl or []]
     source = None if json_file is None else crystal.source
@@ -187,22 +189,12 @@ def _unfinished(left: list[MillerIndex], n_found: int, seconds: float) -> TimeLi
     )
 
 
-def _make_folders(json_file: str | None, figure: Path | None) -> None:
+def _make_output_folders(json_file: str | None, figure: Path | None) -> None:
     """Make the folders of the outputs before anything is computed for them."""
-    from surfalign.errors import ConfigurationError
-
     folders = [figure] if figure else []
     if json_file is not None and json_file != "-":
         folders.append(Path(json_file).parent)
-    for folder in folders:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigurationError(
-                f"the folder {folder} cannot be made: {error.strerror or error}",
-                "a folder that may be written to",
-                "name another one with --json or --figure",
-            ) from error
+    make_folders(folders)
 
 
 def _parse(text: str) -> tuple[int, int, int]:

@@ -13,9 +13,8 @@ from monty.json import MSONable
 
 from surfalign.errors import ConfigurationError
 from surfalign.stores.documents import Quality
+from surfalign.stores.levels import SPIN_ORBIT_ELEMENTS
 
-#: Cations whose spin-orbit splitting moves band edges by more than about 0.1 eV.
-SPIN_ORBIT_ELEMENTS = frozenset({"Pb", "Bi", "Tl", "Hg", "W"})
 #: Sets of POTCAR files that hold all of :mod:`.potentials`.
 POTCAR_FUNCTIONALS = ("PBE_54", "PBE_64")
 
