@@ -8,8 +8,27 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 from surfalign.errors import TimeLimitError
+
+# An exception can be swallowed where it is raised; the alarm is then given again, after this time.
+REPEAT_SECONDS = 1.0
+
+
+def _loses_exceptions(frame: FrameType | None) -> bool:
+    """Say whether an exception raised here would be printed and lost.
+
+    So it is wherever the interpreter itself calls: finalizers and callbacks of weak references.
+    """
+    while frame is not None:
+        if frame.f_code.co_name == "__del__" or frame.f_globals.get("__name__") in (
+            "weakref",
+            "_weakrefset",
+        ):
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextmanager
@@ -31,7 +50,10 @@ def time_limit(seconds: float, what: str) -> Iterator[None]:
         The time is up.
     """
 
-    def stop(*_: object) -> None:
+    def stop(_: int, frame: FrameType | None) -> None:
+        if _loses_exceptions(frame):
+            signal.setitimer(signal.ITIMER_REAL, 1e-3, REPEAT_SECONDS)
+            return
         raise TimeLimitError(
             f"{what} took longer than {seconds:g} s",
             "a crystal that is done within the time limit",
@@ -43,11 +65,13 @@ def time_limit(seconds: float, what: str) -> Iterator[None]:
         return
     previous = signal.signal(signal.SIGALRM, stop)
     start = time.monotonic()
-    outer, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
+    outer, repeat = signal.setitimer(signal.ITIMER_REAL, seconds, REPEAT_SECONDS)
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
-        # An alarm that was set before goes on; zero would switch it off.
-        rest = max(outer - (time.monotonic() - start), 1e-3) if outer else 0.0
-        signal.setitimer(signal.ITIMER_REAL, rest)
+        # An alarm that was set before goes on.
+        if outer:
+            rest = max(outer - (time.monotonic() - start), 1e-3)
+            signal.setitimer(signal.ITIMER_REAL, rest, repeat)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import time
@@ -160,3 +161,23 @@ def test_time_limit_names_what_took_long_and_leaves_other_alarms_alone() -> None
     after, _ = signal.getitimer(signal.ITIMER_REAL)
     assert after <= before
     assert (after > 0) == (before > 0)
+
+
+def test_time_limit_holds_where_an_exception_would_be_lost() -> None:
+    class Slow:
+        def __del__(self) -> None:
+            time.sleep(0.3)
+
+    def finalize() -> None:
+        slow = Slow()
+        del slow
+        time.sleep(60)
+
+    def swallow() -> None:
+        with contextlib.suppress(TimeLimitError):
+            time.sleep(60)
+        time.sleep(60)
+
+    for work in (finalize, swallow):
+        with pytest.raises(TimeLimitError), time_limit(0.1, "the crystal"):
+            work()
