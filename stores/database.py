@@ -38,8 +38,8 @@ DUPLICATE_KEY = 11000
 AUTHENTICATION_FAILED = 18
 INTERNAL_ERROR = 1
 OUT_OF_DISK_SPACE = 14031
-#: How long a client looks for a server (ms).
-SERVER_SELECTION_TIMEOUT = 4000
+#: How long a client looks for a server (ms): a busy disk can hold one up for seconds.
+SERVER_SELECTION_TIMEOUT = 10_000
 #: How long a server may be silent before its connections are given up (ms): a busy local server answers
 #: nobody while it sorts.
 CONNECT_TIMEOUT = 20_000
@@ -155,7 +155,7 @@ def connect(settings: Settings) -> Database:
     ConfigurationError
         When no database is configured, or its URI is malformed.
     DatabaseUnreachableError
-        When it does not answer within a few seconds, or refuses the credentials.
+        When it does not answer within ten seconds, or refuses the credentials.
     """
     if settings.database_uri is None:
         raise ConfigurationError(
