@@ -47,10 +47,12 @@ if TYPE_CHECKING:
 
 PROGRAM = "secantusd-py"
 USER = "surfalign"
-#: A crash with a long log is replayed before the server answers.
-READY_TIMEOUT = 60.0
-#: A starter waits this long for another one, which may itself wait for a replay.
-LOCK_TIMEOUT = 90.0
+#: A crash with a long log is replayed before the server answers (s).
+READY_TIMEOUT = 120.0
+#: A starter waits this long for another one, which may start two processes and wait for a replay (s).
+LOCK_TIMEOUT = 300.0
+#: A server that is silent for this long does not answer (s); a machine may be busy with other things.
+ANSWER_TIMEOUT = 10.0
 PORT_ATTEMPTS = 5
 
 
@@ -436,7 +438,7 @@ def database_uri(settings: Settings) -> str:
 # --- asking a server ---------------------------------------------------------------------------
 
 
-def answers(uri: str, timeout: float = 2.0) -> bool:
+def answers(uri: str) -> bool:
     """Ask whether a MongoDB-wire server answers, knows the user and can read its storage.
 
     A server whose storage engine gave up (full disk) still answers a ping.
@@ -447,15 +449,15 @@ def answers(uri: str, timeout: float = 2.0) -> bool:
     [address] = parse_uri(uri)["nodelist"]
     try:
         # The client would try again and again where nothing listens.
-        socket.create_connection(address, timeout=timeout).close()
-        with _client(uri, int(1000 * timeout)) as client:
+        socket.create_connection(address, timeout=ANSWER_TIMEOUT).close()
+        with _client(uri, int(1000 * ANSWER_TIMEOUT)) as client:
             client["admin"].list_collection_names()
     except (OSError, PyMongoError):
         return False
     return True
 
 
-def _client(uri: str, milliseconds: int = 10_000) -> MongoClient[dict[str, Any]]:
+def _client(uri: str, milliseconds: int = 60_000) -> MongoClient[dict[str, Any]]:
     from pymongo import MongoClient
 
     return MongoClient(

@@ -12,7 +12,9 @@ from pydantic import BaseModel
 from surfalign.errors import DatabaseUnreachableError
 
 HOST = "127.0.0.1"
+#: What a process gets to close its storage before it is ended by force, and what that may take (s).
 STOP_TIMEOUT = 20.0
+KILL_TIMEOUT = 60.0
 #: Two clocks make up a creation time; they can drift apart by this much (s).
 CLOCK_TOLERANCE = 5.0
 
@@ -62,9 +64,10 @@ def end(pid: int, by_force: bool = False) -> None:
     """
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
-        for signal in (process.kill,) if by_force else (process.terminate, process.kill):
+        polite, forced = (process.terminate, STOP_TIMEOUT), (process.kill, KILL_TIMEOUT)
+        for signal, timeout in (forced,) if by_force else (polite, forced):
             signal()
-            deadline = time.monotonic() + STOP_TIMEOUT
+            deadline = time.monotonic() + timeout
             while time.monotonic() < deadline:
                 # A zombie has ended, whenever init gets round to it.
                 if process.status() == psutil.STATUS_ZOMBIE:

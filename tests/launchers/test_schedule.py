@@ -170,6 +170,7 @@ def test_a_night_without_a_database_is_told_by_its_file(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SURFALIGN_DATABASE_URI", "mongodb://127.0.0.1:9/")
+    monkeypatch.setattr("surfalign.stores.database.SERVER_SELECTION_TIMEOUT", 200)
     night = run_night("build", [], load_settings())
     assert not night.ok
     assert "does not answer" in night.summary

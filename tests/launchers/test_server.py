@@ -25,7 +25,10 @@ from surfalign.launchers.server import HOST, LocalServer, ServerState
 from surfalign.settings import load_settings
 from surfalign.stores.database import errors_named
 
-pytestmark = pytest.mark.mongo
+pytestmark = [pytest.mark.mongo, pytest.mark.processes]
+
+#: What a process of a test may take on a machine that is busy with other things (s).
+PATIENCE = 300.0
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +58,8 @@ def kill(local: LocalServer) -> int | None:
     """End the server as a power cut would; return its pid."""
     pid = local.status().pid
     if pid is not None:
-        os.kill(pid, signal.SIGKILL)
-        while local.status().running:
-            time.sleep(0.01)
+        server_process.end(pid, by_force=True)
+        assert not local.status().running
     return pid
 
 
@@ -197,7 +199,7 @@ def test_acknowledged_documents_survive_a_kill_in_the_middle_of_writing(
 def test_two_processes_that_start_at_once_get_one_server(new_server: LocalServer) -> None:
     server = new_server
     starters = [run_python(STARTER, str(server.directory)) for _ in range(2)]
-    uris = [starter.communicate(timeout=60)[0] for starter in starters]
+    uris = [starter.communicate(timeout=PATIENCE)[0] for starter in starters]
 
     assert uris[0] == uris[1] != ""
     running = [
@@ -248,24 +250,26 @@ def test_a_stale_state_is_not_trusted_and_its_process_not_touched(
     server: LocalServer, age: float
 ) -> None:
     """After a reboot, the pid may be anybody's."""
-    bystander = run_python("import time; time.sleep(60)")
-    created = psutil.Process(bystander.pid).create_time() - age
-    state = ServerState(
-        pid=bystander.pid if age else 2**22 + 1,
-        created=created,
-        port=1,
-        hostname=socket.gethostname(),
-    )
-    (server.directory / "server.json").write_text(state.model_dump_json())
+    bystander = run_python(f"import time; time.sleep(2 * {PATIENCE})")
+    try:
+        created = psutil.Process(bystander.pid).create_time() - age
+        state = ServerState(
+            pid=bystander.pid if age else 2**22 + 1,
+            created=created,
+            port=1,
+            hostname=socket.gethostname(),
+        )
+        (server.directory / "server.json").write_text(state.model_dump_json())
 
-    assert not server.stop()
-    server.start()
+        assert not server.stop()
+        server.start()
 
-    assert server.status().answering
-    assert server.status().pid != bystander.pid
-    assert bystander.poll() is None
-    bystander.kill()
-    bystander.communicate()
+        assert server.status().answering
+        assert server.status().pid != bystander.pid
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.communicate()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"{", b'{"pid": "x"}'])
@@ -289,8 +293,12 @@ def test_a_hung_server_is_an_error_and_can_be_stopped(
 ) -> None:
     server.start()
     pid = server.status().pid or 0
-    monkeypatch.setattr(server_module, "READY_TIMEOUT", 0.5)
-    monkeypatch.setattr(server_process, "STOP_TIMEOUT", 0.5)
+    for module, name in (
+        (server_module, "ANSWER_TIMEOUT"),
+        (server_module, "READY_TIMEOUT"),
+        (server_process, "STOP_TIMEOUT"),
+    ):
+        monkeypatch.setattr(module, name, 0.5)
     os.kill(pid, signal.SIGSTOP)
 
     assert server.status().running
@@ -326,7 +334,7 @@ def test_documents_acknowledged_before_the_disk_was_full_are_kept(
     """A limit on the size of files stands for the full disk."""
     code = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({2**22}, {2**22}))\n"
     limited = run_python(code + STARTER, str(server.directory))
-    uri = limited.communicate(timeout=90)[0].strip()
+    uri = limited.communicate(timeout=PATIENCE)[0].strip()
     if not uri:
         pytest.skip("the server does not start under a limit on the size of files")
     acknowledged = set()
@@ -334,7 +342,7 @@ def test_documents_acknowledged_before_the_disk_was_full_are_kept(
     monkeypatch.setattr(server_process, "STOP_TIMEOUT", 0.5)
 
     def fill() -> None:
-        with pymongo.MongoClient[dict[str, str]](uri, socketTimeoutMS=10_000) as client:
+        with pymongo.MongoClient[dict[str, str]](uri, socketTimeoutMS=120_000) as client:
             for number in range(100_000):
                 client["test"]["names"].insert_one({"name": str(number), "padding": "x" * 10**5})
                 acknowledged.add(str(number))
@@ -375,7 +383,20 @@ def test_open_database_starts_the_server_once_and_says_so(
     assert str(tmp_path) in said[0]
 
 
-def test_the_first_start_is_quick(new_server: LocalServer) -> None:
-    began = time.monotonic()
+def test_the_first_start_wastes_no_time(
+    new_server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of its two processes the first is ended by force, as a polite end takes seconds."""
+    ended: list[bool] = []
+
+    def end(pid: int, by_force: bool = False) -> None:
+        ended.append(by_force)
+        server_process.end(pid, by_force)
+
+    monkeypatch.setattr(server_module, "end", end)
+    before = time.process_time()
     new_server.start()
-    assert time.monotonic() - began < 15
+    # Processor time: a machine that is busy with other things does not make the start slower.
+    times = psutil.Process(new_server.status().pid).cpu_times()
+    assert time.process_time() - before + times.user + times.system < 15
+    assert ended == [True]
