@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from surfalign.errors import MissingDependencyError
@@ -13,12 +15,41 @@ from surfalign.launchers.server import LocalServer
 from surfalign.settings import load_settings
 from surfalign.stores.database import Database, connect
 
+# The same examples everywhere, and all the time that a slow machine needs for them.
+hypothesis.settings.register_profile(
+    "surfalign",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("surfalign")
+
+#: Beginnings of variables by which a terminal, a CI service, a queue or the user's own settings would
+#: change what the commands print and find.
+_FOREIGN = (
+    "SURFALIGN_", "SLURM_", "ATOMATE2_", "PMG_", "MP_API_KEY", "COLUMNS", "LINES",
+    "FORCE_COLOR", "NO_COLOR", "CLICOLOR", "PY_COLORS", "TTY_", "GITHUB_ACTIONS",
+)  # fmt: skip
+
+
+def pytest_configure() -> None:
+    """Leave the surroundings out, before anything that looks at them is imported."""
+    for name in [name for name in os.environ if name.startswith(_FOREIGN)]:
+        del os.environ[name]
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever asks for the server needs a database."""
+    """Whoever asks for the server needs a database; processes get a second chance, and it is told.
+
+    How the machine divides its time among processes is not in the hands of a test.
+    """
     for item in items:
         if {"database", "server_uri"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("mongo")
+        if item.get_closest_marker("processes"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.fixture(scope="session")
@@ -33,8 +64,6 @@ def _own_settings(data_directory: Path) -> Iterator[None]:
     settings_file = data_directory / "settings.yaml"
     settings_file.write_text("{}\n")
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("DATABASE_URI", "DATABASE_NAME", "CORES", "MEMORY_LIMIT", "MPI_COMMAND"):
-            patch.delenv(f"SURFALIGN_{name}", raising=False)
         patch.setenv("SURFALIGN_DATA_DIRECTORY", str(data_directory))
         patch.setenv("SURFALIGN_CONFIG_FILE", str(settings_file))
         yield

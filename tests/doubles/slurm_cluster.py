@@ -15,7 +15,7 @@ import stat
 import subprocess
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -121,7 +121,7 @@ class SlurmCluster:
             self._end(name, signal.SIGTERM)
         self._end_strays()
 
-    def client(self, *command: str, check: bool = True, timeout: float = 60.0) -> str:
+    def client(self, *command: str, check: bool = True, timeout: float = 180.0) -> str:
         """Run a client of SLURM and return what it prints."""
         done = subprocess.run(
             command, env=os.environ | self.environment, capture_output=True, text=True,
@@ -149,7 +149,7 @@ class SlurmCluster:
                     os.mknod(device, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
                 except PermissionError:  # a container that may not make devices
                     device.symlink_to(f"/dev/{('null', 'zero')[devices.index(device)]}")
-        ports = [_free_port(), _free_port()]
+        ports = _free_ports(2)
         text = CONFIGURATION.format(
             host=socket.gethostname().split(".")[0], directory=self.directory, cores=self.cores,
             controller_port=ports[0], node_port=ports[1], min_job_age=self.min_job_age,
@@ -207,7 +207,15 @@ class SlurmCluster:
                     process.kill()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _free_ports(number: int) -> list[int]:
+    """Different free ports, below those that the system hands out to whoever asks for any."""
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports: list[int] = []
+    with ExitStack() as probes:
+        while len(ports) < number:
+            port = lowest - 1 - secrets.randbelow(lowest // 2)
+            probe = probes.enter_context(socket.socket())
+            with suppress(OSError):
+                probe.bind(("", port))
+                ports.append(port)
+    return ports

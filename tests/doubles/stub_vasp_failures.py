@@ -18,6 +18,7 @@ from pathlib import Path
 
 #: A hung process that nobody ends ends itself.
 LONGEST_HANG = 240.0
+DAY = 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,11 @@ def _signalled(number: int) -> Callable[[Path], None]:
 
 
 def _hang(directory: Path) -> None:
+    """Stand still as if for a day, so that nobody needs to wait until it has been long enough."""
     sys.stdout.flush()
+    now = time.time()
+    for path in directory.iterdir():
+        os.utime(path, (now - DAY, now - (2 * DAY if path.name == "INCAR" else DAY)))
     time.sleep(LONGEST_HANG)
     sys.exit(1)
 

@@ -2,7 +2,7 @@
 
 TOY_SECONDS makes each step last; TOY_FAILS_FOR names a formula whose relaxation fails. TOY_SCRATCH is
 the size (bytes) of a file that each step writes to its directory. TOY_HANGS names a file: who removes it
-hangs, so that exactly one step runs into its walltime.
+hangs, so that exactly one step runs into its walltime. TOY_GATE names a file that the band edges wait for.
 """
 
 from __future__ import annotations
@@ -38,6 +38,10 @@ EXECUTED: list[str] = []  # steps that really ran, for tests of resume
 def record(step: str) -> CalculationRecord:
     EXECUTED.append(step)
     time.sleep(float(os.environ.get("TOY_SECONDS", "0")))
+    while step == "band_edges" and "TOY_GATE" in os.environ:
+        if Path(os.environ["TOY_GATE"]).exists():
+            break
+        time.sleep(0.05)
     if "TOY_SCRATCH" in os.environ:
         scratch = Path("toy-scratch")
         scratch.write_bytes(b"x" * int(os.environ["TOY_SCRATCH"]))

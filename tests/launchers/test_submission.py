@@ -166,7 +166,7 @@ def test_many_submitters_at_once_submit_every_surface_once(plan: Path, database:
     def work(number: int) -> None:
         try:
             with connect(load_settings()) as own:
-                barrier.wait(timeout=60)
+                barrier.wait(timeout=300)
                 submit(plan, launcher, own, campaign=f"campaign {number}")
         except BaseException as error:  # noqa: BLE001 - told to the main thread
             errors.append(error)

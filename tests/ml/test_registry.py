@@ -148,6 +148,7 @@ def test_nothing_in_a_version_is_a_pickle(registry: Registry) -> None:
     assert np.isfinite(header)
 
 
+@pytest.mark.processes
 def test_a_retraining_killed_anywhere_leaves_a_sound_champion(tmp_path: Path) -> None:
     """The script kills a retraining at each of its file-system events, one after the other."""
     environment = os.environ | {

@@ -31,7 +31,7 @@ SHORT = (
 
 @pytest.mark.slurm
 @pytest.mark.mongo
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 def test_faults_lose_and_double_nothing() -> None:
     pytest.importorskip("fireworks")
     reason = slurm_cluster.missing()
@@ -46,7 +46,7 @@ def test_faults_lose_and_double_nothing() -> None:
             for name in SHORT:
                 FAULTS[name](campaign, chance)
             campaign.submit(3)
-            campaign.drain(420)
+            campaign.drain(900)
             verdict = campaign.verdict()
     except MissingDependencyError as error:
         pytest.skip(str(error))

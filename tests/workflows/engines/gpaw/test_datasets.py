@@ -29,6 +29,7 @@ def test_the_cations_of_textbook_oxides_are_supported() -> None:
 
 
 @pytest.mark.dft
+@pytest.mark.processes
 def test_two_processes_may_generate_the_same_datasets_at_once(tmp_path: Path) -> None:
     command = [sys.executable, "-c", GENERATE, str(tmp_path)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -36,7 +37,7 @@ def test_two_processes_may_generate_the_same_datasets_at_once(tmp_path: Path) ->
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         for _ in range(2)
     ]
-    answers = [process.communicate(timeout=120)[0].split() for process in pair]
+    answers = [process.communicate(timeout=600)[0].split() for process in pair]
     assert answers[0] == answers[1]
     assert float(answers[0][2]) == 6.0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["H.PBEsol", "O.PBEsol"]

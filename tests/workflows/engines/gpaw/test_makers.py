@@ -6,8 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -147,7 +147,7 @@ def test_mgo_bulk_gives_a_full_record(mgo: Structure, one_core: None) -> None:
     assert all("sha256:" in dataset for dataset in record.datasets.values())
     assert record.settings["cutoff"] == 400.0
     assert record.cores == 1
-    assert 0 < record.cpu_time < 60
+    assert 0 < record.cpu_time < 600
     assert record.peak_memory is not None
     assert 0.05 < record.peak_memory < 1.0
     assert all(check.passed for check in record.checks)
@@ -286,16 +286,27 @@ def test_a_cell_too_large_for_the_memory_is_refused_before_it_is_computed(
 
 
 @pytest.mark.dft
-def test_a_killed_engine_is_a_named_error(mgo: Structure, one_core: None) -> None:
-    mgo.make_supercell(2)
-    with ParallelGPAW(STANDARD, "bulk") as calculator:
+@pytest.mark.processes
+def test_a_killed_engine_is_a_named_error(
+    mgo: Structure, one_core: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports: list[str] = []
+
+    def kill(report: str) -> None:
+        reports.append(report)
+        with suppress(psutil.NoSuchProcess):
+            psutil.Process(engine.pid).kill()
+
+    with ParallelGPAW(COARSE, "bulk") as calculator:
         engine = calculator._running(plain_copy(mgo))
-        threading.Timer(3.0, psutil.Process(engine.pid).kill).start()
+        monkeypatch.setattr(engine, "say", kill)
         with pytest.raises(EngineKilledError, match="signal 9"):
             calculator.get_potential_energy(plain_copy(mgo))
+    assert reports[0] == "SCF iteration 1", "it was killed in the middle of its work"
 
 
 @pytest.mark.dft
+@pytest.mark.processes
 @pytest.mark.parametrize("processes", [1, 2])
 def test_the_engine_dies_with_a_killed_parent(processes: int) -> None:
     code = (
@@ -314,7 +325,7 @@ def test_the_engine_dies_with_a_killed_parent(processes: int) -> None:
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
     parent.stdout.close()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and any(_alive(member) for member in family):
         time.sleep(0.1)
     assert not [member for member in family if _alive(member)]

@@ -71,8 +71,9 @@ def test_a_killed_engine_tells_the_signal() -> None:
 
 def test_an_engine_that_ended_before_the_task_is_an_error_too() -> None:
     with stub_process() as engine:
-        psutil.Process(engine.pid).kill()
-        psutil.Process(engine.pid).wait(timeout=10)
+        process = psutil.Process(engine.pid)
+        process.kill()
+        process.wait(timeout=300)
         with pytest.raises(EngineKilledError, match="without a result"):
             engine.call("echo")
 

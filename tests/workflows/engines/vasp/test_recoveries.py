@@ -52,9 +52,9 @@ def incar(folder: Path) -> Incar:
 
 
 def older(folder: Path, *names: str) -> None:
-    """Make files older than all others."""
-    for name in names:
-        os.utime(folder / name, (time.time() - 60, time.time() - 60))
+    """Make files older than all others, each one older than those that follow."""
+    for age, name in enumerate(reversed(names), 1):
+        os.utime(folder / name, (time.time() - 60 * age, time.time() - 60 * age))
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -116,7 +116,7 @@ def test_lacking_memory_lowers_kpar_then_raises_ncore_then_gives_up(
 
 
 def test_a_run_that_was_killed_goes_on_from_its_last_geometry(folder: Path, mgo: Structure) -> None:
-    older(folder, "INCAR")
+    older(folder, "INCAR", "vasp.out", "OUTCAR")
     handler = InterruptedHandler()
     assert handler.check(str(folder))
     moved = mgo.copy()
@@ -154,7 +154,6 @@ def test_a_run_that_was_asked_to_stop_is_no_failure(folder: Path) -> None:
 
 def test_a_run_that_hangs_is_started_twice_more(folder: Path) -> None:
     older(folder, "INCAR", "vasp.out", "OUTCAR")
-    os.utime(folder / "INCAR", (0, 0))
     handler = HungHandler(timeout=10)
     assert handler.check(str(folder))
     assert handler.correct(str(folder))["actions"]

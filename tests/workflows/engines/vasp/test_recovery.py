@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,11 @@ from surfalign.errors import (
 )
 from surfalign.launchers.local import run_flow
 from surfalign.stores.documents import Correction, SurfaceDescription
+from surfalign.workflows.engines.vasp import maker, recoveries, runner
 from surfalign.workflows.engines.vasp.makers import vasp_engine
 
 # Custodian and pymatgen warn of the very faults that are made here.
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.processes]
 
 
 @dataclass(frozen=True)
@@ -147,12 +149,10 @@ def test_one_failure_is_recovered_with_the_right_number_and_recorded(
     if kind not in references:
         references[kind] = steps.run(kind)
         assert corrections(references[kind]) == []
+    failure = stub_engine / f"{case.kind}.{case.mode}"
+    failure.touch()
     if case.mode == "walltime":
-        nearly_over(monkeypatch)
-    if case.mode == "hung":
-        # Longer than a slow machine takes to start a process that is not hung.
-        monkeypatch.setenv("SURFALIGN_VASP_FROZEN_AFTER", "6")
-    (stub_engine / f"{case.kind}.{case.mode}").touch()
+        nearly_over_without(failure, monkeypatch)
     output = steps.run(kind)
     assert list(stub_engine.iterdir()) == []  # it did fail
     relaxing = case.kind == "slab_relaxation"
@@ -163,14 +163,14 @@ def test_one_failure_is_recovered_with_the_right_number_and_recorded(
     assert all(c.stage and c.handler for c in found)
 
 
-def nearly_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the queue end this process in a while, and VASP be asked to stop in some seconds.
-
-    A job must have started by then, also on a slow machine: with less time left it would not stop.
-    """
+def nearly_over_without(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a day pass for the engine when a run has removed the file, and the queue end its job then."""
+    day = 24 * 3600.0
+    clock = SimpleNamespace(time=lambda: time.time() + (0.0 if file.exists() else day))
+    for module in (maker, recoveries, runner):
+        monkeypatch.setattr(module, "time", clock)
     age = time.time() - psutil.Process().create_time()
-    monkeypatch.setenv("SURFALIGN_WALL_TIME", str(age + 1000))
-    monkeypatch.setenv("SURFALIGN_VASP_CHECKPOINT_BEFORE", "988")
+    monkeypatch.setenv("SURFALIGN_WALL_TIME", str(age + day))
 
 
 @pytest.mark.parametrize(
@@ -191,10 +191,7 @@ def test_what_fails_always_ends_with_its_cause(
     words: str,
     steps: Steps,
     stub_engine: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (stub_engine / f"{kind}.{mode}").write_text("always")
-    if mode == "hung":
-        monkeypatch.setenv("SURFALIGN_VASP_FROZEN_AFTER", "2")
     with pytest.raises(error, match=words):
         steps.run(kind)
