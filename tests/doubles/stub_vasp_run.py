@@ -252,6 +252,7 @@ class Run:
             "LVHAR": inputs.flag("LVHAR"),
             "LVTOT": inputs.flag("LVTOT"),
             "LDIPOL": inputs.flag("LDIPOL"),
+            "LORBIT": inputs.integer("LORBIT", 0),
             "IDIPOL": inputs.integer("IDIPOL", 0),
             "NGXF": self.grid.shape[0],
             "NGYF": self.grid.shape[1],

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import stub_vasp_model as model
+from emmet.core.tasks import TaskDoc
 from pymatgen.core import Structure
 
 from surfalign.errors import ConvergenceError, EngineError, EngineKilledError
@@ -91,6 +92,29 @@ def test_the_levels_of_the_model_come_back_through_all_five_documents(
     assert [s.specie for s in potential.structure] == [s.specie for s in slab]
     assert edges.semilocal_valence_band_maximum == pytest.approx(model.SEMILOCAL_EDGES[0])
     assert edges.is_direct
+
+
+@pytest.mark.filterwarnings("ignore:No POTCAR file with matching TITEL:UserWarning")
+def test_emmet_reads_the_same_from_the_same_files(stub: Stub, mgo: Structure) -> None:
+    folder = stub("static", "static", mgo, MESH)
+    bulk = read_bulk(folder, mgo, context("bulk", static=folder))
+    task = TaskDoc.from_directory(folder)
+    assert task.state == "successful"
+    assert task.output.energy == pytest.approx(bulk.energy, abs=1e-8)
+    assert task.output.bandgap == pytest.approx(bulk.band_gap, abs=1e-6)
+    assert np.allclose(task.output.structure.lattice.matrix, bulk.structure.lattice.matrix)
+    folder = stub("dfpt", "dielectric", mgo, MESH)
+    dielectric = read_dielectric(folder, mgo, context("dielectric", dfpt=folder))
+    task = TaskDoc.from_directory(folder)
+    assert task.calc_type.name == "PBEsol_Dielectric"
+    assert np.allclose(task.calcs_reversed[0].output.epsilon_static, dielectric.dielectric_tensor)
+    folder = stub("potential", "slab_potential", mgo, MESH)
+    potential = read_slab_potential(
+        folder, mgo, context("slab_potential", static=folder), dipole_corrected=False
+    )
+    task = TaskDoc.from_directory(folder, volumetric_files=["LOCPOT"])
+    averages = task.calcs_reversed[0].output.locpot
+    assert np.allclose(averages["2"], potential.planar_average, atol=1e-6)
 
 
 def test_records_say_how_it_was_computed(stub: Stub, mgo: Structure) -> None:
