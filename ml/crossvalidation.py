@@ -12,14 +12,13 @@ import numpy as np
 
 from surfalign.errors import ConfigurationError
 from surfalign.ml.evaluation import blind_errors
-from surfalign.ml.fitting import blind_scores, fit_ensemble, target_labels
-from surfalign.ml.learners import configuration_of
+from surfalign.ml.fitting import blind_scores, target_labels
 from surfalign.ml.splits import SPLITS
 from surfalign.stores.datasets import FrozenDataset, freeze
 
 if TYPE_CHECKING:
     from surfalign.ml.ensemble import Ensemble
-    from surfalign.ml.retraining import Recipe
+    from surfalign.ml.recipe import Recipe
     from surfalign.stores.learning_records import SurfaceRecord
 
 
@@ -86,26 +85,18 @@ def hold_out_folds(
     Raises
     ------
     ConfigurationError
-        When there is no such split.
+        When there is no such split, or the configuration has a mistake.
     LearnerError
         When the data cannot be split so.
     """
     if split not in SPLITS:
         raise ConfigurationError(f"there is no split {split!r}", ", ".join(SPLITS), "correct it")
-    configuration = configuration_of(recipe.kind, recipe.configuration)
     found: list[HeldOut] = []
     for part in SPLITS[split](dataset.records):
         if on_progress is not None:
             on_progress(part.name)
-        ensemble = fit_ensemble(
-            subset(dataset, part.train),
-            recipe.kind,
-            configuration,
-            directory=scratch,
-            seed=recipe.seed,
-            workers=recipe.workers,
-            on_progress=on_progress,
-        )
+        train = subset(dataset, part.train)
+        ensemble = recipe.fit(train, scratch=scratch, on_progress=on_progress)
         found += predict_held_out(ensemble, [dataset.records[i] for i in part.test], part.name)
     return found
 

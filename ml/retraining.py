@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surfalign.ml.evaluation import PairedComparison, blind_errors, compare, out_of_fold_metrics
-from surfalign.ml.fitting import fit_ensemble
-from surfalign.ml.learners import LearnerKind, configuration_of
+from surfalign.ml.recipe import Recipe
 from surfalign.ml.registry import ModelCard, Registry, code_versions
 from surfalign.ml.weights import write_whole
 
@@ -48,28 +47,6 @@ class Verdict(StrEnum):
     def promoted(self) -> bool:
         """Whether the challenger became champion."""
         return self.value.startswith("promoted")
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a version is trained.
-
-    Attributes
-    ----------
-    kind
-        Kind of model.
-    configuration
-        What differs from the defaults of that kind.
-    seed
-        Of everything random.
-    workers
-        Members of a network that are fitted at a time.
-    """
-
-    kind: LearnerKind
-    configuration: Mapping[str, Any]
-    seed: int = 0
-    workers: int = 1
 
 
 @dataclass(frozen=True)
@@ -130,16 +107,7 @@ def train_version(
     EmptyDatasetError
         When a property has no label.
     """
-    configuration = configuration_of(recipe.kind, recipe.configuration)
-    ensemble = fit_ensemble(
-        dataset,
-        recipe.kind,
-        configuration,
-        directory=scratch,
-        seed=recipe.seed,
-        workers=recipe.workers,
-        on_progress=on_progress,
-    )
+    ensemble = recipe.fit(dataset, scratch=scratch, on_progress=on_progress)
     elements = Counter(
         element for record in dataset.records for element in record.chemical_system.split("-")
     )
@@ -149,7 +117,7 @@ def train_version(
         kind=recipe.kind.value,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         code_versions=code_versions(),
-        configuration=configuration.model_dump(mode="json"),
+        configuration=recipe.complete().model_dump(mode="json"),
         seed=recipe.seed,
         dataset=dataset.summary(),
         fidelity=ensemble.fidelity,
@@ -227,7 +195,7 @@ def _levels(errors: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.floa
 
 
 def _same(card: ModelCard, dataset: FrozenDataset, recipe: Recipe) -> bool:
-    configuration = configuration_of(recipe.kind, recipe.configuration).model_dump(mode="json")
+    configuration = recipe.complete().model_dump(mode="json")
     return (card.dataset["digest"], card.kind, card.configuration, card.seed) == (
         dataset.digest,
         recipe.kind.value,

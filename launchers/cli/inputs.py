@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from surfalign.launchers.cli.options import EngineName, MaxIndex, Orientations, QualityName, Relax
+
 if TYPE_CHECKING:
     from surfalign.workflows.inputs import StepInputs
 
@@ -37,21 +39,12 @@ def inputs(
     dry_run: Annotated[
         Path, typer.Option("--dry-run", metavar="DIR", help="New folder for the input files.")
     ],
-    hkl: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Orientation h,k,l in the conventional cell; repeatable.", metavar="H,K,L"
-        ),
-    ] = None,
-    max_index: Annotated[
-        int | None, typer.Option(min=1, max=3, help="All nonpolar orientations up to this index.")
-    ] = None,
+    hkl: Orientations = None,
+    max_index: MaxIndex = None,
     protocol: Annotated[
         str, typer.Option(help="jacs2024 (dielectric-dependent hybrid) or hse06.")
     ] = "jacs2024",
-    quality: Annotated[
-        str, typer.Option(help="Preset: quick, standard or converged.")
-    ] = "standard",
+    quality: QualityName = "standard",
     self_consistent: Annotated[
         bool, typer.Option("--self-consistent", help="Gap of the self-consistent hybrid.")
     ] = False,
@@ -65,11 +58,9 @@ def inputs(
     potcar_functional: Annotated[
         str | None, typer.Option(help="Set of POTCAR files: PBE_54 or PBE_64.")
     ] = None,
-    relax: Annotated[
-        bool, typer.Option("--relax/--no-relax", help="Relax the ions of the slabs.")
-    ] = True,
+    relax: Relax = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the steps as JSON.")] = False,
-    engine: Annotated[str, typer.Option(help="DFT engine.")] = "vasp",
+    engine: EngineName = "vasp",
 ) -> None:
     """Write the input files of all steps (potentials by name) and estimate what they cost."""
     from surfalign.crystals.sources import load_crystal

@@ -10,6 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from surfalign.errors import ConfigurationError
+from surfalign.launchers.cli.options import (
+    Cores,
+    EngineName,
+    Functional,
+    MaxIndex,
+    Orientations,
+    QualityName,
+    Relax,
+)
 from surfalign.launchers.cli.output_folders import make_folders
 
 if TYPE_CHECKING:
@@ -48,37 +57,22 @@ def run(
             help="Library names (surfalign oxides), structure files, mp-IDs, optimade:PROVIDER/ID.",
         ),
     ],
-    hkl: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Orientation h,k,l in the conventional cell; repeatable.", metavar="H,K,L"
-        ),
-    ] = None,
-    max_index: Annotated[
-        int | None, typer.Option(min=1, max=3, help="All nonpolar orientations up to this index.")
-    ] = None,
+    hkl: Orientations = None,
+    max_index: MaxIndex = None,
     surface: Annotated[
         list[str] | None,
         typer.Option(help="Only the surface of this name; repeatable.", metavar="NAME"),
     ] = None,
-    functional: Annotated[
-        str, typer.Option(help="Band edges by ddh, hse06, pbe0 or pbesol.")
-    ] = "ddh",
-    quality: Annotated[
-        str, typer.Option(help="Preset: quick, standard or converged.")
-    ] = "standard",
+    functional: Functional = "ddh",
+    quality: QualityName = "standard",
     fit_volume: Annotated[
         bool,
         typer.Option(
             "--fit-volume", help="Fit the bulk's volume by E(V); else the given cell is kept."
         ),
     ] = False,
-    relax: Annotated[
-        bool, typer.Option("--relax/--no-relax", help="Relax the ions of the slabs.")
-    ] = True,
-    cores: Annotated[
-        int | None, typer.Option(min=1, help="Cores of one calculation; all by default.")
-    ] = None,
+    relax: Relax = True,
+    cores: Cores = None,
     force: Annotated[bool, typer.Option("--force", help="Recompute what is stored.")] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the results to FILE; - is the output.")
@@ -86,7 +80,7 @@ def run(
     figure: Annotated[
         Path | None, typer.Option(help="Write figures (PNG) to this directory.", metavar="DIR")
     ] = None,
-    engine: Annotated[str, typer.Option(help="DFT engine.")] = "gpaw",
+    engine: EngineName = "gpaw",
     option: Annotated[
         list[str] | None,
         typer.Option(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from surfalign.launchers.cli.options import LargestIndex, OnlyOrientations
 from surfalign.launchers.cli.output_folders import make_folders
 
 if TYPE_CHECKING:
@@ -28,11 +29,8 @@ def surfaces(
     target: Annotated[
         str, typer.Argument(help="Library name (MgO), structure file, or database id.")
     ],
-    max_index: Annotated[int, typer.Option("--max-index", min=1, help="Largest Miller index.")] = 1,
-    hkl: Annotated[
-        list[str] | None,
-        typer.Option("--hkl", help="Only this orientation, e.g. 1,1,0; repeatable."),
-    ] = None,
+    max_index: LargestIndex = 1,
+    hkl: OnlyOrientations = None,
     thickness: Annotated[
         float, typer.Option("--slab-thickness", help="Least thickness of the slabs, angstrom.")
     ] = 20.0,

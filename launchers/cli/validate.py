@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from surfalign.launchers.cli.options import Cores, EngineName, Functional, QualityName
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -41,12 +43,8 @@ def gaps(
     only: Annotated[
         str | None, typer.Option(help="Entries to compute, comma-separated.", metavar="ID,...")
     ] = None,
-    quality: Annotated[
-        str, typer.Option(help="Preset: quick, standard or converged.")
-    ] = "standard",
-    functional: Annotated[
-        str, typer.Option(help="Band edges by ddh, hse06, pbe0 or pbesol.")
-    ] = "ddh",
+    quality: QualityName = "standard",
+    functional: Functional = "ddh",
     json_file: Annotated[
         Path | None,
         typer.Option("--json", help="Write results here after each entry, and resume from it."),
@@ -54,10 +52,8 @@ def gaps(
     markdown: Annotated[
         Path | None, typer.Option(help="Write the table as Markdown to this file.")
     ] = None,
-    cores: Annotated[
-        int | None, typer.Option(min=1, help="Cores of one calculation; all by default.")
-    ] = None,
-    engine: Annotated[str, typer.Option(help="DFT engine.")] = "gpaw",
+    cores: Cores = None,
+    engine: EngineName = "gpaw",
 ) -> None:
     """Compute dielectric constants and band gaps of bulk crystals, beside references where known.
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from learning_data import toy_dataset
 
 from surfalign.ml.learners import LearnerKind
+from surfalign.ml.recipe import Recipe
 from surfalign.ml.registry import Registry
-from surfalign.ml.retraining import Recipe, retrain
+from surfalign.ml.retraining import retrain
 
 EVENTS = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.listdir", "os.scandir"}
 RECIPE = Recipe(LearnerKind.MEAN, {})

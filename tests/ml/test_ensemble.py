@@ -18,7 +18,7 @@ from surfalign.ml.ensemble import Ensemble
 from surfalign.ml.fitting import fit_ensemble, main_fidelity
 from surfalign.ml.learners import LearnerKind, configuration_of
 from surfalign.ml.members import Task, member_data
-from surfalign.ml.retraining import Recipe
+from surfalign.ml.recipe import Recipe
 from surfalign.ml.splits import formula_fold
 from surfalign.stores.datasets import FrozenDataset, freeze
 

@@ -19,8 +19,9 @@ from surfalign.errors import (
     ModelVersionError,
 )
 from surfalign.ml.learners import LearnerKind
+from surfalign.ml.recipe import Recipe
 from surfalign.ml.registry import CARD, CHAMPION, WEIGHTS, ModelCard, Registry
-from surfalign.ml.retraining import Recipe, train_version
+from surfalign.ml.retraining import train_version
 
 DOUBLES = Path(__file__).parents[1] / "doubles"
 SMALL = {"n_estimators": 5}

@@ -12,8 +12,9 @@ from learning_data import toy_dataset
 from surfalign.errors import ConfigurationError
 from surfalign.ml.evaluation import PairedComparison, compare
 from surfalign.ml.learners import LearnerKind
+from surfalign.ml.recipe import Recipe
 from surfalign.ml.registry import Registry
-from surfalign.ml.retraining import Outcome, Recipe, Verdict, decide, retrain
+from surfalign.ml.retraining import Outcome, Verdict, decide, retrain
 
 MEAN = Recipe(LearnerKind.MEAN, {})
 TREES = Recipe(LearnerKind.COMPOSITION, {"n_estimators": 60})

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from surfalign.launchers.cli.learn.options import Directory, Model
+from surfalign.launchers.cli.options import OnlyOrientations
 
 
 def register(commands: typer.Typer) -> None:
@@ -25,10 +26,7 @@ def explain(
     names: Annotated[
         list[str] | None, typer.Option("--name", help="Only this slab of --slabs; repeatable.")
     ] = None,
-    hkl: Annotated[
-        list[str] | None,
-        typer.Option("--hkl", help="Only this orientation, e.g. 1,1,0; repeatable."),
-    ] = None,
+    hkl: OnlyOrientations = None,
     figure: Annotated[Path, typer.Option("--figure", help="Folder for the pictures.")] = Path(
         "attention"
     ),

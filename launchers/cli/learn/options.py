@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from surfalign.ml.recipe import Recipe
     from surfalign.ml.registry import Registry
-    from surfalign.ml.retraining import Recipe
     from surfalign.stores.datasets import FrozenDataset
 
 Slabs = Annotated[
@@ -128,7 +128,7 @@ def recipe(
 
     from surfalign.errors import ConfigurationError
     from surfalign.ml.learners import LearnerKind, configuration_of
-    from surfalign.ml.retraining import Recipe
+    from surfalign.ml.recipe import Recipe
     from surfalign.settings import load_settings
 
     try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from surfalign.launchers.cli.learn.options import Directory, Model
+from surfalign.launchers.cli.options import LargestIndex, OnlyOrientations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,11 +34,8 @@ def predict(
     slabs: Annotated[
         Path | None, typer.Option("--slabs", help="Or a JSON list of slabs (key initial), .gz.")
     ] = None,
-    hkl: Annotated[
-        list[str] | None,
-        typer.Option("--hkl", help="Only this orientation, e.g. 1,1,0; repeatable."),
-    ] = None,
-    max_index: Annotated[int, typer.Option("--max-index", min=1, help="Largest Miller index.")] = 1,
+    hkl: OnlyOrientations = None,
+    max_index: LargestIndex = 1,
     model: Model = None,
     version: Annotated[
         str | None, typer.Option("--version", help="Version; by default the champion.")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import socket
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +11,7 @@ from ase import Atoms
 from surfalign.physics.checks import Check
 from surfalign.stores.documents import CalculationRecord
 from surfalign.workflows.engines.gpaw.calculator import ParallelGPAW
+from surfalign.workflows.engines.settings_hash import hash_of
 
 
 def calculation_record(
@@ -72,9 +71,3 @@ def calculation_record(
         warnings=list(answer.get("warnings", [])),
         checks=[*(Check(**check) for check in answer.get("checks", [])), *checks],
     )
-
-
-def hash_of(settings: dict[str, Any]) -> str:
-    """Return the SHA-256 of the canonical JSON of some settings."""
-    text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,6 +17,7 @@ from monty.io import zopen
 
 from surfalign.physics.checks import Check
 from surfalign.stores.documents import CalculationRecord
+from surfalign.workflows.engines.settings_hash import hash_of
 from surfalign.workflows.engines.vasp.calculation import Calculation, find_file
 from surfalign.workflows.engines.vasp.context import StepContext
 
@@ -211,12 +211,6 @@ def cost(directory: Path) -> Cost:
     cpu = last("Total CPU time used (sec)") or wall  # of one process
     memory = last("Maximum memory used (kb)")  # likewise
     return Cost(wall, cpu * cores, cores, None if memory is None else memory * cores / 1e6)
-
-
-def hash_of(settings: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of the canonical JSON of some settings."""
-    text = json.dumps(settings, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _plain(value: Any) -> Any:
