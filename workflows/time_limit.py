@@ -44,8 +44,16 @@ def time_limit(seconds: float, what: str) -> Iterator[None]:
     alarm.set(seconds)
     try:
         yield
+    except Exception as error:
+        if alarm.raised is None or isinstance(error, TimeLimitError):
+            raise
+        # Libraries put errors of their own in the place of any exception; spglib does.
+        raise alarm.raised from None
     finally:
         alarm.unset()
+    if alarm.raised is not None:
+        # Swallowed on the way: what the block made may lack something.
+        raise alarm.raised
 
 
 class _Alarm:
@@ -55,9 +63,15 @@ class _Alarm:
     ----------
     found
         What the error says.
+
+    Attributes
+    ----------
+    raised
+        The last exception that it raised.
     """
 
     def __init__(self, found: str) -> None:
+        self.raised: TimeLimitError | None = None
         self._found = found
         self._is_set = False
 
@@ -85,11 +99,12 @@ class _Alarm:
         if _must_wait(frame):
             self._ring_soon()
             return
-        raise TimeLimitError(
+        self.raised = TimeLimitError(
             self._found,
             "a crystal that is done within the time limit",
             "give a longer --time-limit, a smaller --max-index, or a smaller cell",
         )
+        raise self.raised
 
     def _ring_soon(self) -> None:
         signal.setitimer(signal.ITIMER_REAL, SOON_SECONDS, REPEAT_SECONDS)

@@ -194,3 +194,22 @@ def test_time_limit_that_ends_with_its_block_leaves_nothing_behind() -> None:
             time.sleep(1e-4)
         assert signal.getsignal(signal.SIGALRM) is handler
         assert sys.unraisablehook is hook
+
+
+def test_time_limit_shows_through_the_errors_of_libraries() -> None:
+    def replace() -> None:
+        try:
+            signal.raise_signal(signal.SIGALRM)
+        except Exception as error:
+            raise RuntimeError("something failed") from error
+
+    def swallow() -> None:
+        with contextlib.suppress(Exception):
+            signal.raise_signal(signal.SIGALRM)
+
+    for work in (replace, swallow):
+        with (
+            pytest.raises(TimeLimitError, match="the crystal took"),
+            time_limit(600, "the crystal"),
+        ):
+            work()
