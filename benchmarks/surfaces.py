@@ -63,7 +63,19 @@ def own_slabs(
     indices: list[Index] | None = None,
 ) -> list[SurfaceSlab]:
     """Return surfalign's surfaces, their pymatgen structures made: as much as SlabGenerator does."""
-    crystal = symmetrize(structure)
+    slabs = found_slabs(symmetrize(structure), max_index, corrugated, indices)
+    for slab in slabs:
+        _ = slab.slab
+    return slabs
+
+
+def found_slabs(
+    crystal: SymmetricCrystal,
+    max_index: int = 1,
+    corrugated: bool = True,
+    indices: list[Index] | None = None,
+) -> list[SurfaceSlab]:
+    """Return surfalign's surfaces, with their atoms and names, but no pymatgen structures."""
     if indices is None:
         indices = [o.miller_index for o in nonpolar_orientations(crystal, max_index)]
     slabs = []
@@ -76,8 +88,6 @@ def own_slabs(
             corrugated=corrugated,
         )
         slabs += survey.slabs
-    for slab in slabs:
-        _ = slab.slab
     return slabs
 
 

@@ -13,8 +13,9 @@ which every pattern fits, under the permutations that the isometries of the half
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +23,12 @@ from numpy.typing import NDArray
 from surfalign.physics.disturbance import FAR, SAME_SUM, removal_sums
 from surfalign.physics.neighbours import CUTOFF
 from surfalign.physics.ordering import Criterion, settled_order
-from surfalign.physics.oriented import OrientedCrystal
+from surfalign.physics.oriented import Operation, OrientedCrystal
 from surfalign.physics.stripes import (
     CELLS,
     SAME_WIDTH,
     BoundaryLayer,
+    Wavevector,
     boundary_layer,
     doubling_wavevectors,
     stripes,
@@ -36,9 +38,8 @@ from surfalign.physics.terminations import Termination
 
 #: Patterns kept for each wavevector, before those of equal width.
 PATTERNS_PER_WAVEVECTOR = 8
-
-
-Operation = tuple[NDArray[np.int64], NDArray[np.float64]]
+#: Patterns made at a time; more are rarely looked at.
+_BLOCK = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +81,7 @@ def stripe_patterns(termination: Termination) -> list[StripePattern]:
     """
     layer = boundary_layer(termination)
     oriented = termination.oriented
-    symmetries = np.array(_half_crystal_permutations(oriented, layer))
+    symmetries = _half_crystal_permutations(oriented, layer)
     turning = _Reversal(oriented, layer)
     doubling = doubling_wavevectors(oriented)
     primitive = [(2 * q[0], 2 * q[1]) for q in doubling]
@@ -88,16 +89,11 @@ def stripe_patterns(termination: Termination) -> list[StripePattern]:
         found: dict[bytes, StripePattern] = {}
         for wavevector in wavevectors:
             accepted, last = 0, np.inf
-            for width, removed in stripes(oriented, layer, wavevector):
+            supercell = supercell_of(wavevector)
+            for width, removed, key in _candidates(termination, layer, wavevector, symmetries):
                 if accepted >= PATTERNS_PER_WAVEVECTOR and width < last - SAME_WIDTH:
                     break
-                # A whole plane removed would be another planar cut: halve every plane of the layer.
-                if termination.n_boundary > 1 and not _halves_each(removed, layer.planes):
-                    continue
-                images = np.packbits(removed.ravel()[symmetries], axis=1)
-                key = min(image.tobytes() for image in images)
                 if key not in found:
-                    supercell = supercell_of(wavevector)
                     operations = turning.operations(supercell, removed)
                     if not operations:
                         continue
@@ -106,6 +102,31 @@ def stripe_patterns(termination: Termination) -> list[StripePattern]:
         if found:
             return _ordered(termination, layer, list(found.values()))
     return []
+
+
+def _candidates(
+    termination: Termination,
+    layer: BoundaryLayer,
+    wavevector: Wavevector,
+    symmetries: NDArray[np.int64],
+) -> Iterator[tuple[float, NDArray[np.bool_], bytes]]:
+    """Yield the removals of a wavevector: width, atoms that go, and a key that equal ones share."""
+    found = stripes(termination.oriented, layer, wavevector)
+    planes = np.equal.outer(layer.planes, np.arange(termination.n_boundary)).astype(np.int64)
+    for start in range(0, len(found.widths), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        removed = found.removed(block)
+        kept = np.arange(len(removed))
+        # A whole plane removed would be another planar cut: halve every plane of the layer.
+        if termination.n_boundary > 1:
+            gone = removed.sum(axis=(2, 3)) @ planes
+            kept = np.flatnonzero((gone == 2 * planes.sum(axis=0)).all(axis=1))
+        images = np.packbits(
+            removed[kept].reshape(len(kept), symmetries.shape[1])[:, symmetries], axis=2
+        )
+        texts = images.view(f"V{images.shape[2]}")[..., 0].tolist()
+        for number, equal in zip(kept, texts, strict=True):
+            yield float(found.widths[block][number]), removed[number], min(equal)
 
 
 def _ordered(
@@ -131,83 +152,119 @@ class _Reversal:
     def __init__(self, oriented: OrientedCrystal, layer: BoundaryLayer) -> None:
         self._oriented = oriented
         self._layer = layer
-        self._permutations: dict[tuple[object, ...], NDArray[np.int64] | None] = {}
-        # Inversion is preferred, then a mirror, then rotations.
-        self._candidates = sorted(
-            oriented.reversing_operations(), key=lambda operation: _complexity(operation[0])
-        )
+        self._squares: dict[tuple[object, ...], NDArray[np.int64] | None] = {}
+        self._kept: dict[bytes, list[tuple[int, list[Operation], NDArray[np.int64]]]] = {}
 
     def operations(
         self, supercell: NDArray[np.int64], removed: NDArray[np.bool_]
     ) -> dict[int, Operation]:
-        """Return one operation for each added number of periods that respects the pattern."""
-        fitting = [o for o in self._candidates if _keeps_lattice(o[0][:2, :2], supercell)]
+        """Return one operation for each added number of periods that respects the pattern.
+
+        That is, an operation z -> height - z that keeps the pattern when applied twice.
+        """
+        key = supercell.tobytes()
+        if key not in self._kept:
+            self._kept[key] = list(self._keeping(supercell))
+        flat = removed.ravel()
         found: dict[int, Operation] = {}
-        n_periods = self._oriented.n_periods
-        for added in range(2 * n_periods):
-            height = 2 * (self._oriented.center or 0.0) - added / n_periods
-            operation = self._respecting(fitting, removed.ravel(), height)
-            if operation is not None:
-                found[added] = operation
+        for added, operations, permutations in self._kept[key]:
+            respecting = (flat[permutations] == flat).all(axis=1)
+            first = int(respecting.argmax())
+            if respecting[first]:
+                rotation, shift = operations[first // len(CELLS)]
+                cell = CELLS[first % len(CELLS)]
+                found[added] = rotation, np.array([*(shift[:2] + cell), shift[2]])
         return found
 
-    def _respecting(
-        self, candidates: list[Operation], removed: NDArray[np.bool_], height: float
-    ) -> Operation | None:
-        """Return an operation z -> height - z that keeps the pattern when applied twice."""
-        for rotation, translation in candidates:
-            if abs((translation[2] - height + 0.5) % 1.0 - 0.5) > 1e-6:
-                continue
-            for cell in CELLS:
-                shift = np.array([*(translation[:2] + cell), height])
-                permutation = self._twice(rotation, shift)
-                if permutation is not None and (removed[permutation] == removed).all():
-                    return rotation, shift
-        return None
+    def _keeping(
+        self, supercell: NDArray[np.int64]
+    ) -> Iterator[tuple[int, list[Operation], NDArray[np.int64]]]:
+        """Yield the operations that keep the supercell, the preferred first, for each added number.
 
-    def _twice(
+        With how each, moved by one cell after the other and applied twice, permutes the boundary atoms
+        of the 2 x 2 cell, shape (4 n_operations, 4 n).
+        """
+        inverse = np.linalg.inv(supercell)
+        for added, operations, permutations in self._choices:
+            rotations = np.array([rotation[:2, :2] for rotation, _ in operations])
+            images = (rotations @ supercell.T).transpose(0, 2, 1) @ inverse
+            keeping = np.flatnonzero((np.abs(images - np.rint(images)) < 1e-6).all(axis=(1, 2)))
+            if len(keeping):
+                yield (
+                    added,
+                    [operations[i] for i in keeping],
+                    permutations[keeping].reshape(-1, permutations.shape[-1]),
+                )
+
+    @cached_property
+    def _choices(self) -> list[tuple[int, list[Operation], NDArray[np.int64]]]:
+        """As :meth:`_keeping`, for all supercells; permutations of shape (n_operations, 4, 4 n)."""
+        n_periods = self._oriented.n_periods
+        found = []
+        for added in range(2 * n_periods):
+            height = 2 * (self._oriented.center or 0.0) - added / n_periods
+            operations: list[Operation] = []
+            permutations: list[NDArray[np.int64]] = []
+            for rotation, translation in self._oriented.reversing_operations:
+                if abs((translation[2] - height + 0.5) % 1.0 - 0.5) > 1e-6:
+                    continue
+                shift = np.array([translation[0], translation[1], height])
+                square = self._square(rotation, shift)
+                if square is not None:
+                    operations.append((rotation, shift))
+                    permutations.append(_moved(square, CELLS @ rotation[:2, :2].T + CELLS))
+            if operations:
+                found.append((added, operations, np.array(permutations)))
+        return found
+
+    def _square(
         self, rotation: NDArray[np.int64], shift: NDArray[np.float64]
     ) -> NDArray[np.int64] | None:
         """Return how the operation, applied twice, permutes the boundary atoms of the 2 x 2 cell."""
         square, twice = rotation @ rotation, rotation @ shift + shift
         key = (square.tobytes(), *(np.round(twice[:2], 4) % 2.0).tolist())
-        if key not in self._permutations:
-            self._permutations[key] = _permutation(self._layer, square, twice)
-        return self._permutations[key]
+        if key not in self._squares:
+            self._squares[key] = _permutation(self._layer, square, twice)
+        return self._squares[key]
+
+
+@cache
+def _cells(supercell: bytes) -> NDArray[np.int64]:
+    rows = np.frombuffer(supercell, dtype=np.int64).reshape(2, 2)
+    n = round(abs(float(np.linalg.det(rows))))
+    steps = np.stack(np.meshgrid(np.arange(n), np.arange(n), indexing="ij"), axis=-1).reshape(-1, 2)
+    fractional = np.round(steps @ np.linalg.inv(rows), 6) % 1.0
+    _, first = np.unique(fractional, axis=0, return_index=True)
+    cells = np.asarray(steps[np.sort(first)])
+    cells.flags.writeable = False
+    return cells
 
 
 def supercell_cells(supercell: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return one primitive in-plane cell from each class modulo the supercell, shape (n, 2)."""
-    n = round(abs(float(np.linalg.det(supercell))))
-    steps = np.stack(np.meshgrid(np.arange(n), np.arange(n), indexing="ij"), axis=-1).reshape(-1, 2)
-    fractional = np.round(steps @ np.linalg.inv(supercell), 6) % 1.0
-    _, first = np.unique(fractional, axis=0, return_index=True)
-    return np.asarray(steps[np.sort(first)])
-
-
-def _halves_each(removed: NDArray[np.bool_], planes: NDArray[np.int64]) -> bool:
-    """Whether half of the atoms of every plane are removed."""
-    return all(removed[planes == plane].mean() == 0.5 for plane in np.unique(planes))
-
-
-def _keeps_lattice(rotation: NDArray[np.int64], supercell: NDArray[np.int64]) -> bool:
-    """Whether an in-plane operation maps the supercell's lattice to itself."""
-    images = (rotation @ supercell.T).T @ np.linalg.inv(supercell)
-    return bool(np.abs(images - np.rint(images)).max() < 1e-6)
+    return _cells(supercell.astype(np.int64).tobytes())
 
 
 def _half_crystal_permutations(
     oriented: OrientedCrystal, layer: BoundaryLayer
-) -> list[NDArray[np.int64]]:
-    """Return how the isometries of the half-crystal permute the boundary atoms of the 2 x 2 cell."""
+) -> NDArray[np.int64]:
+    """Return how the isometries of the half-crystal permute the boundary atoms of the 2 x 2 cell.
+
+    Shape (n_isometries, 4 n).
+    """
     found = []
     for rotation, translation in oriented.keeping_operations():
-        for cell in CELLS:
-            shift = np.array([translation[0] + cell[0], translation[1] + cell[1], 0.0])
-            permutation = _permutation(layer, rotation, shift)
-            if permutation is not None:
-                found.append(permutation)
-    return found
+        shift = np.array([translation[0], translation[1], 0.0])
+        permutation = _permutation(layer, rotation, shift)
+        if permutation is not None:
+            found.append(_moved(permutation, CELLS))
+    return np.concatenate(found)
+
+
+def _moved(permutation: NDArray[np.int64], cells: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return a permutation followed by each of some shifts by whole cells, shape (n_cells, 4 n)."""
+    # The cell, modulo 2, is in the last two bits of the number of an atom of the 2 x 2 cell.
+    return np.asarray(permutation ^ (cells % 2 @ np.array([2, 1]))[:, None])
 
 
 def _permutation(
@@ -226,11 +283,3 @@ def _permutation(
     moved = (CELLS @ rotation[:2, :2].T)[None, :, :] + cells[:, None, :]
     number = moved[..., 0] % 2 * 2 + moved[..., 1] % 2
     return np.asarray((target[:, None] * 4 + number).ravel())
-
-
-def _complexity(rotation: NDArray[np.int64]) -> int:
-    """Order operations by preference: inversion, mirror, twofold axis, rotoinversions."""
-    if (rotation == -np.eye(3, dtype=np.int64)).all():
-        return 0
-    determinant, trace = round(float(np.linalg.det(rotation))), int(np.trace(rotation))
-    return {(-1, 1): 1, (1, -1): 2}.get((determinant, trace), 3)

@@ -21,6 +21,9 @@ FAR = 10.0
 #: Relative difference of two sums that counts.
 SAME_SUM = 1e-4
 
+#: The four cells, with a height of zero, shape (4, 3).
+_CELLS = np.pad(CELLS, ((0, 0), (0, 1)))
+
 
 def cut_sums(termination: Termination) -> NDArray[np.float64]:
     """Return the sums of a planar cut, shape (3,)."""
@@ -91,7 +94,7 @@ def _kernel(
     """Return how an observer in cell 0 sees each atom of the 2 x 2 cell, (n_observers, 4 n_layer)."""
     doubled = oriented.lattice.copy()
     doubled[:2] *= 2
-    atoms = (layer.positions[:, None, :] + np.pad(CELLS, ((0, 0), (0, 1)))).reshape(-1, 3)
+    atoms = (layer.positions[:, None, :] + _CELLS).reshape(-1, 3)
     _, origins, distances, targets = neighbour_pairs(
         doubled[:2], observers @ oriented.lattice, reach, atoms @ oriented.lattice
     )

@@ -29,6 +29,13 @@ def crystal_numbers(crystal: SymmetricCrystal) -> tuple[object, ...]:
     a relative accuracy of e, one crystal in about 1 / (200 e) lies so near to a step that two of its
     cells may differ.
     """
+    if "numbers" not in crystal.cache:
+        crystal.cache["numbers"] = _crystal_numbers(crystal)
+    numbers: tuple[object, ...] = crystal.cache["numbers"]
+    return numbers
+
+
+def _crystal_numbers(crystal: SymmetricCrystal) -> tuple[object, ...]:
     counts = Counter(crystal.numbers.tolist())
     density = bulk_density(crystal)
     mean = float(density.mean())

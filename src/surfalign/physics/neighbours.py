@@ -21,7 +21,8 @@ def bulk_density(crystal: SymmetricCrystal) -> NDArray[np.float64]:
         crystal.cache["bulk_density"] = neighbour_density(
             crystal.lattice, positions, crystal.numbers
         )
-    return crystal.cache["bulk_density"]
+    density: NDArray[np.float64] = crystal.cache["bulk_density"]
+    return density
 
 
 def neighbour_density(

@@ -16,12 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surfalign.physics.orientations import MillerIndex, interplanar_spacing, primitive_normal
+from surfalign.physics.plane_basis import plane_basis, upright
 from surfalign.physics.symmetry import SymmetricCrystal
 
 #: Atoms whose heights are chained by steps smaller than this form one atomic plane, angstrom.
 PLANE_TOLERANCE = 0.1
 
-Vector = tuple[float, float]
+Operation = tuple[NDArray[np.int64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,9 @@ class OrientedCrystal:
         Number of periods in d.
     center
         Height of a symmetry centre in units of d, in [0, 1/2); None where the orientation is polar.
+    plane_operations
+        Rotations and translations, in ``basis``, of the operations that keep the family of planes;
+        shapes (n, 3, 3) and (n, 3).
     """
 
     crystal: SymmetricCrystal
@@ -60,6 +64,7 @@ class OrientedCrystal:
     coordinates: NDArray[np.float64]
     n_periods: int
     center: float | None
+    plane_operations: tuple[NDArray[np.int64], NDArray[np.float64]]
 
     @property
     def period(self) -> float:
@@ -90,21 +95,16 @@ class OrientedCrystal:
         return atoms, sites
 
     @cached_property
-    def _plane_operations(self) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-        """The operations that keep the family of planes, in ``basis``."""
-        rotations, translations = _operations_in_basis(self.crystal, self.basis)
-        keeping = np.flatnonzero((rotations[:, 2, :2] == 0).all(axis=1))
-        return [(rotations[i], translations[i]) for i in keeping]
+    def reversing_operations(self) -> list[Operation]:
+        """The operations (W, t), in ``basis``, that turn the normal round; the simplest first."""
+        found = [(w, t) for w, t in zip(*self.plane_operations, strict=True) if w[2, 2] == -1]
+        return sorted(found, key=lambda operation: _complexity(operation[0]))
 
-    def reversing_operations(self) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-        """Return the operations (W, t), in ``basis``, that turn the normal round."""
-        return [(w, t) for w, t in self._plane_operations if w[2, 2] == -1]
-
-    def keeping_operations(self) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    def keeping_operations(self) -> list[Operation]:
         """Return the operations (W, t), in ``basis``, that keep every lattice plane in place."""
         return [
             (w, t)
-            for w, t in self._plane_operations
+            for w, t in zip(*self.plane_operations, strict=True)
             if w[2, 2] == 1 and abs(t[2] - np.rint(t[2])) < 1e-6
         ]
 
@@ -148,8 +148,9 @@ def orient(crystal: SymmetricCrystal, miller_index: MillerIndex) -> OrientedCrys
     spacing = interplanar_spacing(crystal, normal)
     coordinates = crystal.positions @ np.linalg.inv(basis) % 1.0
     rotations, translations = _operations_in_basis(crystal, basis)
-    keeping_planes = (rotations[:, 2, :2] == 0).all(axis=1)
-    sign = np.where(keeping_planes, rotations[:, 2, 2], 0)
+    keeping = (rotations[:, 2, :2] == 0).all(axis=1)
+    rotations, translations = rotations[keeping], translations[keeping]
+    sign = rotations[:, 2, 2]
     # Multiples of 1/24 are exact; compare them as integers.
     heights = np.rint(translations[:, 2] * 24).astype(int) % 24
     n_periods = len(set(heights[sign == 1].tolist()))
@@ -158,41 +159,13 @@ def orient(crystal: SymmetricCrystal, miller_index: MillerIndex) -> OrientedCrys
         crystal=crystal,
         miller_index=miller_index,
         basis=basis,
-        lattice=_upright(basis @ crystal.lattice),
+        lattice=upright(basis @ crystal.lattice),
         spacing=spacing,
         coordinates=coordinates,
         n_periods=n_periods,
         center=float(turning.min()) / 48 if len(turning) else None,
+        plane_operations=(rotations, translations),
     )
-
-
-def plane_basis(normal: NDArray[np.int64], lattice: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return integer rows a1, a2, w: a reduced basis of the plane and one step up.
-
-    Parameters
-    ----------
-    normal
-        Coprime plane index in the basis ``lattice``, shape (3,).
-    lattice
-        Primitive vectors, rows, angstrom, shape (3, 3).
-
-    Returns
-    -------
-    numpy.ndarray
-        Integer rows, shape (3, 3), right-handed in space: |a1| <= |a2|, a1 and a2 Gauss-reduced,
-        and w as close to the normal as a lattice vector of this height can be.
-    """
-    first, second, step = _integer_basis(normal)
-    first, second = _gauss_reduce(first, second, lattice)
-    cartesian = np.array([first, second]) @ lattice
-    if np.linalg.det(np.array([first, second, step]) @ lattice) < 0:
-        second, cartesian[1] = -second, -cartesian[1]
-    a1, a2 = cartesian
-    if a1 @ a2 > 1e-6 and abs(np.linalg.norm(a1) - np.linalg.norm(a2)) < 1e-6:
-        # Of the two equally short choices take the obtuse one: hexagonal cells get 120 degrees.
-        first, second = second, -first
-        cartesian = np.array([first, second]) @ lattice
-    return np.array([first, second, _closest_to_normal(step, first, second, lattice)])
 
 
 def atomic_planes(
@@ -245,62 +218,9 @@ def _operations_in_basis(
     return rotations, crystal.translations @ to_basis.T
 
 
-def _integer_basis(
-    normal: NDArray[np.int64],
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Return two vectors that span the integer plane normal.v = 0, and one with normal.v = 1."""
-    vectors = np.eye(3, dtype=np.int64)
-    remaining = normal.astype(np.int64).copy()
-    # Euclid's algorithm on the heights of three basis vectors.
-    while np.count_nonzero(remaining) > 1:
-        low, *rest = sorted(np.flatnonzero(remaining), key=lambda i: abs(remaining[i]))
-        for i in rest:
-            times = remaining[i] // remaining[low]
-            remaining[i] -= times * remaining[low]
-            vectors[i] -= times * vectors[low]
-    up = int(np.flatnonzero(remaining)[0])
-    first, second = (vectors[i] for i in range(3) if i != up)
-    return first, second, vectors[up] * remaining[up]
-
-
-def _gauss_reduce(
-    first: NDArray[np.int64], second: NDArray[np.int64], lattice: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the two shortest vectors of a plane lattice (Lagrange and Gauss)."""
-    metric = lattice @ lattice.T
-    while True:
-        if first @ metric @ first > second @ metric @ second * (1 + 1e-9):
-            first, second = second, first
-        times = int(np.rint((first @ metric @ second) / (first @ metric @ first) - 1e-9))
-        if times == 0:
-            return first, second
-        second = second - times * first
-        if second @ metric @ second > first @ metric @ first * (1 - 1e-9):
-            return first, second
-
-
-def _closest_to_normal(
-    step: NDArray[np.int64],
-    first: NDArray[np.int64],
-    second: NDArray[np.int64],
-    lattice: NDArray[np.float64],
-) -> NDArray[np.int64]:
-    """Subtract in-plane vectors from ``step`` so that it leans as little as possible."""
-    plane = np.array([first, second]) @ lattice
-    along, *_ = np.linalg.lstsq(plane.T, step @ lattice, rcond=None)
-    nearest = np.floor(along + 1e-9).astype(np.int64)
-    candidates = [
-        step - (nearest[0] + i) * first - (nearest[1] + j) * second for i in (0, 1) for j in (0, 1)
-    ]
-    lengths = [round(float(np.linalg.norm(c @ lattice)), 6) for c in candidates]
-    return np.asarray(candidates[int(np.argmin(lengths))])
-
-
-def _upright(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Rotate right-handed rows so that the first is along x and the second in the xy plane."""
-    x = vectors[0] / np.linalg.norm(vectors[0])
-    z = np.cross(vectors[0], vectors[1])
-    z /= np.linalg.norm(z)
-    upright = vectors @ np.array([x, np.cross(z, x), z]).T
-    upright[0, 1:] = upright[1, 2] = 0.0
-    return np.asarray(upright)
+def _complexity(rotation: NDArray[np.int64]) -> int:
+    """Order operations by preference: inversion, mirror, twofold axis, rotoinversions."""
+    if (rotation == -np.eye(3, dtype=np.int64)).all():
+        return 0
+    determinant, trace = round(float(np.linalg.det(rotation))), int(np.trace(rotation))
+    return {(-1, 1): 1, (1, -1): 2}.get((determinant, trace), 3)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -36,24 +36,24 @@ class SlabBuilder:
     def __init__(
         self, termination: Termination, slab_thickness: float, vacuum_thickness: float
     ) -> None:
-        self._termination = termination
+        self.termination = termination
         self._vacuum_thickness = vacuum_thickness
         self._n_periods = _periods_needed(termination, slab_thickness)
         self._planar: dict[tuple[bytes, int], _PlanarSlab] = {}
 
     @cached_property
     def _layer(self) -> BoundaryLayer:
-        return boundary_layer(self._termination)
+        return boundary_layer(self.termination)
 
-    def build(self, pattern: StripePattern | None = None) -> SurfaceSlab:
-        """Return the slab without a name; with a pattern, both faces lose their stripes."""
+    def build(self, name: str, pattern: StripePattern | None = None) -> SurfaceSlab:
+        """Return the slab; with a pattern, both faces lose their stripes."""
         n_periods = self._n_periods
         if pattern is None:
             planar = self._cut(np.eye(2, dtype=np.int64), n_periods)
             kept = np.ones(len(planar.sites), dtype=bool)
         else:
             # Not every centre respects the stripes: add periods until one does.
-            choices = 2 * self._termination.oriented.n_periods
+            choices = 2 * self.termination.oriented.n_periods
             while n_periods % choices not in pattern.operations:
                 n_periods += 1
             planar = self._cut(pattern.supercell, n_periods)
@@ -61,8 +61,8 @@ class SlabBuilder:
         positions = planar.positions[kept]
         positions[:, 2] -= 0.5 * (positions[0, 2] + positions[-1, 2])
         return SurfaceSlab(
-            termination=self._termination,
-            name="",
+            termination=self.termination,
+            name=name,
             in_plane=planar.in_plane,
             positions=positions,
             sites=planar.sites[kept],
@@ -73,7 +73,7 @@ class SlabBuilder:
     def _cut(self, cell: NDArray[np.int64], n_periods: int) -> _PlanarSlab:
         key = (cell.tobytes(), n_periods)
         if key not in self._planar:
-            self._planar[key] = _planar_slab(self._termination, cell, n_periods)
+            self._planar[key] = _planar_slab(self.termination, cell, n_periods)
         return self._planar[key]
 
     def _removed(
@@ -83,27 +83,39 @@ class SlabBuilder:
         rotation, shift = pattern.operations[choice]
         # The operations know the added periods modulo a lattice vector only; w may lean by it.
         translation = np.array([shift[0], shift[1], planar.bottom + planar.top])
-        depth = float(np.ptp(self._layer.positions[:, 2])) + _SAME_POSITION
-        heights = planar.coordinates[:, 2]
-        removed = np.zeros(len(heights), dtype=bool)
-        upper = np.flatnonzero(heights >= planar.top - depth)
-        removed[upper] = self._in_stripe(pattern, planar.coordinates[upper])
-        lower = np.flatnonzero(heights <= planar.bottom + depth)
-        images = planar.coordinates[lower] @ rotation.T + translation
-        removed[lower] |= self._in_stripe(pattern, images)
+        # Many patterns share a face and the operation that makes the other one from it.
+        key = rotation.tobytes() + translation.tobytes()
+        if key not in planar.faces:
+            depth = float(np.ptp(self._layer.positions[:, 2])) + _SAME_POSITION
+            heights = planar.coordinates[:, 2]
+            upper = np.flatnonzero(heights >= planar.top - depth)
+            lower = np.flatnonzero(heights <= planar.bottom + depth)
+            images = planar.coordinates[lower] @ rotation.T + translation
+            atoms = np.concatenate([upper, lower])
+            places = np.concatenate([planar.coordinates[upper], images])
+            found, numbers = self._boundary_atoms(places)
+            planar.faces[key] = atoms[found], numbers
+        atoms, numbers = planar.faces[key]
+        removed = np.zeros(len(planar.sites), dtype=bool)
+        removed[atoms[pattern.removed.ravel()[numbers]]] = True
         return removed
 
-    def _in_stripe(
-        self, pattern: StripePattern, coordinates: NDArray[np.float64]
-    ) -> NDArray[np.bool_]:
-        """Say which positions (oriented basis, shape (n, 3)) hold atoms that the pattern removes."""
+    def _boundary_atoms(
+        self, coordinates: NDArray[np.float64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Find the positions (oriented basis, shape (n, 3)) of boundary atoms.
+
+        Returns
+        -------
+        found, numbers
+            Which positions these are, and the number of each one's atom in the 2 x 2 cell.
+        """
         shift = coordinates[:, None, :] - self._layer.positions[None, :, :]
         cells = np.rint(shift[..., :2])
         shift[..., :2] -= cells
-        same = np.abs(shift).max(axis=-1) < _SAME_POSITION
-        parity = cells.astype(np.int64) % 2
-        gone = pattern.removed[np.arange(shift.shape[1]), parity[..., 0], parity[..., 1]]
-        return np.asarray((same & gone).any(axis=1))
+        found, atoms = np.nonzero(np.abs(shift).max(axis=-1) < _SAME_POSITION)
+        parity = cells[found, atoms].astype(np.int64) % 2
+        return found, 4 * atoms + 2 * parity[:, 0] + parity[:, 1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +134,9 @@ class _PlanarSlab:
         In-plane vectors, rows, angstrom, shape (2, 2).
     positions
         Cartesian, angstrom, shape (n, 3).
+    faces
+        By the operation that makes the lower face from the upper one: the atoms that stripes may
+        take, and the number of each one's boundary atom in the 2 x 2 cell.
     """
 
     bottom: float
@@ -130,6 +145,7 @@ class _PlanarSlab:
     sites: NDArray[np.int64]
     in_plane: NDArray[np.float64]
     positions: NDArray[np.float64]
+    faces: dict[bytes, tuple[NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=dict)
 
 
 def _planar_slab(termination: Termination, cell: NDArray[np.int64], n_periods: int) -> _PlanarSlab:

@@ -16,7 +16,7 @@ refers to the standard conventional cell of spglib (see :func:`~.orientations.st
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -178,21 +178,25 @@ def survey_orientation(
     crystal = symmetrize(structure, symprec)
     normal = canonical_miller_index(crystal, miller_index)
     terminations, rejected = find_terminations(orient(crystal, normal), None, plane_tolerance)
-    slabs: list[SurfaceSlab] = []
+    surfaces: list[tuple[Termination, StripePattern | None]] = []
     for termination in _ordered(terminations):
-        patterns: list[StripePattern | None] = [None]
-        if termination.polarity is TerminationClass.C:
-            if not corrugated:
-                continue
-            patterns = list(stripe_patterns(termination))
-        if patterns:
+        if termination.polarity is not TerminationClass.C:
+            surfaces.append((termination, None))
+        elif corrugated:
+            patterns = stripe_patterns(termination)
+            surfaces += [(termination, pattern) for pattern in patterns]
+            if not patterns:
+                rejected.append(_without_pattern(termination))
+    slabs: list[SurfaceSlab] = []
+    builder: SlabBuilder | None = None
+    for (termination, pattern), name in zip(
+        surfaces, _names(crystal, normal, surfaces), strict=True
+    ):
+        # All patterns of a cut are cut from the same atoms.
+        if builder is None or builder.termination is not termination:
             builder = SlabBuilder(termination, slab_thickness, vacuum_thickness)
-            slabs += [builder.build(pattern) for pattern in patterns]
-        else:
-            rejected.append(_without_pattern(termination))
-    names = _names(crystal, normal, slabs)
-    named = [replace(slab, name=name) for slab, name in zip(slabs, names, strict=True)]
-    return OrientationSurvey(normal, is_nonpolar(crystal, normal), named, rejected)
+        slabs.append(builder.build(name, pattern))
+    return OrientationSurvey(normal, is_nonpolar(crystal, normal), slabs, rejected)
 
 
 def _ordered(terminations: list[Termination]) -> list[Termination]:
@@ -230,21 +234,26 @@ def _ordered(terminations: list[Termination]) -> list[Termination]:
     return [terminations[i] for i in settled_order(len(terminations), criteria)]
 
 
-def _names(crystal: SymmetricCrystal, normal: MillerIndex, slabs: list[SurfaceSlab]) -> list[str]:
+def _names(
+    crystal: SymmetricCrystal,
+    normal: MillerIndex,
+    surfaces: list[tuple[Termination, StripePattern | None]],
+) -> list[str]:
     """Name the surfaces: crystal, orientation, class, outermost planes (B, C), number.
 
     The number follows where the rest does not tell surfaces apart, and always for striped ones.
     """
-    stems = [f"{crystal.formula}{format_miller_index(normal)}-{s.polarity}" for s in slabs]
+    crystal_name = f"{crystal.formula}{format_miller_index(normal)}"
+    stems = [f"{crystal_name}-{termination.polarity}" for termination, _ in surfaces]
     stems = [
-        stem if s.polarity == TerminationClass.A else f"{stem}-{s.label}"
-        for stem, s in zip(stems, slabs, strict=True)
+        stem if termination.polarity is TerminationClass.A else f"{stem}-{termination.label}"
+        for stem, (termination, _) in zip(stems, surfaces, strict=True)
     ]
     total, seen = Counter(stems), Counter[str]()
     names = []
-    for stem, slab in zip(stems, slabs, strict=True):
+    for stem, (_, pattern) in zip(stems, surfaces, strict=True):
         seen[stem] += 1
-        numbered = total[stem] > 1 or slab.pattern is not None
+        numbered = total[stem] > 1 or pattern is not None
         names.append(f"{stem}-{seen[stem]}" if numbered else stem)
     return names
 

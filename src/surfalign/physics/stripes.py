@@ -73,44 +73,80 @@ def doubling_wavevectors(oriented: OrientedCrystal) -> list[Wavevector]:
     return found
 
 
-def stripes(
-    oriented: OrientedCrystal, layer: BoundaryLayer, wavevector: Wavevector
-) -> list[tuple[float, NDArray[np.bool_]]]:
-    """Return the removals of one wavevector: neighbours in phase that hold half of the layer.
+@dataclass(frozen=True, eq=False)
+class Stripes:
+    """The removals of one wavevector: neighbouring rows of atoms that hold half of the layer.
 
-    Each as an array of shape (n, 2, 2), whether an atom goes by its cell modulo 2, with the width
-    (angstrom) of the two gaps between rows in which the stripe ends; the widest first.
+    Attributes
+    ----------
+    widths
+        Width of the two gaps between rows in which each stripe ends, the widest first, angstrom,
+        shape (n_stripes,).
+    starts, lengths
+        First row of each stripe, and its number of rows, shape (n_stripes,).
+    rows
+        Number of the row that each boundary atom is in, by its cell modulo 2, shape (n, 2, 2).
+    n_rows
+        Number of rows in one period.
     """
+
+    widths: NDArray[np.float64]
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    rows: NDArray[np.int64]
+    n_rows: int
+
+    def removed(self, chosen: slice) -> NDArray[np.bool_]:
+        """Return whether each atom goes, for some of the stripes, shape (n_chosen, n, 2, 2)."""
+        starts, lengths = (x[chosen, None, None, None] for x in (self.starts, self.lengths))
+        return np.asarray((self.rows - starts) % self.n_rows < lengths)
+
+
+def stripes(oriented: OrientedCrystal, layer: BoundaryLayer, wavevector: Wavevector) -> Stripes:
+    """Return the removals of one wavevector: neighbours in phase that hold half of the layer."""
     in_plane = oriented.lattice[:2, :2]
-    lean = oriented.lattice[2, :2] @ np.linalg.inv(in_plane)
+    inverse = np.linalg.inv(in_plane)
+    lean = oriented.lattice[2, :2] @ inverse
     lateral = layer.positions[:, :2] + layer.positions[:, 2:] * lean
     phases = (lateral[:, None, :] + CELLS[None, :, :]) @ np.array(wavevector) % 1.0
     flat = phases.ravel()
     order = np.argsort(flat, kind="stable")
-    gaps = np.diff(flat[order], append=flat[order[0]] + 1.0)
+    ordered = flat[order]
     # Atoms in phase belong to the same row: never split them.
-    rows = np.split(order, np.flatnonzero(gaps[:-1] > _SAME_PHASE) + 1)
-    if len(rows) > 1 and gaps[-1] <= _SAME_PHASE:
-        rows[0] = np.concatenate([rows[0], rows.pop()])
+    begins = np.concatenate([[0], np.flatnonzero(np.diff(ordered) > _SAME_PHASE) + 1])
+    rows = np.zeros(len(order), dtype=np.int64)
+    rows[begins[1:]] = 1
+    rows = np.cumsum(rows)
+    if len(begins) > 1 and ordered[0] + 1.0 - ordered[-1] <= _SAME_PHASE:
+        begins = begins[:-1]
+        rows %= len(begins)
+    n_rows = len(begins)
+    row_of = np.empty_like(rows)
+    row_of[order] = rows
     one_hot = oriented.crystal.species_counts[layer.sites]
-    counts = np.array([one_hot[row // 4].sum(axis=0) for row in rows])
+    kind = np.repeat(one_hot.argmax(axis=1), len(CELLS))
+    n_kinds = one_hot.shape[1]
+    counts = np.bincount(row_of * n_kinds + kind, minlength=n_rows * n_kinds).reshape(n_rows, -1)
     # Sums over consecutive rows as differences; twice round, because stripes cross the boundary.
-    sums = np.concatenate([np.zeros((1, counts.shape[1])), np.cumsum([*counts, *counts], axis=0)])
+    sums = np.zeros((2 * n_rows + 1, n_kinds), dtype=np.int64)
+    np.cumsum(np.concatenate([counts, counts]), axis=0, out=sums[1:])
     half = 2 * layer.counts  # of the four cells
-    first = flat[[row[0] for row in rows]]
+    first = ordered[begins]
     borders = (first - np.roll(first, 1)) % 1.0
-    borders /= np.linalg.norm(np.linalg.inv(in_plane) @ np.array(wavevector))
-    starts = np.arange(len(rows))
-    ends = np.searchsorted(sums.sum(axis=1), sums[starts].sum(axis=1) + half.sum())
-    halved = (sums[np.minimum(ends, len(sums) - 1)] - sums[starts] == half).all(axis=1)
-    found = []
-    for start, end in zip(starts[halved], ends[halved], strict=True):
-        removed = np.zeros(flat.shape, dtype=bool)
-        for row in range(start, end):
-            removed[rows[row % len(rows)]] = True
-        width = borders[start] + borders[end % len(rows)]
-        found.append((float(width), removed.reshape(-1, 2, 2)))
-    return sorted(found, key=lambda pair: -pair[0])
+    borders /= np.linalg.norm(inverse @ np.array(wavevector))
+    totals = sums.sum(axis=1)
+    ends = np.searchsorted(totals, totals[:n_rows] + half.sum())
+    halved = (sums[np.minimum(ends, 2 * n_rows)] - sums[:n_rows] == half).all(axis=1)
+    starts, ends = np.flatnonzero(halved), ends[halved]
+    widths = borders[starts] + borders[ends % n_rows]
+    widest = np.argsort(-widths, kind="stable")
+    return Stripes(
+        widths=widths[widest],
+        starts=starts[widest],
+        lengths=(ends - starts)[widest],
+        rows=row_of.reshape(-1, 2, 2),
+        n_rows=n_rows,
+    )
 
 
 def supercell_of(wavevector: Wavevector) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from pymatgen.core import Composition, Element, Lattice, Structure
+from pymatgen.core import Composition, Element, Lattice, PeriodicSite, Structure
 
 from surfalign.physics.corrugation import StripePattern, supercell_cells
 from surfalign.physics.identifiers import surface_identifier
@@ -212,11 +212,17 @@ def _structure(
     """Make a pymatgen structure with site property ``bulk_site``."""
     fractional = positions @ np.linalg.inv(lattice)
     fractional = (fractional + 1e-9) % 1.0 - 1e-9
-    # Compositions, made once, save pymatgen from making one for every site.
+    # Compositions and sites that are not checked again are most of what pymatgen's objects cost.
     elements = {int(z): Composition({Element.from_Z(int(z)): 1}) for z in crystal.elements}
-    return Structure(
-        Lattice(lattice),
-        [elements[int(crystal.numbers[i])] for i in sites],
-        fractional,
-        site_properties={"bulk_site": [int(crystal.input_sites[i]) for i in sites]},
-    )
+    cell = Lattice(lattice)
+    structure = Structure(cell, [], [])
+    structure.sites = [
+        PeriodicSite(elements[z], place, cell, properties={"bulk_site": site}, skip_checks=True)
+        for z, place, site in zip(
+            crystal.numbers[sites].tolist(),
+            fractional,
+            crystal.input_sites[sites].tolist(),
+            strict=True,
+        )
+    ]
+    return structure

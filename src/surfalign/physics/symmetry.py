@@ -78,7 +78,7 @@ class SymmetricCrystal:
     input_sites: NDArray[np.int64]
     input_to_standard: NDArray[np.float64]
     symprec: float = field(default=SYMPREC)
-    cache: dict[str, NDArray[np.float64]] = field(default_factory=dict, repr=False)
+    cache: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def text(self) -> str:

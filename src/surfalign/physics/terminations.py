@@ -100,7 +100,7 @@ class Termination:
     @property
     def gap(self) -> float:
         """Width of the gap that the cut opens, angstrom."""
-        above = _bottom_above(self.oriented, self.planes, self.outermost)
+        above = _bottom_above(self.planes, self.outermost)
         return (above - self.plane.top) * self.oriented.spacing
 
     @property
@@ -162,15 +162,17 @@ def find_terminations(
     n_cuts = len(planes) // oriented.n_periods
     bulk = np.sum([plane.counts for plane in planes[:n_cuts]], axis=0)
     uniform = all(_same_composition(plane.counts, bulk) for plane in planes)
+    enclosed = _enclosed_counts(planes)
+    divisor = math.gcd(*(int(n) for plane in planes for n in plane.counts))
     terminations: list[Termination] = []
     rejected: list[RejectedCut] = []
     for index in range(n_cuts):
-        verdict = _judge(oriented, planes, index, bulk, uniform)
+        verdict = _judge(oriented, planes, index, enclosed[index], bulk, uniform)
         n_boundary = 1 if isinstance(verdict, RejectionReason) else max(verdict[1], 1)
-        label = _label(oriented, planes, index, n_boundary, uniform)
+        label = _label(oriented, planes, index, n_boundary, uniform, divisor)
         if isinstance(verdict, RejectionReason):
-            height = 0.5 * (planes[index].top + _bottom_above(oriented, planes, index))
-            text = _explain(oriented, verdict, symmetric_counts(planes, index), bulk)
+            height = 0.5 * (planes[index].top + _bottom_above(planes, index))
+            text = _explain(oriented, verdict, enclosed[index], bulk)
             rejected.append(RejectedCut(label, height * oriented.spacing, verdict, text))
         else:
             terminations.append(Termination(oriented, planes, index, verdict[0], label, verdict[1]))
@@ -181,13 +183,13 @@ def _judge(
     oriented: OrientedCrystal,
     planes: list[AtomicPlane],
     index: int,
+    counts: NDArray[np.int64],
     bulk: NDArray[np.int64],
     uniform: bool,
 ) -> tuple[TerminationClass, int] | RejectionReason:
     """Return the class of a cut and its number of boundary planes to halve, or the rejection."""
     if oriented.center is None:
         return RejectionReason.POLAR
-    counts = symmetric_counts(planes, index)
     if _same_composition(counts, bulk):
         return (TerminationClass.A if uniform else TerminationClass.B), 0
     sizes = _layer_sizes(oriented, planes, index)
@@ -220,14 +222,14 @@ def _layer_sizes(oriented: OrientedCrystal, planes: list[AtomicPlane], index: in
     return sizes
 
 
-def symmetric_counts(planes: list[AtomicPlane], outermost: int) -> NDArray[np.int64]:
-    """Count the atoms between the cut above a plane and its image, shape (n_elements,).
+def _enclosed_counts(planes: list[AtomicPlane]) -> NDArray[np.int64]:
+    """Count the atoms between the cut above each plane and its image, shape (n_planes, n_elements).
 
     Planes above the centre count twice (with their images); the one at the centre counts once.
     """
-    counts = np.sum([2 * plane.counts for plane in planes[: outermost + 1]], axis=0)
+    counts = 2 * np.cumsum([plane.counts for plane in planes], axis=0)
     if abs(planes[0].height) < 1e-6:
-        counts = counts - planes[0].counts
+        counts -= planes[0].counts
     return np.asarray(counts, dtype=np.int64)
 
 
@@ -251,9 +253,9 @@ def _label(
     index: int,
     n_boundary: int,
     uniform: bool,
+    divisor: int,
 ) -> str:
     """Write the composition of the outermost layer and of the plane below it."""
-    divisor = math.gcd(*(int(n) for plane in planes for n in plane.counts))
     layer = np.sum([_plane_below(planes, index, i).counts for i in range(n_boundary)], axis=0)
     top = composition_text(oriented, layer, divisor)
     if uniform or len(planes) == 1:
@@ -268,7 +270,7 @@ def _plane_below(planes: list[AtomicPlane], index: int, steps: int) -> AtomicPla
     return planes[position] if position >= 0 else planes[position].lowered()
 
 
-def _bottom_above(oriented: OrientedCrystal, planes: list[AtomicPlane], index: int) -> float:
+def _bottom_above(planes: list[AtomicPlane], index: int) -> float:
     """Return the height of the lowest atom above a plane, units of d above the centre."""
     return planes[index + 1].bottom if index + 1 < len(planes) else planes[0].bottom + 1.0
 
