@@ -6,9 +6,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from maggma.utils import grouper
-
 from surfalign.launchers.launcher import JobRecord, JobState
+from surfalign.stores.batches import batches
 
 if TYPE_CHECKING:
     from surfalign.launchers.launcher import Launcher
@@ -60,7 +59,7 @@ def selected(
     """Yield the uuids of the jobs that are meant, in batches."""
     matching = (r.uuid for r in launcher.jobs(states=states) if selection.matches(r))
     # All are found before any is changed: a cursor must not run over what moves.
-    yield from grouper(list(matching), BATCH_SIZE)
+    yield from batches(list(matching), BATCH_SIZE)
 
 
 def retry(launcher: Launcher, selection: Selection) -> int:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field
 
 from surfalign.launchers.launcher import JobRecord, JobState
-from surfalign.stores.documents import quantity
+from surfalign.stores.batches import batches
+from surfalign.stores.database import JOBS
 from surfalign.stores.jobstore import recent_jobs
 from surfalign.stores.registry import Registry, SurfaceState
+from surfalign.stores.vocabulary import quantity
 from surfalign.workflows.routing import STEPS
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Finished jobs from which mean times and the rate are taken.
 SAMPLE_SIZE = 300
+#: Jobs looked at in one go.
+BATCH_SIZE = 500
 #: Steps that each surface brings, though their jobs do not exist before its crystal is cut.
 _SURFACE_STEPS = ("slab relaxation", "slab potential")
 _STOPPED = (JobState.FAILED, JobState.CANCELLED)
@@ -86,17 +89,17 @@ def campaign_status(
     """
     now = now or datetime.now(UTC)
     registry = Registry(database)
-    total = registry.count()
-    unsubmitted = total - registry.count(SurfaceState.SUBMITTED)
+    total, submitted = registry.counts()
     stopped = _Affected(registry)
     groups = _failure_groups(launcher.jobs(states=_STOPPED), stopped)
     active = _Affected(registry)
-    for batch in _batches(launcher.jobs(states=(JobState.QUEUED, JobState.RUNNING))):
+    under_way = launcher.jobs(states=(JobState.QUEUED, JobState.RUNNING))
+    for batch in batches(under_way, BATCH_SIZE):
         active.add(batch)
     done = counts.get("alignment", {}).get(JobState.DONE, 0)
     failed = len(stopped.surfaces)
     running = len(active.surfaces - stopped.surfaces)
-    pace = _Pace(recent_jobs(database.jobs, SAMPLE_SIZE), profile, now)
+    pace = _Pace(recent_jobs(database.collection(JOBS), SAMPLE_SIZE), profile, now)
     remaining = pace.node_hours(_remaining_jobs(counts, total))
     spent = pace.node_hours({step: c.get(JobState.DONE, 0) for step, c in counts.items()})
     return CampaignStatus(
@@ -106,7 +109,7 @@ def campaign_status(
         failed=failed,
         running=running,
         waiting=max(total - done - failed - running, 0),
-        unsubmitted=unsubmitted,
+        unsubmitted=total - submitted,
         steps={
             step: {state.value: number for state, number in sorted(counts[step].items())}
             for step in (*STEPS, *sorted(set(counts) - set(STEPS)))
@@ -230,7 +233,7 @@ def _failure_groups(records: Iterable[JobRecord], affected: _Affected) -> list[F
     examples: dict[tuple[str, str], JobRecord] = {}
     jobs: Counter[tuple[str, str]] = Counter()
     surfaces: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for batch in _batches(records):
+    for batch in batches(records, BATCH_SIZE):
         found = affected.add(batch)
         for record in batch:
             cause = record.cause or ("cancelled" if record.state is JobState.CANCELLED else "error")
@@ -250,12 +253,6 @@ def _failure_groups(records: Iterable[JobRecord], affected: _Affected) -> list[F
         )
         for (cause, step), number in jobs.most_common()
     ]
-
-
-def _batches(records: Iterable[JobRecord], size: int = 500) -> Iterator[list[JobRecord]]:
-    iterator = iter(records)
-    while batch := list(islice(iterator, size)):
-        yield batch
 
 
 def _remaining_jobs(counts: dict[str, dict[JobState, int]], total: int) -> dict[str, int]:

@@ -7,12 +7,14 @@ on the way to tasks of the same kind.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from fireworks import Firework, FWAction, Workflow, explicit_serialize
 from jobflow import SETTINGS, Job, initialize_logger
 from jobflow.core.flow import get_flow
 from jobflow.managers.fireworks import JobFiretask
+from monty.json import MontyDecoder, jsanitize
 
 from surfalign.launchers.counters import number_one_at_a_time
 from surfalign.stores.jobstore import finished_uuids
@@ -24,13 +26,24 @@ number_one_at_a_time()
 
 @explicit_serialize
 class StepTask(JobFiretask):
-    """Run a job, unless its output is in the store of the machine that runs it."""
+    """Run a job, unless its output is in the store of the machine that runs it.
+
+    The job is kept as JSON text: whoever counts or moves fireworks need not take it apart.
+    """
 
     required_params = ("job", "store")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is stored."""
+        job = self["job"]
+        text = job if isinstance(job, str) else json.dumps(jsanitize(job.as_dict()))
+        return {**self, "job": text, "_fw_name": self.fw_name}
 
     def run_task(self, fw_spec: dict[str, Any]) -> FWAction:
         """Run the job and return what is to be added to the workflow."""
         job: Job = self["job"]
+        if isinstance(job, str):  # not so where an earlier version submitted it
+            job = json.loads(job, cls=MontyDecoder)
         store = SETTINGS.JOB_STORE
         store.connect()
         # A job that adds others is quick, and its children exist only if it ran to the end.

@@ -13,14 +13,17 @@ import threading
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from surfalign.errors import ConfigurationError, MissingDependencyError
 from surfalign.launchers import slurm
 from surfalign.launchers.counters import number_one_at_a_time
+from surfalign.launchers.job_table import JobTable
 from surfalign.launchers.launcher import JobRecord, JobState
 from surfalign.launchers.profiles import Cluster, Profile, Queue
+from surfalign.launchers.requests import RAISED_BY, raised_after
 from surfalign.launchers.server import database_uri
 from surfalign.launchers.worksite import Worksite, connection_options
 from surfalign.stores.database import errors_named, masked
@@ -47,12 +50,10 @@ STATES = {
 UNFINISHED = ("WAITING", "READY", "RESERVED", "RUNNING")
 #: Documents inserted at a time.
 CHUNK_SIZE = 200
-#: Collection of the launcher's own facts: whether the campaign is paused.
-FACTS = "launcher_facts"
 
 
 def open_launcher(profile: Profile, cluster: str | None = None) -> FireworksLauncher:
-    """Connect FireWorks to the profile's database and make sure of its indexes."""
+    """Return the launcher; FireWorks is loaded and its indexes made when something is changed."""
     return FireworksLauncher(profile, cluster)
 
 
@@ -74,9 +75,15 @@ class FireworksLauncher:
         self._uri = database_uri(settings)
         self._name = settings.database_name
         self.address = masked(self._uri)
-        self.launchpad = _open_launchpad(self._uri, self._name)
+        self.table = JobTable(self._uri, self._name, "fireworks", step="spec.step", states=STATES)
+
+    @cached_property
+    def launchpad(self) -> LaunchPad:
+        """FireWorks' own connection, with its indexes; for those who change something."""
+        launchpad = _open_launchpad(self._uri, self._name)
         with errors_named(self.address):
-            _initialise(self.launchpad)
+            _initialise(launchpad)
+        return launchpad
 
     def __enter__(self) -> Self:
         return self
@@ -85,8 +92,10 @@ class FireworksLauncher:
         self.close()
 
     def close(self) -> None:
-        """Close the connection."""
-        self.launchpad.connection.close()
+        """Close the connections."""
+        if "launchpad" in self.__dict__:
+            self.launchpad.connection.close()
+        self.table.close()
 
     # --- flows in ----------------------------------------------------------------------------
 
@@ -111,16 +120,8 @@ class FireworksLauncher:
 
     def counts(self) -> dict[str, dict[JobState, int]]:
         """Count the jobs by step and state."""
-        group = {
-            "$group": {"_id": {"step": "$spec.step", "state": "$state"}, "number": {"$sum": 1}}
-        }
-        table: dict[str, dict[JobState, int]] = {}
         with errors_named(self.address):
-            for row in self.launchpad.fireworks.aggregate([group]):
-                state = STATES[row["_id"].get("state", "WAITING")]
-                states = table.setdefault(row["_id"].get("step") or "", {})
-                states[state] = states.get(state, 0) + row["number"]
-        return table
+            return self.table.counts()
 
     def jobs(
         self,
@@ -132,10 +133,10 @@ class FireworksLauncher:
         if uuids is not None:
             query["spec.uuid"] = {"$in": list(uuids)}
         if states is not None:
-            query["state"] = {"$in": [name for name, state in STATES.items() if state in states]}
+            query["state"] = {"$in": self.table.names(states)}
         hidden = {"spec._tasks": 0, "spec._surfalign_routes": 0}
         with errors_named(self.address):
-            for document in self.launchpad.fireworks.find(query, hidden):
+            for document in self.table.jobs.find(query, hidden):
                 yield self._record(document)
 
     def _record(self, document: dict[str, Any]) -> JobRecord:
@@ -156,6 +157,7 @@ class FireworksLauncher:
             message=message,
             queue=spec.get("_category", ""),
             metadata={k: v for k, v in spec.items() if not k.startswith("_") and k != "uuid"},
+            raised=spec.get("_raised", {}),
             tries=len(document.get("launches", ())) + len(document.get("archived_launches", ())),
             ended_at=_time(ended),
         )
@@ -164,7 +166,7 @@ class FireworksLauncher:
         """Return cause and message of a failed firework, from its last launch."""
         from surfalign.launchers.launcher import classify, last_line
 
-        launch = self.launchpad.launches.find_one(
+        launch = self.table.database["launches"].find_one(
             {"launch_id": {"$in": document.get("launches", [])}},
             {"action.stored_data._exception": 1, "action.stored_data._lost": 1},
             sort=[("launch_id", -1)],
@@ -183,9 +185,11 @@ class FireworksLauncher:
             "spec.uuid": {"$in": list(uuids)},
             "state": {"$in": ["FIZZLED", "DEFUSED", "ARCHIVED"]},
         }
+        shown = {"fw_id": 1, "state": 1, "launches": 1, "spec._cause": 1, "spec._raised": 1}
         number = 0
         with errors_named(self.address):
-            for document in list(self.launchpad.fireworks.find(query, {"fw_id": 1, "state": 1})):
+            for document in list(self.launchpad.fireworks.find(query, shown)):
+                self._raise_request(document)
                 self.forget_failure(document["fw_id"], losses=True)
                 if document["state"] == "FIZZLED":
                     self.launchpad.rerun_fw(document["fw_id"])
@@ -193,6 +197,16 @@ class FireworksLauncher:
                     self.launchpad.reignite_fw(document["fw_id"])
                 number += 1
         return number
+
+    def _raise_request(self, document: dict[str, Any]) -> None:
+        """Let a job that failed for want of time or memory ask for more."""
+        spec = document.get("spec", {})
+        cause = spec.get("_cause") or self.failure_of(document)[0]
+        if cause in RAISED_BY:
+            self.launchpad.fireworks.update_one(
+                {"fw_id": document["fw_id"]},
+                {"$set": {"spec._raised": raised_after(spec.get("_raised"), cause)}},
+            )
 
     def forget_failure(self, fw_id: int, *, losses: bool = False) -> None:
         """Remove what is noted of a failure, and with ``losses`` the count of losses."""
@@ -226,30 +240,23 @@ class FireworksLauncher:
     def pause(self, uuids: Collection[str] | None = None) -> int:
         """Hold jobs that have not started; without ``uuids`` no worker hands over any."""
         if uuids is None:
-            return self._set_paused(True)
+            return self._hold(True)
         return self._each(uuids, ("WAITING", "READY"), self.launchpad.pause_fw)
 
     def resume(self, uuids: Collection[str] | None = None) -> int:
         """Release held jobs."""
         if uuids is None:
-            return self._set_paused(False)
+            return self._hold(False)
         return self._each(uuids, ("PAUSED",), self.launchpad.resume_fw)
 
     @property
     def paused(self) -> bool:
         """Whether the whole campaign is held."""
-        fact = self.launchpad.db[FACTS].find_one({"_id": "paused"})
-        return bool(fact and fact["value"])
+        return self.table.paused
 
-    def _set_paused(self, value: bool) -> int:
+    def _hold(self, value: bool) -> int:
         with errors_named(self.address):
-            self.launchpad.db[FACTS].update_one(
-                {"_id": "paused"}, {"$set": {"value": value}}, upsert=True
-            )
-            number: int = self.launchpad.fireworks.count_documents(
-                {"state": {"$in": ["WAITING", "READY"]}}
-            )
-        return number
+            return self.table.pause(value)
 
     def _each(self, uuids: Collection[str], states: tuple[str, ...], act: Any) -> int:
         query = {"spec.uuid": {"$in": list(uuids)}, "state": {"$in": list(states)}}
@@ -309,8 +316,6 @@ def queue_adapter(
     """Return FireWorks' description of a SLURM job of this queue."""
     from fireworks.user_objects.queue_adapters.common_adapter import CommonAdapter
 
-    wanted = slurm.options(queue)
-    names = {"partition": "queue", "time": "walltime", "cpus-per-task": "cpus_per_task"}
     lines = slurm.prologue(queue, profile.environment(queue) | site.environment)
     # Should the loop die before it has noted the number, the job has noted it itself.
     lines.append("echo $SLURM_JOB_ID > slurm_job_id")
@@ -320,8 +325,14 @@ def queue_adapter(
             f"{cluster.bin_directory}/rlaunch -w {site.fworker} -l {site.launchpad} singleshot"
         ),
         pre_rocket="\n".join(lines),
-        **{names.get(name, name): value for name, value in wanted.items()},
+        **adapter_options(queue),
     )
+
+
+def adapter_options(queue: Queue) -> dict[str, str]:
+    """Return what a queue asks for in the words of FireWorks' adapter."""
+    names = {"partition": "queue", "time": "walltime", "cpus-per-task": "cpus_per_task"}
+    return {names.get(name, name): value for name, value in slurm.options(queue).items()}
 
 
 def _open_launchpad(uri: str, name: str) -> LaunchPad:

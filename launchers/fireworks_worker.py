@@ -18,17 +18,25 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maggma.utils import grouper
-
 from surfalign.errors import ConfigurationError
 from surfalign.launchers import slurm
-from surfalign.launchers.fireworks import CHUNK_SIZE, UNFINISHED, queue_adapter, slurm_number
+from surfalign.launchers.fireworks import (
+    CHUNK_SIZE,
+    UNFINISHED,
+    adapter_options,
+    queue_adapter,
+    slurm_number,
+)
 from surfalign.launchers.launcher import TRANSIENT, Cause
 from surfalign.launchers.profiles import Queue
 from surfalign.launchers.releaser import Releaser
+from surfalign.launchers.requests import asked_for
 from surfalign.launchers.suspects import Suspects
+from surfalign.stores.batches import batches
 
 if TYPE_CHECKING:
+    from fireworks import Firework, LaunchPad
+
     from surfalign.launchers.fireworks import FireworksLauncher
 
 logger = logging.getLogger(__name__)
@@ -39,6 +47,35 @@ GRACE = 30.0
 MENDING_INTERVAL = 60.0
 #: A workflow is locked for milliseconds; after this its locker has died (s).
 LOCK_GRACE = 30.0
+
+
+class RequestingLaunchPad:
+    """A launchpad whose reserved jobs say what they ask of a queue; else as it is.
+
+    Parameters
+    ----------
+    launchpad
+        Connected.
+    queue
+        Of the jobs that are handed over.
+    """
+
+    def __init__(self, launchpad: LaunchPad, queue: Queue) -> None:
+        self._launchpad = launchpad
+        self._queue = queue
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the launchpad offers."""
+        return getattr(self._launchpad, name)
+
+    def reserve_fw(self, *arguments: Any, **options: Any) -> tuple[Firework | None, int | None]:
+        """Reserve a job; FireWorks' queue launcher reads ``_queueadapter`` from its spec."""
+        firework, launch_id = self._launchpad.reserve_fw(*arguments, **options)
+        if firework is not None and self._queue.estimated:
+            spec = firework.spec
+            asked = asked_for(self._queue, spec.get("resources"), spec.get("_raised"))
+            spec["_queueadapter"] = adapter_options(asked)
+        return firework, launch_id
 
 
 class FireworksWorker:
@@ -129,6 +166,7 @@ class FireworksWorker:
         )
         adapter = queue_adapter(self.profile, queue, self.cluster, self.site)
         worker = FWorker(name="surfalign", category=name)
+        launchpad = RequestingLaunchPad(self.launchpad, queue)
         folder = self.cluster.work_directory / name / f"{datetime.now(UTC):%Y-%m-%d}"
         submitted = 0
         while active + submitted < queue.max_jobs and self.launchpad.run_exists(worker):
@@ -136,7 +174,7 @@ class FireworksWorker:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message="cd is deprecated")  # FireWorks'
                 number = launch_rocket_to_queue(
-                    self.launchpad,
+                    launchpad,
                     worker,
                     adapter,
                     launcher_dir=str(folder),
@@ -263,7 +301,7 @@ class FireworksWorker:
             {"state": {"$nin": ["COMPLETED", "DEFUSED", "ARCHIVED"]}},
             {"parent_links": 1, "nodes": 1},
         )
-        return sum(self._mend(workflows) for workflows in grouper(unfinished, CHUNK_SIZE))
+        return sum(self._mend(workflows) for workflows in batches(unfinished, CHUNK_SIZE))
 
     def _mend(self, workflows: list[dict[str, Any]]) -> int:
         nodes = [fw_id for workflow in workflows for fw_id in workflow["nodes"]]

@@ -71,6 +71,8 @@ class JobRecord:
         Queue of the profile.
     metadata
         The job's metadata: formula, source, surface_name, miller_index, result_identifiers, ...
+    raised
+        By what factors it asks for more ``walltime`` or ``memory`` than estimated, after failures.
     tries
         How often it was started.
     """
@@ -83,6 +85,7 @@ class JobRecord:
     message: str = ""
     queue: str = ""
     metadata: dict[str, Any] = field(default_factory=dict)
+    raised: dict[str, float] = field(default_factory=dict)
     tries: int = 0
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -116,7 +119,10 @@ class Launcher(Protocol):
         ...
 
     def rerun(self, uuids: Collection[str]) -> int:
-        """Make failed or cancelled jobs ready again; return how many."""
+        """Make failed or cancelled jobs ready again; return how many.
+
+        Those that failed for want of time or memory ask for more, where their queue goes by estimates.
+        """
         ...
 
     def cancel(self, uuids: Collection[str] | None = None) -> int:
@@ -152,7 +158,7 @@ LAUNCHERS = {
 
 
 def open_launcher(profile: Profile, cluster: str | None = None) -> Launcher:
-    """Connect the launcher that a profile names.
+    """Return the launcher that a profile names; it connects when it is first asked for something.
 
     Parameters
     ----------
@@ -165,10 +171,6 @@ def open_launcher(profile: Profile, cluster: str | None = None) -> Launcher:
     ------
     ConfigurationError
         When the profile runs everything on this machine, without a workflow manager.
-    MissingDependencyError
-        When its package is not installed.
-    DatabaseUnreachableError
-        When its database does not answer.
     """
     if profile.launcher not in LAUNCHERS:
         raise ConfigurationError(

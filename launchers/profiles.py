@@ -41,6 +41,13 @@ def _walltime(text: str) -> str:
     return text
 
 
+def _seconds(walltime: str) -> int:
+    match = _WALLTIME.match(walltime)
+    assert match is not None  # the validator saw to it
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -64,6 +71,25 @@ class Queue(_Model):
     walltime: Annotated[str, AfterValidator(_walltime)] = Field(
         default="4:00:00", description="Longest run, H:MM:SS or D-HH:MM:SS"
     )
+    estimated: tuple[Literal["walltime", "memory"], ...] = Field(
+        default=(),
+        description="What each job asks for by its engine's estimate, up to the queue's own value",
+    )
+    safety: float = Field(
+        default=1.0,
+        gt=0,
+        description="Factor of the estimates, which hold a margin already (1)",
+        json_schema_extra={"unit": "1"},
+    )
+    least_walltime: Annotated[str, AfterValidator(_walltime)] = Field(
+        default="0:10:00", description="Least walltime that an estimate asks for"
+    )
+    least_memory: float = Field(
+        default=2.0,
+        ge=1,
+        description="Least memory of a node that an estimate asks for (GB)",
+        json_schema_extra={"unit": "GB"},
+    )
     account: str | None = Field(default=None, description="Account that is charged")
     qos: str | None = Field(default=None, description="Quality of service")
     constraint: str | None = Field(default=None, description="Features of the nodes")
@@ -77,13 +103,26 @@ class Queue(_Model):
         description="Jobs that one SLURM job runs one after the other (launcher remote)",
     )
 
+    @model_validator(mode="after")
+    def _estimable(self) -> Self:
+        if "memory" in self.estimated and self.memory is None:
+            raise ValueError("estimated: memory needs 'memory', the most that a job asks for")
+        if self.estimated and self.batch > 1:
+            raise ValueError(
+                "estimated: the jobs of a batch share a SLURM job, which asks for fixed values; "
+                "leave out batch or estimated"
+            )
+        return self
+
     @property
     def seconds(self) -> int:
         """The walltime in seconds."""
-        match = _WALLTIME.match(self.walltime)
-        assert match is not None  # the validator saw to it
-        days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
-        return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+        return _seconds(self.walltime)
+
+    @property
+    def least_seconds(self) -> int:
+        """The least walltime in seconds."""
+        return _seconds(self.least_walltime)
 
     @property
     def gres(self) -> str | None:

@@ -8,6 +8,7 @@ it is in :mod:`.remote_worker` (causes of failures, jobs that were lost) and :mo
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any, Self
@@ -16,8 +17,10 @@ import yaml
 
 from surfalign.errors import MissingDependencyError
 from surfalign.launchers import slurm
+from surfalign.launchers.job_table import JobTable
 from surfalign.launchers.launcher import JobRecord, JobState, classify, last_line
 from surfalign.launchers.profiles import Cluster, Profile, Queue, write_private
+from surfalign.launchers.requests import raised_after
 from surfalign.launchers.server import database_uri
 from surfalign.launchers.worksite import connection_options
 from surfalign.stores.database import JOBS, errors_named, masked
@@ -46,12 +49,11 @@ STATES = {
     "STOPPED": JobState.CANCELLED,
     "USER_STOPPED": JobState.CANCELLED,
 }
-#: Collection of the launcher's own facts: whether the campaign is paused.
-FACTS = "launcher_facts"
+JOB_COLLECTION = "remote_jobs"
 
 
 def open_launcher(profile: Profile, cluster: str | None = None) -> RemoteLauncher:
-    """Write jobflow-remote's project for a profile and connect to its database."""
+    """Return the launcher; jobflow-remote is loaded and its project written when something is changed."""
     del cluster  # one runner serves all clusters
     return RemoteLauncher(profile)
 
@@ -68,17 +70,26 @@ class RemoteLauncher:
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
         settings = profile.settings()
-        uri = database_uri(settings)
-        self.address = masked(uri)
+        self._uri = database_uri(settings)
+        self._name = settings.database_name
+        self.address = masked(self._uri)
         self.folder = (
             settings.data_directory.expanduser().absolute() / "jobflow-remote" / profile.name
         )
-        content = project(profile, uri, settings.database_name, self.folder)
-        write_private(self.folder / f"{profile.name}.yaml", yaml.safe_dump(content))
-        self.controller = _open_controller(self.folder, profile.name)
+        self.table = JobTable(
+            self._uri, self._name, JOB_COLLECTION, step="job.metadata.step", states=STATES
+        )
+        self.collection = self.table.jobs
+
+    @cached_property
+    def controller(self) -> Controller:
+        """jobflow-remote's own connection, with its project; for those who change something."""
+        content = project(self.profile, self._uri, self._name, self.folder)
+        write_private(self.folder / f"{self.profile.name}.yaml", yaml.safe_dump(content))
+        controller = _open_controller(self.folder, self.profile.name)
         with errors_named(self.address):
-            self.controller.initialise()
-        self.collection = self.controller.jobs
+            controller.initialise()
+        return controller
 
     def __enter__(self) -> Self:
         return self
@@ -88,7 +99,9 @@ class RemoteLauncher:
 
     def close(self) -> None:
         """Close the connections."""
-        self.controller.close()
+        if "controller" in self.__dict__:
+            self.controller.close()
+        self.table.close()
 
     # --- flows in ----------------------------------------------------------------------------
 
@@ -107,19 +120,8 @@ class RemoteLauncher:
 
     def counts(self) -> dict[str, dict[JobState, int]]:
         """Count the jobs by step and state."""
-        group = {
-            "$group": {
-                "_id": {"step": "$job.metadata.step", "state": "$state"},
-                "number": {"$sum": 1},
-            }
-        }
-        table: dict[str, dict[JobState, int]] = {}
         with errors_named(self.address):
-            for row in self.collection.aggregate([group]):
-                states = table.setdefault(row["_id"].get("step") or "", {})
-                state = STATES[row["_id"]["state"]]
-                states[state] = states.get(state, 0) + row["number"]
-        return table
+            return self.table.counts()
 
     def jobs(
         self,
@@ -131,7 +133,7 @@ class RemoteLauncher:
         if uuids is not None:
             query["uuid"] = {"$in": list(uuids)}
         if states is not None:
-            query["state"] = {"$in": [name for name, state in STATES.items() if state in states]}
+            query["state"] = {"$in": self.table.names(states)}
         shown = (
             *("uuid", "state", "worker", "error", "remote.error", "start_time", "end_time"),
             *("job.name", "job.metadata", "surfalign", "previous_state"),
@@ -144,9 +146,19 @@ class RemoteLauncher:
 
     def rerun(self, uuids: Collection[str]) -> int:
         """Make failed and cancelled jobs ready again."""
-        return self._each(
-            uuids, (JobState.FAILED, JobState.CANCELLED), self.controller.restart, forget=True
+        return self._each(uuids, (JobState.FAILED, JobState.CANCELLED), self._restart)
+
+    def _restart(self, db_id: str) -> None:
+        shown = {"error": 1, "remote.error": 1, "surfalign": 1}
+        document = self.collection.find_one({"db_id": db_id}, shown) or {}
+        noted = document.get("surfalign") or {}
+        raised = raised_after(noted.get("raised"), failure_of(document)[0])
+        self.controller.restart(db_id)
+        # Cause, message and losses belong to the failure; what it asks for now stays.
+        change = (
+            {"$set": {"surfalign": {"raised": raised}}} if raised else {"$unset": {"surfalign": ""}}
         )
+        self.collection.update_one({"db_id": db_id}, change)
 
     def cancel(self, uuids: Collection[str] | None = None) -> int:
         """Cancel what is not done, in SLURM too."""
@@ -156,50 +168,37 @@ class RemoteLauncher:
     def pause(self, uuids: Collection[str] | None = None) -> int:
         """Hold jobs that have not started; without ``uuids`` no worker starts any."""
         if uuids is None:
-            return self._set_paused(True)
+            return self._hold(True)
         return self._each(uuids, (JobState.WAITING, JobState.READY), self.controller.hold)
 
     def resume(self, uuids: Collection[str] | None = None) -> int:
         """Release held jobs."""
         if uuids is None:
-            return self._set_paused(False)
+            return self._hold(False)
         return self._each(uuids, (JobState.PAUSED,), self.controller.release)
 
     @property
     def paused(self) -> bool:
         """Whether the whole campaign is held."""
-        fact = self.controller.db[FACTS].find_one({"_id": "paused"})
-        return bool(fact and fact["value"])
+        return self.table.paused
 
-    def _set_paused(self, value: bool) -> int:
+    def _hold(self, value: bool) -> int:
         with errors_named(self.address):
-            self.controller.db[FACTS].update_one(
-                {"_id": "paused"}, {"$set": {"value": value}}, upsert=True
-            )
-            number: int = self.collection.count_documents({"state": {"$in": ["WAITING", "READY"]}})
-        return number
+            return self.table.pause(value)
 
     def _each(
         self,
         uuids: Collection[str] | None,
         states: tuple[JobState, ...],
         act: Any,
-        *,
-        forget: bool = False,
     ) -> int:
-        query: dict[str, Any] = {
-            "state": {"$in": [name for name, state in STATES.items() if state in states]}
-        }
+        query: dict[str, Any] = {"state": {"$in": self.table.names(states)}}
         if uuids is not None:
             query["uuid"] = {"$in": list(uuids)}
         with errors_named(self.address):
             documents = list(self.collection.find(query, {"db_id": 1}))
             for document in documents:
                 act(document["db_id"])
-                if forget:
-                    self.collection.update_one(
-                        {"db_id": document["db_id"]}, {"$unset": {"surfalign": ""}}
-                    )
         return len(documents)
 
     # --- the worker --------------------------------------------------------------------------
@@ -233,6 +232,7 @@ def _record(document: dict[str, Any]) -> JobRecord:
         message=message,
         queue=document.get("worker", ""),
         metadata=metadata,
+        raised=(document.get("surfalign") or {}).get("raised", {}),
         tries=1 + (document.get("surfalign") or {}).get("losses", 0),
         started_at=document.get("start_time"),
         ended_at=document.get("end_time"),
@@ -280,7 +280,7 @@ def project(profile: Profile, uri: str, name: str, folder: Path) -> dict[str, An
             for queue_name, queue in profile.queues.items()
         },
         "queue": {
-            "store": {**store, "collection_name": "remote_jobs"},
+            "store": {**store, "collection_name": JOB_COLLECTION},
             "flows_collection": "remote_flows",
             "auxiliary_collection": "remote_auxiliary",
             "batches_collection": "remote_batches",
@@ -295,7 +295,6 @@ def project(profile: Profile, uri: str, name: str, folder: Path) -> dict[str, An
 
 def _worker(name: str, queue: Queue, profile: Profile) -> dict[str, Any]:
     cluster = profile.clusters[queue.cluster]
-    resources = {option.replace("-", "_"): value for option, value in slurm.options(queue).items()}
     worker: dict[str, Any] = {
         "scheduler_type": cluster.scheduler,
         "work_dir": str(cluster.work_directory / name),
@@ -308,7 +307,7 @@ def _worker(name: str, queue: Queue, profile: Profile) -> dict[str, Any]:
         ),
         "execution_cmd": f"{cluster.bin_directory}/jf -fe execution run {{}}",
         "max_jobs": queue.max_jobs,
-        "resources": resources if cluster.scheduler == "slurm" else {},
+        "resources": resources_of(queue) if cluster.scheduler == "slurm" else {},
         **_host(cluster),
     }
     if queue.batch > 1:
@@ -323,6 +322,11 @@ def _worker(name: str, queue: Queue, profile: Profile) -> dict[str, Any]:
             "max_time": 0.5 * queue.seconds,
         }
     return worker
+
+
+def resources_of(queue: Queue) -> dict[str, str]:
+    """Return what a queue asks for in the words of jobflow-remote's SLURM template."""
+    return {option.replace("-", "_"): value for option, value in slurm.options(queue).items()}
 
 
 def _host(cluster: Cluster) -> dict[str, Any]:

@@ -7,6 +7,7 @@ what is in the database already is then passed over, where jobflow-remote would 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,6 +32,8 @@ class Controller(JobController):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.auxiliary = Counters(self.auxiliary)
+        #: Returns what a job asks SLURM for, or None for what its worker says; set by who submits.
+        self.request: Callable[[dict[str, Any]], dict[str, str] | None] = lambda document: None
 
     def initialise(self) -> None:
         """Create counters and indexes where they are missing; nothing is ever reset."""
@@ -68,6 +71,18 @@ class Controller(JobController):
     def _known(self, uuids: list[str]) -> set[str]:
         found = self.jobs.find({"uuid": {"$in": uuids}}, {"uuid": 1})
         return {document["uuid"] for document in found}
+
+    def checkout_job(self, *arguments: Any, **options: Any) -> tuple[str, int] | None:
+        """Check out a job, with what it asks SLURM for as the profile is now."""
+        found: tuple[str, int] | None = super().checkout_job(*arguments, **options)
+        if found is not None:
+            query = {"uuid": found[0], "index": found[1]}
+            shown = {"worker": 1, "resources": 1, "surfalign": 1, "job.metadata.resources": 1}
+            document = self.jobs.find_one(query, shown)
+            wanted = self.request(document)
+            if wanted != (document.get("resources") or None):
+                self.jobs.update_one(query, {"$set": {"resources": wanted}})
+        return found
 
     # --- single jobs -------------------------------------------------------------------------
 

@@ -18,7 +18,8 @@ from surfalign.errors import ConfigurationError
 from surfalign.launchers import slurm
 from surfalign.launchers.launcher import TRANSIENT, Cause
 from surfalign.launchers.releaser import Releaser
-from surfalign.launchers.remote import failure_of
+from surfalign.launchers.remote import failure_of, resources_of
+from surfalign.launchers.requests import asked_for
 from surfalign.launchers.suspects import Suspects
 
 if TYPE_CHECKING:
@@ -62,7 +63,19 @@ class RemoteWorker:
             self.runner = Runner(project_name=self.profile.name)
         self.runner.job_controller.close()
         self.runner.job_controller = self.controller
+        self.controller.request = self._request
         self._suspects = Suspects()
+
+    def _request(self, document: dict[str, Any]) -> dict[str, str] | None:
+        """Return what a job asks SLURM for where its queue goes by estimates, else None."""
+        queue = self.profile.queues.get(document["worker"])
+        if queue is None or not queue.estimated:
+            return None
+        if self.profile.clusters[queue.cluster].scheduler != "slurm":
+            return None
+        resources = (document["job"].get("metadata") or {}).get("resources")
+        raised = (document.get("surfalign") or {}).get("raised")
+        return resources_of(asked_for(queue, resources, raised))
 
     def run(self, *, once: bool = False, stop: threading.Event | None = None) -> None:
         """Loop until stopped, or with ``once`` until nothing is left to do.

@@ -37,6 +37,10 @@ CAUSES = {
     "REVOKED": Cause.NODE,
     "CANCELLED": Cause.CANCELLED,
 }
+_GIVEN_MEMORY = (
+    '[ -z "$SLURM_MEM_PER_NODE" ] || '
+    "export SURFALIGN_MEMORY_LIMIT=$((SLURM_MEM_PER_NODE * {nodes} / 1000))"
+)
 #: State of a job that SLURM no longer knows.
 FORGOTTEN = "FORGOTTEN"
 
@@ -181,6 +185,8 @@ def prologue(queue: Queue, environment: dict[str, str]) -> list[str]:
     return [
         *(f"module load {quote(module)}" for module in queue.modules),
         *(f"export {name}={quote(value)}" for name, value in sorted(environment.items())),
+        # An engine keeps to what its own job was given; SLURM tells in MB of a node.
+        *([_GIVEN_MEMORY.format(nodes=queue.nodes)] if "memory" in queue.estimated else []),
         *queue.commands,
     ]
 

@@ -14,10 +14,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from maggma.utils import grouper
 from pymatgen.core import Structure
 
 from surfalign.launchers.launcher import JobState
+from surfalign.stores.batches import batches
 from surfalign.stores.jobstore import finished_uuids
 from surfalign.stores.registry import (
     CrystalEntry,
@@ -121,7 +121,7 @@ def register_plan(
     registry = Registry(database)
     signature = _signature(method)
     total = new = 0
-    for batch in grouper(_limited(read_plan(plan), limit), BATCH_SIZE):
+    for batch in batches(_limited(read_plan(plan), limit), BATCH_SIZE):
         crystals = [_crystal_entry(crystal, method, signature) for crystal, _ in batch]
         surfaces = [
             _surface_entry(surface, entry.key)
@@ -141,7 +141,7 @@ def planned(
     registry = Registry(database)
     signature = _signature(method)
     total = known = flows = 0
-    for batch in grouper(_limited(read_plan(plan), limit), BATCH_SIZE):
+    for batch in batches(_limited(read_plan(plan), limit), BATCH_SIZE):
         crystal_of = {
             _surface_entry(surface, key).key: key
             for crystal, members in batch
@@ -174,7 +174,7 @@ def release(
     registry = Registry(database)
     keys = list(registry.unsubmitted())
     done = n_flows = 0
-    for group in grouper(keys, BATCH_SIZE):
+    for group in batches(keys, BATCH_SIZE):
         locked = registry.lock(group)
         try:
             n_flows += _release(locked, registry, launcher, database)
@@ -248,7 +248,7 @@ def _flow(crystal: LockedCrystal) -> Flow:
         Structure.from_dict(entry.structure),
         entry.source,
         [(surface.name, surface.miller_index) for surface in crystal.new],
-        _engine(entry.method),
+        engine_of(entry.method),
         relax=entry.method.relax_slabs,
     )
 
@@ -262,18 +262,26 @@ def _remaining(flow: Flow, finished: set[str], database: Database) -> Flow:
 
 
 @lru_cache(maxsize=32)
-def _engine(method: Method) -> Engine:
+def engine_of(method: Method) -> Engine:
+    """Return the engine of a method.
+
+    Raises
+    ------
+    ConfigurationError
+        When the engine or one of its options is unknown.
+    """
     return get_engine(
         method.engine,
         quality=method.quality.value,
         functional=method.functional.value,
         equation_of_state=method.fit_volume,
+        **dict(method.options),
     )
 
 
 def _signature(method: Method) -> str:
     """Identify the method with all its settings, as they are now."""
-    return content_uuid("method", _engine(method), method.relax_slabs)
+    return content_uuid("method", engine_of(method), method.relax_slabs)
 
 
 def _crystal_entry(crystal: PlannedCrystal, method: Method, signature: str) -> CrystalEntry:

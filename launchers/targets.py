@@ -39,11 +39,11 @@ def write_target_plan(
     """
     from surfalign.crystals.sources import load_crystal
     from surfalign.launchers.cli.run import parse_miller_index
+    from surfalign.launchers.submission import engine_of
     from surfalign.workflows.campaigns import PlanSettings, examine, write_plan
     from surfalign.workflows.candidates import Candidate
-    from surfalign.workflows.engines.engine import get_engine
 
-    engine = get_engine(method.engine, quality=method.quality, functional=method.functional)
+    engine = engine_of(method)
     settings = PlanSettings(
         slab_thickness=engine.slab_thickness,
         vacuum_thickness=engine.vacuum_thickness,

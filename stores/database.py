@@ -2,6 +2,9 @@
 
 Everything talks to a ``mongodb://`` URI. The URI may hold a password, which appears in no message, no
 log and no ``repr``.
+
+The two stores are jobflow's and maggma's, which take half a second to load: they are made when they are
+first asked for, so that commands that only count documents answer at once.
 """
 
 from __future__ import annotations
@@ -9,12 +12,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
 
-from jobflow import JobStore
-from maggma.stores import MongoStore
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, IndexModel, MongoClient
 from pymongo.collection import Collection
 from pymongo.errors import (
     ConfigurationError as MongoConfigurationError,
@@ -27,6 +28,11 @@ from pymongo.errors import (
 
 from surfalign.errors import ConfigurationError, DatabaseUnreachableError
 from surfalign.settings import Settings
+
+if TYPE_CHECKING:
+    from jobflow import JobStore
+
+    from surfalign.stores.database_store import DatabaseStore
 
 JOBS = "jobs"
 SURFACE_LEVELS = "surface_levels"
@@ -45,6 +51,13 @@ SERVER_SELECTION_TIMEOUT = 10_000
 CONNECT_TIMEOUT = 20_000
 #: How long a client waits for one answer (ms).
 SOCKET_TIMEOUT = 120_000
+_CLIENT_OPTIONS: dict[str, Any] = {
+    "serverSelectionTimeoutMS": SERVER_SELECTION_TIMEOUT,
+    "connectTimeoutMS": CONNECT_TIMEOUT,
+    "socketTimeoutMS": SOCKET_TIMEOUT,
+    "tz_aware": True,
+    "appname": "surfalign",
+}
 
 JOB_INDEXES = (
     IndexModel([("uuid", ASCENDING), ("index", ASCENDING)], unique=True),
@@ -89,50 +102,69 @@ CAMPAIGN_SURFACES_INDEXES = (
 )
 
 
-class DatabaseStore(MongoStore):
-    """A maggma store of one collection whose name does not show the URI's password."""
-
-    @property
-    def name(self) -> str:
-        """Where the documents are, without the password."""
-        return f"{masked(self.uri)} {self.database}.{self.collection_name}"
-
-    def __repr__(self) -> str:
-        return f"DatabaseStore({self.name})"
-
-
-@dataclass(frozen=True)
 class Database:
-    """The two stores of one database.
+    """The collections of one database; nothing is sent before something is asked.
 
     Parameters
     ----------
-    address
-        URI without the password, for messages.
+    uri
+        ``mongodb://`` URI.
     name
         Name of the database.
-    jobs
-        jobflow's store: the output of every job, unique by (uuid, index).
-    surface_levels
-        The results: one document a surface and method, unique by ``identifier``.
+
+    Attributes
+    ----------
+    address
+        URI without the password, for messages.
     """
 
-    address: str
-    name: str
-    jobs: JobStore
-    surface_levels: MongoStore
+    def __init__(self, uri: str, name: str) -> None:
+        self.address = masked(uri)
+        self.name = name
+        self._uri = uri
+        self._client: MongoClient[dict[str, Any]] = MongoClient(uri, **_CLIENT_OPTIONS)
+
+    @cached_property
+    def jobs(self) -> JobStore:
+        """Jobflow's store: the output of every job, unique by (uuid, index)."""
+        from jobflow import JobStore
+
+        store = JobStore(self._store(JOBS))
+        store.connect()
+        return store
+
+    @cached_property
+    def surface_levels(self) -> DatabaseStore:
+        """The results: one document a surface and method, unique by ``identifier``."""
+        store = self._store(SURFACE_LEVELS, key="identifier")
+        store.connect()
+        return store
+
+    def _store(self, collection: str, **arguments: Any) -> DatabaseStore:
+        from surfalign.stores.database_store import DatabaseStore
+
+        return DatabaseStore(
+            database=self.name,
+            collection_name=collection,
+            uri=self._uri,
+            mongoclient_kwargs=dict(_CLIENT_OPTIONS),
+            **arguments,
+        )
 
     def collection(self, name: str) -> Collection[dict[str, Any]]:
-        """Return another collection of the same database."""
-        found: Collection[dict[str, Any]] = self.surface_levels._collection.database[name]
-        return found
+        """Return a collection of this database."""
+        return self._client[self.name][name]
 
     def close(self) -> None:
-        """Close both connections."""
-        for store in (self.jobs.docs_store, self.surface_levels):
+        """Close all connections."""
+        opened = self.__dict__
+        stores = [opened["jobs"].docs_store] if "jobs" in opened else []
+        stores += [opened["surface_levels"]] if "surface_levels" in opened else []
+        for store in stores:
             # A builder or a flow may have closed it already.
             if getattr(store, "_coll", None) is not None:
                 store.close()
+        self._client.close()
 
     def __enter__(self) -> Self:
         return self
@@ -164,48 +196,19 @@ def connect(settings: Settings) -> Database:
             "set SURFALIGN_DATABASE_URI, or start the local database: surfalign db start",
         )
     uri = settings.database_uri.get_secret_value()
-    address = masked(uri)
-    database = Database(
-        address=address,
-        name=settings.database_name,
-        jobs=JobStore(_store(uri, settings.database_name, JOBS)),
-        surface_levels=_store(uri, settings.database_name, SURFACE_LEVELS, key="identifier"),
-    )
-    try:
-        with errors_named(address):
-            _open(database, uri)
-            _ensure_indexes(database)
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
-def _store(uri: str, name: str, collection: str, **arguments: Any) -> DatabaseStore:
-    return DatabaseStore(
-        database=name,
-        collection_name=collection,
-        uri=uri,
-        mongoclient_kwargs={
-            "serverSelectionTimeoutMS": SERVER_SELECTION_TIMEOUT,
-            "connectTimeoutMS": CONNECT_TIMEOUT,
-            "socketTimeoutMS": SOCKET_TIMEOUT,
-            "tz_aware": True,
-            "appname": "surfalign",
-        },
-        **arguments,
-    )
-
-
-def _open(database: Database, uri: str) -> None:
-    """Make the clients; nothing is sent yet."""
     if not uri.startswith(("mongodb://", "mongodb+srv://")):
-        raise _malformed(database.address)
-    try:
-        database.jobs.connect()
-        database.surface_levels.connect()
-    except ValueError:  # of pymongo's, for a port that is no number
-        raise _malformed(database.address) from None
+        raise _malformed(masked(uri))
+    with errors_named(masked(uri)):
+        try:
+            database = Database(uri, settings.database_name)
+        except ValueError:  # of pymongo's, for a port that is no number
+            raise _malformed(masked(uri)) from None
+        try:
+            _ensure_indexes(database)
+        except BaseException:
+            database.close()
+            raise
+    return database
 
 
 def _malformed(address: str) -> ConfigurationError:
@@ -219,9 +222,9 @@ def _malformed(address: str) -> ConfigurationError:
 def _ensure_indexes(database: Database) -> None:
     """Create what is missing; a user who may only read goes on without."""
     try:
-        database.jobs._collection.create_indexes(list(JOB_INDEXES))
-        database.surface_levels._collection.create_indexes(list(SURFACE_LEVELS_INDEXES))
         for name, indexes in (
+            (JOBS, JOB_INDEXES),
+            (SURFACE_LEVELS, SURFACE_LEVELS_INDEXES),
             (CAMPAIGN_CRYSTALS, CAMPAIGN_CRYSTALS_INDEXES),
             (CAMPAIGN_SURFACES, CAMPAIGN_SURFACES_INDEXES),
         ):
@@ -290,3 +293,12 @@ def masked(uri: str | None) -> str:
     # Up to the last @: a password with an unescaped one must not show its end.
     hidden = re.sub(r"(://[^:@/]*):.*@", r"\1:***@", uri, flags=re.DOTALL)
     return re.sub(r"(?i)((?:password|token|secret)[^=:&]*[=:])[^&,]*", r"\1***", hidden)
+
+
+def __getattr__(name: str) -> Any:
+    """Return the store's class under the name by which files of jobflow and of clusters call it."""
+    if name == "DatabaseStore":
+        from surfalign.stores.database_store import DatabaseStore
+
+        return DatabaseStore
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,40 +15,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from pymatgen.core import Structure
 
 from surfalign.physics.checks import Check
+from surfalign.stores.vocabulary import Functional as Functional
+from surfalign.stores.vocabulary import Quality as Quality
+from surfalign.stores.vocabulary import quantity as quantity
 
 #: A 3-vector and a 3x3 tensor as they are stored.
 Vector3 = tuple[float, float, float]
 Tensor3 = tuple[Vector3, Vector3, Vector3]
 
 
-def quantity(unit: str, description: str, **arguments: Any) -> Any:
-    """Declare a field that holds a physical quantity in ``unit`` ("1" where dimensionless)."""
-    return Field(
-        description=f"{description} ({unit})", json_schema_extra={"unit": unit}, **arguments
-    )
-
-
 class Document(BaseModel):
     """Base of all stored records."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True, validate_assignment=False)
-
-
-class Functional(StrEnum):
-    """Exchange-correlation functional of the bulk band edges."""
-
-    DDH = "ddh"
-    HSE06 = "hse06"
-    PBE0 = "pbe0"
-    PBESOL = "pbesol"
-
-
-class Quality(StrEnum):
-    """Named sets of numerical settings; their errors are tabulated in docs/accuracy.md."""
-
-    QUICK = "quick"
-    STANDARD = "standard"
-    CONVERGED = "converged"
 
 
 class ResultState(StrEnum):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jobflow import JobStore
-from maggma.utils import grouper
+from surfalign.stores.batches import batches
+
+if TYPE_CHECKING:
+    from jobflow import JobStore
+    from pymongo.collection import Collection
 
 #: Uuids in one query.
 GROUP_SIZE = 1000
@@ -60,20 +63,20 @@ def outputs(jobstore: JobStore, uuids: Iterable[str]) -> dict[str, dict[str, Any
     return {uuid: document["output"] for uuid, document in found.items()}
 
 
-def recent_jobs(jobstore: JobStore, limit: int) -> list[dict[str, Any]]:
+def recent_jobs(jobs: Collection[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
     """Return step, wall time (s) and end (UTC) of the jobs that completed last.
 
     Parameters
     ----------
-    jobstore
-        A connected store.
+    jobs
+        Collection of the job outputs.
     limit
         How many at most.
     """
     # Local times of several machines order well enough for a sample.
-    found = jobstore.query(
+    found = jobs.find(
         {"completed_at": {"$gt": ""}},
-        properties={
+        {
             "_id": 0,
             "metadata.step": 1,
             "output.created_at": 1,
@@ -112,7 +115,7 @@ def _utc(time: Any) -> datetime | None:
 def _finished(
     jobstore: JobStore, uuids: Iterable[str], projection: dict[str, int]
 ) -> Iterator[dict[str, Any]]:
-    for group in grouper(sorted(set(uuids)), GROUP_SIZE):
+    for group in batches(sorted(set(uuids)), GROUP_SIZE):
         yield from jobstore.query(
             {"uuid": {"$in": group}, "output": {"$ne": None}}, properties=projection
         )

@@ -16,10 +16,10 @@ from collections.abc import Collection as Keys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import psutil
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pymongo import UpdateMany
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
@@ -30,7 +30,7 @@ from surfalign.stores.database import (
     DUPLICATE_KEY,
     Database,
 )
-from surfalign.stores.documents import Functional, Quality
+from surfalign.stores.vocabulary import Functional, Quality
 
 #: A lock that nobody renewed for this long belongs to a dead submitter of another machine.
 LEASE = timedelta(minutes=15)
@@ -42,6 +42,11 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _pairs(options: Any) -> Any:
+    """Sort options that come as a dictionary: their order means nothing."""
+    return tuple(sorted(options.items())) if isinstance(options, dict) else options
+
+
 class Method(_Model):
     """How the surfaces of a campaign are computed."""
 
@@ -50,6 +55,9 @@ class Method(_Model):
     functional: Functional = Field(default=Functional.DDH, description="Functional of the edges")
     fit_volume: bool = Field(default=False, description="Whether the bulk's volume is fitted")
     relax_slabs: bool = Field(default=True, description="Whether the ions of slabs are relaxed")
+    options: Annotated[tuple[tuple[str, bool | str], ...], BeforeValidator(_pairs)] = Field(
+        default=(), description="What the engine alone is told: names and values, sorted"
+    )
 
 
 class CrystalEntry(_Model):
@@ -154,11 +162,11 @@ class Registry:
         found = self.surfaces.find({"key": {"$in": list(keys)}}, {"_id": 0, "key": 1})
         return {document["key"] for document in found}
 
-    def count(self, state: SurfaceState | None = None) -> int:
-        """Count the registered surfaces, all or those of a state."""
-        if state is None:
-            return int(self.surfaces.estimated_document_count())
-        return int(self.surfaces.count_documents({"state": state.value}))
+    def counts(self) -> tuple[int, int]:
+        """Count the registered surfaces, all and those that are submitted."""
+        found = self.surfaces.aggregate([{"$group": {"_id": "$state", "number": {"$sum": 1}}}])
+        numbers = {row["_id"]: int(row["number"]) for row in found}
+        return sum(numbers.values()), numbers.get(SurfaceState.SUBMITTED.value, 0)
 
     def count_waiting(self, campaign: str) -> int:
         """Count the surfaces of a campaign that no launcher has yet."""

@@ -3,15 +3,19 @@
 The jobs of the surfaces are added while a flow runs, on a compute node that knows no profile. The table
 from step to manager configuration therefore travels in the configuration of the job that adds them.
 Configurations are no part of an identity: moving a step to another queue computes nothing anew.
+
+Profiles need the names of the steps, and commands that only look at a campaign need profiles: jobflow,
+which takes half a second to load, is imported where flows are at hand.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jobflow import CURRENT_JOB, Flow, Job
+if TYPE_CHECKING:
+    from jobflow import Flow, Job
 
 #: Where the table is kept in the manager configuration of a job that adds others.
 ROUTES = "_surfalign_routes"
@@ -60,6 +64,8 @@ def route(flow: Flow | Job, routes: Routes) -> None:
 
 def inherited_routes() -> Routes:
     """Return the table that came with the job that is running; empty where none did."""
+    from jobflow import CURRENT_JOB
+
     job = CURRENT_JOB.job
     routes: Routes = {} if job is None else job.config.manager_config.get(ROUTES, {})
     return routes
@@ -67,6 +73,8 @@ def inherited_routes() -> Routes:
 
 def jobs_of(flow: Flow | Job) -> list[Job]:
     """Return all jobs, those of nested flows too, in the order they were put in."""
+    from jobflow import Job
+
     if isinstance(flow, Job):
         return [flow]
     return [job for item in flow.jobs for job in jobs_of(item)]

@@ -71,7 +71,7 @@ def status(
         # The database counts while Python still reads modules: half a second for a person who waits.
         counts = None if listing else pool.submit(launcher.counts)
         from surfalign.launchers.cli import campaign_tables as tables
-        from surfalign.launchers.cli.tables import output_console
+        from surfalign.launchers.cli.console import output_console
 
         console = output_console()
         while True:

@@ -19,6 +19,8 @@ Examples:
     surfalign submit plan.jsonl --profile cluster --limit 100 --dry-run
 
     surfalign submit MgO TiO2-rutile --profile cluster --max-index 1 --quality quick
+
+    surfalign submit PbO-litharge --profile cluster --engine vasp --option spin_orbit=heavy
 """
 
 
@@ -65,6 +67,13 @@ def submit(
         bool, typer.Option("--relax/--no-relax", help="Relax the ions of the slabs.")
     ] = True,
     engine: Annotated[str, typer.Option(help="DFT engine.")] = "gpaw",
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Option of this engine alone, e.g. spin_orbit=heavy for vasp; repeatable.",
+            metavar="NAME=VALUE",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be submitted, and submit nothing.")
     ] = False,
@@ -73,22 +82,28 @@ def submit(
     """Submit surfaces to the queues of a profile.
 
     The same surface by the same method is computed once, however often and by whomever it is submitted;
-    the bulk steps of a crystal serve all its surfaces. Faults of the profile are named before anything is
-    submitted. The jobs start when surfalign worker runs.
+    the bulk steps of a crystal serve all its surfaces. Another option of the engine is another method.
+    Faults of the profile are named before anything is submitted. The jobs start when surfalign worker runs.
     """
+    from surfalign.launchers.cli.engine_options import parse_options
     from surfalign.launchers.profile_checks import require
     from surfalign.launchers.profiles import load_profile
     from surfalign.stores.registry import Method
     from surfalign.workflows.engines.engine import get_engine
 
     chosen = load_profile(profile)
-    get_engine(engine, quality=quality, functional=functional)  # names what is unknown
+    options = parse_options(option or ())
+    # It names what is unknown.
+    get_engine(
+        engine, quality=quality, functional=functional, equation_of_state=fit_volume, **options
+    )
     method = Method(
         engine=engine,
         quality=quality,
         functional=functional,
         fit_volume=fit_volume,
         relax_slabs=relax,
+        options=options,
     )
     require(chosen, engine)
     plan = Path(targets[0])

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from surfalign.launchers.cli.console import output_console as output_console
 from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
 
-#: Columns where the output is no terminal, so that a file holds whole rows.
-FILE_WIDTH = 200
-
 NUMBERS = ("IP\n(eV)", "EA\n(eV)", "Gap\n(eV)", "Surface\nenergy\n(J/m²)", "ε∞", "α")
-
-
-def output_console() -> Console:
-    """Return the console of the standard output."""
-    return Console(width=None if sys.stdout.isatty() else FILE_WIDTH)
 
 
 def results_table(

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from surfalign.errors import ConfigurationError
@@ -34,3 +37,25 @@ def test_run_hands_options_to_the_engine(engine: str, option: str, message: str)
     result = CliRunner().invoke(app, ["run", "MgO", "--engine", engine, "--option", option])
     assert isinstance(result.exception, ConfigurationError)
     assert message in str(result.exception)
+
+
+def test_submit_refuses_an_unknown_option_before_anything_else(tmp_path: Path) -> None:
+    profile = tmp_path / "cluster.yaml"
+    content = {
+        "launcher": "fireworks",
+        # Nothing answers there: the option is looked at first.
+        "database": {"uri": "mongodb://127.0.0.1:9/"},
+        "clusters": {"local": {"work_directory": str(tmp_path)}},
+        "queues": {"cpu": {"partition": "cpu"}},
+    }
+    profile.write_text(yaml.safe_dump(content))
+    for engine, option, message in (
+        ("gpaw", "spin_orbit=on", "no option spin_orbit"),
+        ("vasp", "spin_orbital=on", "spin_orbital"),
+        ("vasp", "spin_orbit=maybe", "spin_orbit is 'maybe'"),
+        ("vasp", "spin_orbit", "no option of an engine"),
+    ):
+        arguments = ["submit", "MgO", "--profile", str(profile), "--engine", engine]
+        result = CliRunner().invoke(app, [*arguments, "--option", option])
+        assert isinstance(result.exception, ConfigurationError), result.output
+        assert message in str(result.exception)

@@ -113,6 +113,24 @@ def test_another_method_is_another_document(plan: Path, database: Database) -> N
     assert Registry(database).surfaces.count_documents({}) == 2 * N_SURFACES
 
 
+def test_options_of_the_engine_belong_to_the_method(plan: Path, database: Database) -> None:
+    launcher = MemoryLauncher()
+    plain = Method(engine="vasp", quality="quick")
+    assert submit(plan, launcher, database, method=plain).new == N_SURFACES
+    coupled = Method(
+        engine="vasp", quality="quick", options={"spin_orbit": "on", "hubbard_u": True}
+    )
+    assert submit(plan, launcher, database, method=coupled).new == N_SURFACES
+    turned = Method(engine="vasp", quality="quick", options={"hubbard_u": True, "spin_orbit": "on"})
+    assert submit(plan, launcher, database, method=turned).new == 0
+
+    stored = [d["method"] for d in database.collection("campaign_crystals").find()]
+    assert {Method(**method) for method in stored} == {plain, coupled}
+    # What is handed over is another calculation, not only another entry.
+    edges = [record.uuid for record in launcher.records if record.step == "band edges"]
+    assert len(set(edges)) == len(stored)
+
+
 def test_another_campaign_with_the_same_surfaces_adds_its_label(
     plan: Path, database: Database
 ) -> None:

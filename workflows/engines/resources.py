@@ -30,6 +30,8 @@ class StepResources(MSONable):
         Wall time to ask for, s; it includes a margin.
     core_hours
         Expected cost, core hours; hours of a GPU for ``gpu``.
+    processor_memory
+        Memory that each further core, or GPU, brings, GB.
     """
 
     kind: Kind
@@ -38,6 +40,7 @@ class StepResources(MSONable):
     memory: float
     wall_time: float
     core_hours: float
+    processor_memory: float = 0.0
 
     def plain(self) -> dict[str, Any]:
         """Return the values as plain JSON, for the metadata of a job."""

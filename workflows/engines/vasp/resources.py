@@ -191,6 +191,7 @@ def estimate(size: Size, work: Work, kind: Kind, n_calculations: int = 1) -> Ste
         memory=round(memory(size, processors, kind), 1),
         wall_time=max(LEAST_WALL_TIME, math.ceil(MARGIN * expected / 600) * 600.0),
         core_hours=round(processors * expected / 3600, 2),
+        processor_memory=_BASE_MEMORY[kind],
     )
 
 
