@@ -146,13 +146,19 @@ class FireworksWorker:
 
     def _blocked(self) -> int:
         """Count the jobs that wait for one that failed or was cancelled."""
-        if self.launchpad.fireworks.count_documents(
-            {"state": {"$in": ["READY", "RESERVED", "RUNNING"]}}, limit=1
-        ):
+        # A job that ends makes its children ready a moment after it is done itself, and holds the lock of
+        # its workflow meanwhile: who looks only once may see neither.
+        if self._is_active() or self.launchpad.workflows.find_one({"locked": True}, {"_id": 1}):
+            return 0
+        if self._is_active():
             return 0
         # Nothing runs and nothing is ready: what waits, waits in vain.
         number: int = self.launchpad.fireworks.count_documents({"state": "WAITING"})
         return number
+
+    def _is_active(self) -> bool:
+        active = {"state": {"$in": ["READY", "RESERVED", "RUNNING"]}}
+        return self.launchpad.fireworks.find_one(active, {"_id": 1}) is not None
 
     # --- to SLURM ----------------------------------------------------------------------------
 

@@ -144,3 +144,16 @@ def test_a_job_whose_parents_are_done_does_not_wait_for_ever(
     assert worker.mend() == 1
     (record,) = (record for record in launcher.jobs() if record.step == "dielectric")
     assert record.state is JobState.READY
+
+
+def test_the_worker_does_not_end_while_a_job_that_is_done_readies_its_children(
+    launcher: fireworks.FireworksLauncher, worker: fireworks_worker.FireworksWorker
+) -> None:
+    launchpad = launcher.launchpad
+    # The moment between the two: the bulk is done, the others wait, and the workflow is locked.
+    launchpad.fireworks.update_one({"spec.step": "bulk"}, {"$set": {"state": "COMPLETED"}})
+    launchpad.workflows.update_one({}, {"$set": {"locked": True}})
+    assert worker._blocked() == 0
+    launchpad.workflows.update_one({}, {"$unset": {"locked": ""}})
+    # Were it to stay so, the three would wait in vain.
+    assert worker._blocked() == 3
