@@ -28,6 +28,10 @@ SLAB, VACUUM = 12.0, 15.0
 MATCHER = StructureMatcher(
     ltol=0.02, stol=0.05, angle_tol=1.0, primitive_cell=True, scale=False, attempt_supercell=False
 )
+#: pymatgen's reduction of a slab to its primitive cell can miss a doubled in-plane cell; this looks for it.
+SUPERCELL_MATCHER = StructureMatcher(
+    ltol=0.02, stol=0.05, angle_tol=1.0, primitive_cell=False, scale=False, attempt_supercell=True
+)
 #: A single orientation may take this many times the budget of its crystal before it is broken off.
 PATIENCE = 3
 
@@ -156,7 +160,7 @@ def own_counterpart(
             continue
         if abs(slab.n_atoms / slab.area / density - 1.0) > 1e-3:
             continue
-        if MATCHER.fit(slab.slab, target):
+        if MATCHER.fit(slab.slab, target) or SUPERCELL_MATCHER.fit(slab.slab, target):
             return slab
     return None
 
