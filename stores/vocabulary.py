@@ -21,7 +21,7 @@ class Functional(StrEnum):
 
 
 class Quality(StrEnum):
-    """Named sets of numerical settings; their errors are tabulated in docs/accuracy.md."""
+    """Named sets of numerical settings; their errors are in docs/explanation/gpaw-engine.md."""
 
     QUICK = "quick"
     STANDARD = "standard"

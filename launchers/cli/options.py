@@ -26,3 +26,17 @@ QualityName = Annotated[str, typer.Option(help="Preset: quick, standard or conve
 Relax = Annotated[bool, typer.Option("--relax/--no-relax", help="Relax the ions of the slabs.")]
 Cores = Annotated[int | None, typer.Option(min=1, help="Cores of one calculation; all by default.")]
 EngineName = Annotated[str, typer.Option(help="DFT engine.")]
+EngineOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option",
+        help="Option of this engine alone, e.g. spin_orbit=heavy for vasp; repeatable.",
+        metavar="NAME=VALUE",
+    ),
+]
+FitVolume = Annotated[
+    bool,
+    typer.Option(
+        "--fit-volume", help="Fit the bulk's volume by E(V); else the given cell is kept."
+    ),
+]

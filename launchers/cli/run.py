@@ -13,6 +13,8 @@ from surfalign.errors import ConfigurationError
 from surfalign.launchers.cli.options import (
     Cores,
     EngineName,
+    EngineOptions,
+    FitVolume,
     Functional,
     MaxIndex,
     Orientations,
@@ -65,12 +67,7 @@ def run(
     ] = None,
     functional: Functional = "ddh",
     quality: QualityName = "standard",
-    fit_volume: Annotated[
-        bool,
-        typer.Option(
-            "--fit-volume", help="Fit the bulk's volume by E(V); else the given cell is kept."
-        ),
-    ] = False,
+    fit_volume: FitVolume = False,
     relax: Relax = True,
     cores: Cores = None,
     force: Annotated[bool, typer.Option("--force", help="Recompute what is stored.")] = False,
@@ -81,13 +78,7 @@ def run(
         Path | None, typer.Option(help="Write figures (PNG) to this directory.", metavar="DIR")
     ] = None,
     engine: EngineName = "gpaw",
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Option of this engine alone, e.g. spin_orbit=heavy for vasp; repeatable.",
-            metavar="NAME=VALUE",
-        ),
-    ] = None,
+    option: EngineOptions = None,
 ) -> None:
     """Compute IP and EA of the surfaces of oxides, and store them with their checks."""
     from rich.console import Console

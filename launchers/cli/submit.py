@@ -7,6 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from surfalign.launchers.cli.options import (
+    EngineName,
+    EngineOptions,
+    FitVolume,
+    Functional,
+    QualityName,
+    Relax,
+)
+
 if TYPE_CHECKING:
     from surfalign.launchers.profiles import Profile
     from surfalign.launchers.submission import SubmissionReport
@@ -54,26 +63,12 @@ def submit(
         int | None,
         typer.Option(min=1, max=3, help="All nonpolar orientations of TARGETs up to this index."),
     ] = None,
-    functional: Annotated[
-        str, typer.Option(help="Band edges by ddh, hse06, pbe0 or pbesol.")
-    ] = "ddh",
-    quality: Annotated[
-        str, typer.Option(help="Preset: quick, standard or converged.")
-    ] = "standard",
-    fit_volume: Annotated[
-        bool, typer.Option("--fit-volume", help="Fit the bulk's volume by E(V).")
-    ] = False,
-    relax: Annotated[
-        bool, typer.Option("--relax/--no-relax", help="Relax the ions of the slabs.")
-    ] = True,
-    engine: Annotated[str, typer.Option(help="DFT engine.")] = "gpaw",
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Option of this engine alone, e.g. spin_orbit=heavy for vasp; repeatable.",
-            metavar="NAME=VALUE",
-        ),
-    ] = None,
+    functional: Functional = "ddh",
+    quality: QualityName = "standard",
+    fit_volume: FitVolume = False,
+    relax: Relax = True,
+    engine: EngineName = "gpaw",
+    option: EngineOptions = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be submitted, and submit nothing.")
     ] = False,
