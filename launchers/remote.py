@@ -255,7 +255,7 @@ def project(profile: Profile, uri: str, name: str, folder: Path) -> dict[str, An
         Where logs and temporary files are kept.
     """
     store = {
-        "@module": "surfalign.stores.database",
+        "@module": "surfalign.stores.database_store",
         "@class": "DatabaseStore",
         "database": name,
         "uri": uri,

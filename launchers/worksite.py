@@ -46,7 +46,7 @@ class Worksite:
         """Write the files; two of them hold the address of the database, password included."""
         options = connection_options(patient=True)
         store = {
-            "@module": "surfalign.stores.database",
+            "@module": "surfalign.stores.database_store",
             "@class": "DatabaseStore",
             "database": name,
             "collection_name": JOBS,

@@ -293,12 +293,3 @@ def masked(uri: str | None) -> str:
     # Up to the last @: a password with an unescaped one must not show its end.
     hidden = re.sub(r"(://[^:@/]*):.*@", r"\1:***@", uri, flags=re.DOTALL)
     return re.sub(r"(?i)((?:password|token|secret)[^=:&]*[=:])[^&,]*", r"\1***", hidden)
-
-
-def __getattr__(name: str) -> Any:
-    """Return the store's class under the name by which files of jobflow and of clusters call it."""
-    if name == "DatabaseStore":
-        from surfalign.stores.database_store import DatabaseStore
-
-        return DatabaseStore
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

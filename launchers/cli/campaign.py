@@ -183,7 +183,8 @@ def results(
     Example: surfalign results --profile cluster 'state = failed'
     """
     from surfalign.launchers.cli.build import bring_up_to_date
-    from surfalign.launchers.cli.tables import output_console, results_table
+    from surfalign.launchers.cli.console import output_console
+    from surfalign.launchers.cli.tables import results_table
     from surfalign.stores import results as stored
     from surfalign.stores.exports import write_json
 

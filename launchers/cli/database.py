@@ -65,7 +65,7 @@ def status(
     """
     import json
 
-    from surfalign.launchers.cli.tables import output_console
+    from surfalign.launchers.cli.console import output_console
     from surfalign.settings import load_settings
 
     settings = load_settings()

@@ -117,7 +117,7 @@ def _print(record: dict[str, Any]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from surfalign.launchers.cli.tables import output_console
+    from surfalign.launchers.cli.console import output_console
 
     console = output_console()
     table = Table(title=f"{len(record['results'])} results")

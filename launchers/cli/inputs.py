@@ -113,7 +113,7 @@ def _plain(step: StepInputs) -> dict[str, object]:
 def _print_table(written: list[StepInputs], folder: Path) -> None:
     from rich.table import Table
 
-    from surfalign.launchers.cli.tables import output_console
+    from surfalign.launchers.cli.console import output_console
 
     table = Table("step", title=f"Inputs in {folder}; costs are estimates, within a factor of 3")
     for name in ("atoms", "kind", "processors", "memory GB", "wall time h", "core h", "GPU h"):

@@ -48,7 +48,7 @@ def oxides(
         return
     from rich.markup import escape
 
-    from surfalign.launchers.cli.tables import output_console
+    from surfalign.launchers.cli.console import output_console
 
     console = output_console()
     if not entries:

@@ -82,7 +82,7 @@ def make_plan(targets: list[str], output: Path, settings: PlanSettings, cores: i
     from collections import Counter
     from functools import partial
 
-    from surfalign.launchers.cli.tables import output_console
+    from surfalign.launchers.cli.console import output_console
     from surfalign.workflows import campaigns
     from surfalign.workflows.candidates import find_candidates
 

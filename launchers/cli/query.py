@@ -83,7 +83,8 @@ def show(
     """
     import json
 
-    from surfalign.launchers.cli.tables import details, output_console
+    from surfalign.launchers.cli.console import output_console
+    from surfalign.launchers.cli.tables import details
     from surfalign.stores import results
 
     with _database() as database:
@@ -154,7 +155,8 @@ def _format(file: Path, name: str | None) -> ExportFormat:
 
 def _print_pages(found: Iterator[SurfaceLevelsDocument]) -> None:
     """Print a table a page, so that any number of results passes through."""
-    from surfalign.launchers.cli.tables import output_console, results_table
+    from surfalign.launchers.cli.console import output_console
+    from surfalign.launchers.cli.tables import results_table
 
     console = output_console()
     while page := list(islice(found, PAGE)):

@@ -224,7 +224,8 @@ def _report(
     figure: Path | None,
     console: Console,
 ) -> None:
-    from surfalign.launchers.cli.tables import output_console, results_table
+    from surfalign.launchers.cli.console import output_console
+    from surfalign.launchers.cli.tables import results_table
     from surfalign.stores.exports import write_json, write_json_file
 
     if str(json_file) == "-":

@@ -21,7 +21,7 @@ def show_surfaces(
     paths: list[Path],
 ) -> None:
     """Print what was found."""
-    from surfalign.launchers.cli.tables import output_console
+    from surfalign.launchers.cli.console import output_console
     from surfalign.physics.orientations import format_miller_index
 
     console = output_console()

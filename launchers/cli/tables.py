@@ -8,7 +8,6 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from surfalign.launchers.cli.console import output_console as output_console
 from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
 
 NUMBERS = ("IP\n(eV)", "EA\n(eV)", "Gap\n(eV)", "Surface\nenergy\n(J/m²)", "ε∞", "α")

@@ -62,7 +62,7 @@ def gaps(
     """
     from rich.console import Console
 
-    from surfalign.launchers.cli.tables import output_console
+    from surfalign.launchers.cli.console import output_console
     from surfalign.workflows.engines.engine import get_engine
     from surfalign.workflows.validation import (
         compute_entries,

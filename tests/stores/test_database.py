@@ -129,7 +129,7 @@ def test_refused_credentials_are_an_error_without_the_password(
 
 
 def test_reprs_do_not_show_the_password() -> None:
-    from surfalign.stores.database import DatabaseStore
+    from surfalign.stores.database_store import DatabaseStore
 
     uri = f"mongodb://user:{PASSWORD}@host/"
     store = DatabaseStore(database="d", collection_name="c", uri=uri)

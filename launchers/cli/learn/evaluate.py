@@ -66,8 +66,8 @@ def evaluate(
     """
     import json
 
+    from surfalign.launchers.cli.console import output_console
     from surfalign.launchers.cli.learn import options
-    from surfalign.launchers.cli.tables import output_console
     from surfalign.ml import crossvalidation
 
     dataset = options.gather(slabs, datasets, query, min_gap=min_gap)

@@ -27,9 +27,9 @@ def models(
     import json
     from dataclasses import asdict
 
+    from surfalign.launchers.cli.console import output_console
     from surfalign.launchers.cli.learn.cards import versions_table
     from surfalign.launchers.cli.learn.options import registry
-    from surfalign.launchers.cli.tables import output_console
 
     found = registry(directory)
     names = [name] if name is not None else found.names()

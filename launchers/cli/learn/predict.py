@@ -57,8 +57,8 @@ def predict(
     """
     import json
 
+    from surfalign.launchers.cli.console import output_console
     from surfalign.launchers.cli.learn import options
-    from surfalign.launchers.cli.tables import output_console
 
     records = surfaces(structure, slabs, hkl, max_index)
     models = options.registry(directory)

@@ -48,9 +48,9 @@ def train(
 
     Example: surfalign learn train --slabs slabs.json.gz --model jarvis
     """
+    from surfalign.launchers.cli.console import output_console
     from surfalign.launchers.cli.learn import options
     from surfalign.launchers.cli.learn.cards import metrics_table
-    from surfalign.launchers.cli.tables import output_console
     from surfalign.ml.retraining import train_version
 
     chosen = options.recipe(kind, config, changes, seed, workers)
