@@ -32,18 +32,18 @@ from jobflow import JobStore
 from maggma.stores import MemoryStore
 
 from surfalign.crystals.sources import load_crystal
-from surfalign.launchers.launcher import open_launcher
-from surfalign.launchers.local import run_flow
-from surfalign.launchers.profiles import load_profile
-from surfalign.launchers.server import LocalServer
-from surfalign.launchers.submission import submit_plan
+from surfalign.launchers.campaign.submission import submit_plan
+from surfalign.launchers.cluster.launcher import open_launcher
+from surfalign.launchers.cluster.profiles import load_profile
+from surfalign.launchers.database.server import LocalServer
+from surfalign.launchers.local.run_flow import run_flow
 from surfalign.settings import load_settings
 from surfalign.stores.builders import SurfaceLevelsBuilder
+from surfalign.stores.campaign_register import Method
 from surfalign.stores.database import Database, connect
-from surfalign.stores.registry import Method
-from surfalign.workflows.campaign_flows import crystal_flow
 from surfalign.workflows.engines import engine as engines
 from surfalign.workflows.flows import BandAlignmentMaker
+from surfalign.workflows.planning.plan_file import crystal_flow
 
 METHOD = Method(engine="toy", quality="quick")
 SERVER: list[psutil.Process] = []

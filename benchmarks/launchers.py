@@ -41,7 +41,7 @@ def main() -> None:
         "SURFALIGN_DATA_DIRECTORY": str(folder / "data"),
         "OMP_NUM_THREADS": "1",
     }
-    from surfalign.launchers import server
+    from surfalign.launchers.database import server
 
     cluster.start()
     try:
@@ -56,8 +56,8 @@ def main() -> None:
 def measure(name: str, folder: Path, options: argparse.Namespace) -> dict[str, object]:
     import yaml
 
-    from surfalign.launchers.launcher import JobState, open_launcher
-    from surfalign.launchers.profiles import load_profile
+    from surfalign.launchers.cluster.launcher import JobState, open_launcher
+    from surfalign.launchers.cluster.profiles import load_profile
 
     queue = {
         "partition": "cpu",

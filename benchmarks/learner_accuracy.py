@@ -25,12 +25,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from surfalign.ml.baselines import CompositionConfiguration, CompositionModel, MeanModel
 from surfalign.ml.configuration import LearnerConfiguration
-from surfalign.ml.density_cache import DensityCache
-from surfalign.ml.training import train_model
-from surfalign.stores.learning_records import SurfaceRecord
-from surfalign.stores.slab_files import read_training_file
+from surfalign.ml.data.from_slab_files import read_training_file
+from surfalign.ml.data.records import SurfaceRecord
+from surfalign.ml.descriptors.density_cache import DensityCache
+from surfalign.ml.learners.baselines import CompositionConfiguration, CompositionModel, MeanModel
+from surfalign.ml.network.training import train_model
 
 PROPERTIES = ("ionization_potential", "electron_affinity")
 MIN_GAP = 0.3

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from surfalign.ml.calibration import Calibration, coverage
-from surfalign.ml.domain import Domain, atomic_descriptions
-from surfalign.ml.ensemble import DOMAIN_SHARE
-from surfalign.stores.slab_files import read_training_file
+from surfalign.ml.data.from_slab_files import read_training_file
+from surfalign.ml.ensemble.calibration import Calibration, coverage
+from surfalign.ml.ensemble.domain import Domain, atomic_descriptions
+from surfalign.ml.ensemble.ensemble import DOMAIN_SHARE
 
 PROPERTIES = ("IP", "EA")
 

@@ -25,19 +25,19 @@ import numpy as np
 import torch
 from pymatgen.core import Structure
 
-from surfalign.ml.baselines import (
+from surfalign.ml.configuration import LearnerConfiguration
+from surfalign.ml.data.candidate_surfaces import CandidateCrystal
+from surfalign.ml.data.datasets import FrozenDataset, read_dataset, write_dataset
+from surfalign.ml.data.from_medians import import_medians
+from surfalign.ml.data.records import SetLabel
+from surfalign.ml.descriptors.density_cache import DensityCache
+from surfalign.ml.learners.baselines import (
     CompositionConfiguration,
     CompositionModel,
     MeanConfiguration,
     MeanModel,
 )
-from surfalign.ml.configuration import LearnerConfiguration
-from surfalign.ml.density_cache import DensityCache
-from surfalign.ml.training import train_model
-from surfalign.stores.candidates import CandidateCrystal
-from surfalign.stores.datasets import FrozenDataset, read_dataset, write_dataset
-from surfalign.stores.formula_medians import import_medians
-from surfalign.stores.learning_records import SetLabel
+from surfalign.ml.network.training import train_model
 
 N_FOLDS, N_SEEDS = 5, 3
 NAME = "ionization_potential"

@@ -19,8 +19,8 @@ from learner_accuracy import PROPERTIES, prepared
 
 from surfalign.crystals.sources import load_crystal
 from surfalign.ml.configuration import LearnerConfiguration
-from surfalign.ml.density_cache import DensityCache
-from surfalign.ml.training import train_model
+from surfalign.ml.descriptors.density_cache import DensityCache
+from surfalign.ml.network.training import train_model
 from surfalign.physics.slabs import enumerate_slabs
 
 SURFACES = {"MgO": (1, 0, 0), "TiO2-rutile": (1, 1, 0), "ZnO": (1, 0, 0), "SrO": (1, 1, 0)}

@@ -23,8 +23,8 @@ from learner_accuracy import PROPERTIES, gapped, prepared
 from matplotlib.figure import Figure
 
 from surfalign.ml.configuration import LearnerConfiguration
-from surfalign.ml.density_cache import DensityCache
-from surfalign.ml.transfer import transfer_curve
+from surfalign.ml.descriptors.density_cache import DensityCache
+from surfalign.ml.ensemble.transfer import transfer_curve
 
 FRACTIONS = (0.0, 0.25, 0.5, 1.0)
 SEEDS = (0, 1, 2)

@@ -32,8 +32,8 @@ from surfalign.ml.configuration import (
     DescriptorConfiguration,
     SpectrumConfiguration,
 )
-from surfalign.ml.density import density_coefficients
-from surfalign.ml.lsoap import LearnableSoap
+from surfalign.ml.descriptors.density import density_coefficients
+from surfalign.ml.descriptors.lsoap import LearnableSoap
 
 DESCRIPTOR = DescriptorConfiguration(r_cut=6.0, n_max=8, l_max=6, sigma=0.5)
 N_SLABS, LAYERS, REPEATS_IN_PLANE = 20, 7, 2

@@ -10,7 +10,10 @@ from pathlib import Path
 from sphinx.application import Sphinx
 
 from surfalign import __version__
-from surfalign.stores.reference import reference_page
+
+sys.path.insert(0, str(Path(__file__).parent / "pages"))
+
+from document_reference import reference_page
 
 project = "surfalign"
 author = "The surfalign developers"

@@ -16,9 +16,9 @@ from pymongo.errors import BulkWriteError
 
 from surfalign.stores.database import DUPLICATE_KEY
 from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
-from surfalign.stores.fields import large_fields
 from surfalign.stores.jobstore import completion_times, outputs
 from surfalign.stores.levels import LEVELS_VERSION
+from surfalign.stores.query.fields import large_fields
 from surfalign.stores.recomputation import can_recompute, recompute
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from surfalign.stores.batches import batches
+from surfalign.batches import batches
 
 if TYPE_CHECKING:
     from jobflow import JobStore

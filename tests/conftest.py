@@ -11,7 +11,7 @@ import hypothesis
 import pytest
 
 from surfalign.errors import MissingDependencyError
-from surfalign.launchers.server import LocalServer
+from surfalign.launchers.database.server import LocalServer
 from surfalign.settings import load_settings
 from surfalign.stores.database import Database, connect
 

@@ -17,11 +17,11 @@ from surfalign.stores.documents import (
     SurfaceSetDocument,
 )
 from surfalign.workflows.engines.engine import Engine
-from surfalign.workflows.engines.resources import declare
+from surfalign.workflows.engines.step_resources import declare
 from surfalign.workflows.identity import content_uuid, identify, without_finished
-from surfalign.workflows.jobs import align_surface, describe_surfaces
 from surfalign.workflows.routing import inherited_routes, route
 from surfalign.workflows.schema_cache import memoise_schema_access
+from surfalign.workflows.surface_jobs import align_surface, describe_surfaces
 
 
 @dataclass
@@ -36,7 +36,7 @@ class BandAlignmentMaker(Maker):
                                                       +-> relaxation -> potential --+
                                                       +-> (the same for each surface)
 
-    An engine is five makers that return the documents of :mod:`surfalign.stores.documents`; nothing
+    An engine is six makers that return the documents of :mod:`surfalign.stores.documents`; nothing
     here knows which engine it is. Jobs carry content-derived uuids (:mod:`.identity`), so finished
     steps are found again in the job store.
 

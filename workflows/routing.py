@@ -31,7 +31,7 @@ STEPS = (
     "alignment",
 )
 
-#: Kinds of machine that a step may declare to need (:mod:`.engines.resources`).
+#: Kinds of machine that a step may declare to need (:mod:`.engines.step_resources`).
 RESOURCE_KINDS = ("cpu", "gpu")
 #: What all other steps take.
 DEFAULT = "default"

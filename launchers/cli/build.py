@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from surfalign.launchers.launcher import Launcher
+    from surfalign.launchers.cluster.launcher import Launcher
     from surfalign.stores.database import Database
 
 
@@ -38,8 +38,8 @@ def build(
     """
     import json
 
-    from surfalign.launchers.profiles import load_profile
-    from surfalign.launchers.server import open_database
+    from surfalign.launchers.cluster.profiles import load_profile
+    from surfalign.launchers.database.server import open_database
 
     chosen = load_profile(profile) if profile else None
     settings = chosen.settings() if chosen else None
@@ -50,7 +50,7 @@ def build(
         if chosen is None or chosen.launcher == "local":
             report = bring_up_to_date(database, recompute=recompute)
         else:
-            from surfalign.launchers.launcher import open_launcher
+            from surfalign.launchers.cluster.launcher import open_launcher
 
             with open_launcher(chosen) as launcher:
                 report = bring_up_to_date(database, launcher, recompute=recompute)
@@ -73,8 +73,8 @@ def bring_up_to_date(
     builder = SurfaceLevelsBuilder(database.jobs, database.surface_levels, recompute_all=recompute)
     report = {"written": builder.run()}
     if launcher is not None:
-        from surfalign.launchers.failures import report_failures
-        from surfalign.launchers.submission import release
+        from surfalign.launchers.campaign.failed_results import report_failures
+        from surfalign.launchers.campaign.submission import release
 
         report["failures"] = report_failures(launcher, database)
         report["flows_released"] = release(launcher, database)

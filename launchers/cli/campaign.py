@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from surfalign.launchers.campaign_control import Selection
-    from surfalign.launchers.launcher import Launcher
-    from surfalign.launchers.profiles import Profile
+    from surfalign.launchers.campaign.control import Selection
+    from surfalign.launchers.cluster.launcher import Launcher
+    from surfalign.launchers.cluster.profiles import Profile
     from surfalign.stores.database import Database
 
 ProfileOption = Annotated[
@@ -70,8 +70,8 @@ def status(
     with _opened(profile) as (launcher, database, chosen), ThreadPoolExecutor(1) as pool:
         # The database counts while Python still reads modules: half a second for a person who waits.
         counts = None if listing else pool.submit(launcher.counts)
-        from surfalign.launchers.cli import campaign_tables as tables
         from surfalign.launchers.cli.console import output_console
+        from surfalign.launchers.cli.tables import campaign as tables
 
         console = output_console()
         while True:
@@ -107,10 +107,10 @@ def retry(
 
     Example: surfalign retry --cause walltime --step 'slab relaxation'
     """
-    from surfalign.launchers import campaign_control
+    from surfalign.launchers.campaign import control
 
     selection = _selection(cause, step, formula, surface)
-    _act(profile, selection, campaign_control.retry, "to be run again", as_json)
+    _act(profile, selection, control.retry, "to be run again", as_json)
 
 
 def cancel(
@@ -127,12 +127,12 @@ def cancel(
 
     Example: surfalign cancel --formula BaO
     """
-    from surfalign.launchers import campaign_control
+    from surfalign.launchers.campaign import control
 
     selection = _selection(None, step, formula, surface)
     if selection.everything and not yes:
         typer.confirm("Cancel all jobs of the campaign that are not done?", abort=True)
-    _act(profile, selection, campaign_control.cancel, "cancelled", as_json)
+    _act(profile, selection, control.cancel, "cancelled", as_json)
 
 
 def pause(
@@ -146,10 +146,10 @@ def pause(
 
     Example: surfalign pause
     """
-    from surfalign.launchers import campaign_control
+    from surfalign.launchers.campaign import control
 
     selection = _selection(None, step, formula, surface)
-    _act(profile, selection, campaign_control.pause, "held", as_json)
+    _act(profile, selection, control.pause, "held", as_json)
 
 
 def resume(
@@ -163,10 +163,10 @@ def resume(
 
     Example: surfalign resume
     """
-    from surfalign.launchers import campaign_control
+    from surfalign.launchers.campaign import control
 
     selection = _selection(None, step, formula, surface)
-    _act(profile, selection, campaign_control.resume, "released", as_json)
+    _act(profile, selection, control.resume, "released", as_json)
 
 
 def results(
@@ -184,9 +184,9 @@ def results(
     """
     from surfalign.launchers.cli.build import bring_up_to_date
     from surfalign.launchers.cli.console import output_console
-    from surfalign.launchers.cli.tables import results_table
-    from surfalign.stores import results as stored
-    from surfalign.stores.exports import write_json
+    from surfalign.launchers.cli.tables.levels import results_table
+    from surfalign.stores.query import results as stored
+    from surfalign.stores.query.exports import write_json
 
     with _opened(profile) as (launcher, database, _), database.errors_named():
         report = bring_up_to_date(database, launcher)
@@ -206,8 +206,8 @@ def _selection(
     surface: list[str] | None,
 ) -> Selection:
     from surfalign.errors import ConfigurationError
-    from surfalign.launchers.campaign_control import Selection
-    from surfalign.launchers.launcher import Cause
+    from surfalign.launchers.campaign.control import Selection
+    from surfalign.launchers.cluster.launcher import Cause
     from surfalign.workflows.routing import STEPS
 
     for kind, given, known in (
@@ -241,9 +241,9 @@ def _act(
 
 @contextmanager
 def _opened(profile: str | None) -> Iterator[tuple[Launcher, Database, Profile]]:
-    from surfalign.launchers.launcher import open_launcher
-    from surfalign.launchers.profiles import load_profile
-    from surfalign.launchers.server import open_database
+    from surfalign.launchers.cluster.launcher import open_launcher
+    from surfalign.launchers.cluster.profiles import load_profile
+    from surfalign.launchers.database.server import open_database
 
     chosen = load_profile(profile or _only_profile())
     if chosen.launcher == "local":

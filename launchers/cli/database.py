@@ -29,7 +29,7 @@ def start() -> None:
     Example: surfalign db start
     """
     from surfalign.errors import ConfigurationError
-    from surfalign.launchers import server
+    from surfalign.launchers.database import server
     from surfalign.settings import load_settings
 
     settings = load_settings()
@@ -49,7 +49,7 @@ def stop() -> None:
 
     Example: surfalign db stop
     """
-    from surfalign.launchers import server
+    from surfalign.launchers.database import server
 
     stopped = server.stop()
     typer.echo("Stopped the local database." if stopped else "No local database was running.")
@@ -89,7 +89,7 @@ def _local(settings: Settings) -> dict[str, Any]:
     """Report on the local server, which is not started for it."""
     from pydantic import SecretStr
 
-    from surfalign.launchers import server
+    from surfalign.launchers.database import server
 
     found = server.status(settings)
     report: dict[str, Any] = {

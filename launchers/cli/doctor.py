@@ -9,7 +9,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from surfalign.launchers.diagnosis import Finding
+    from surfalign.launchers.doctor.installation import Finding
 
 MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "missing": "[red]✗[/]"}
 
@@ -37,7 +37,7 @@ def doctor(
     """
     from rich.console import Console
 
-    from surfalign.launchers.diagnosis import checks, examine
+    from surfalign.launchers.doctor.installation import checks, examine
 
     console = Console(soft_wrap=True)
     findings = []
@@ -62,8 +62,8 @@ def doctor(
 
 
 def _profile_checks(name: str) -> Iterator[tuple[str, Callable[[], Finding]]]:
-    from surfalign.launchers.profile_checks import all_checks
-    from surfalign.launchers.profiles import load_profile
+    from surfalign.launchers.cluster.profiles import load_profile
+    from surfalign.launchers.doctor.profile import all_checks
 
     return all_checks(load_profile(name))
 

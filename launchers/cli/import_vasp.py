@@ -12,7 +12,7 @@ from surfalign.errors import ConfigurationError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from surfalign.workflows.engines.vasp.importing import ImportReport
+    from surfalign.workflows.engines.vasp.imports.results import ImportReport
 
 EXAMPLE = """
 
@@ -72,9 +72,9 @@ def _read(
     directories: list[Path], dry_run: bool, console: Console
 ) -> tuple[ImportReport, set[str]]:
     """Read the folders and store what is new; return the report and the new uuids."""
-    from surfalign.launchers.server import open_database
-    from surfalign.workflows.engines.vasp.importing import read_folders
-    from surfalign.workflows.engines.vasp.storing import new_results, store_results
+    from surfalign.launchers.database.server import open_database
+    from surfalign.workflows.engines.vasp.imports.results import read_folders
+    from surfalign.workflows.engines.vasp.imports.storing import new_results, store_results
 
     with console.status("") as status:
         report = read_folders(directories, status.update)

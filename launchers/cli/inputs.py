@@ -11,7 +11,7 @@ import typer
 from surfalign.launchers.cli.options import EngineName, MaxIndex, Orientations, QualityName, Relax
 
 if TYPE_CHECKING:
-    from surfalign.workflows.inputs import StepInputs
+    from surfalign.workflows.dry_run import StepInputs
 
 EXAMPLE = """
 
@@ -65,10 +65,10 @@ def inputs(
     """Write the input files of all steps (potentials by name) and estimate what they cost."""
     from surfalign.crystals.sources import load_crystal
     from surfalign.launchers.cli.run import parse_miller_index
+    from surfalign.workflows.dry_run import write_inputs
     from surfalign.workflows.engines.engine import get_engine
     from surfalign.workflows.engines.protocols import protocol as named_protocol
-    from surfalign.workflows.inputs import write_inputs
-    from surfalign.workflows.jobs import describe_surfaces
+    from surfalign.workflows.surface_jobs import describe_surfaces
 
     options: dict[str, Any] = {
         "self_consistent": self_consistent or None,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from typing import TypeVar
 
-    from surfalign.workflows.campaigns import PlannedSurface, PlanSettings
+    from surfalign.workflows.planning.survey import PlannedSurface, PlanSettings
 
     T = TypeVar("T")
     R = TypeVar("R")
@@ -59,7 +59,7 @@ def plan(
 
     Example: surfalign plan crystals/ library --max-index 1 --limit 500 -o plan.jsonl
     """
-    from surfalign.workflows import campaigns
+    from surfalign.workflows.planning import survey as campaigns
 
     wanted = select or []
     settings = campaigns.PlanSettings(
@@ -83,8 +83,8 @@ def make_plan(targets: list[str], output: Path, settings: PlanSettings, cores: i
     from functools import partial
 
     from surfalign.launchers.cli.console import output_console
-    from surfalign.workflows import campaigns
-    from surfalign.workflows.candidates import find_candidates
+    from surfalign.workflows.planning import survey as campaigns
+    from surfalign.workflows.planning.crystals import find_candidates
 
     console = output_console()
     candidates = list(find_candidates(targets))
@@ -137,7 +137,7 @@ def make_plan(targets: list[str], output: Path, settings: PlanSettings, cores: i
         )
     for heading, counts in campaigns.summary(chosen).items():
         console.print(f"By {heading}: " + ", ".join(f"{k} {n}" for k, n in counts.items()))
-    from surfalign.launchers.cli.surface_records import estimated_cpu_time
+    from surfalign.launchers.cli.tables.surface_records import estimated_cpu_time
 
     hours = sum(estimated_cpu_time(surface.n_atoms) for surface in chosen) / 3600
     console.print(f"Slab potentials: about {hours:,.0f} CPU hours (to a factor of three or so)")
@@ -150,7 +150,7 @@ class _Cache:
         import json
         from dataclasses import asdict
 
-        from surfalign.workflows.campaigns import PlannedSurface
+        from surfalign.workflows.planning.survey import PlannedSurface
 
         self.path = path
         self._results: dict[str, list[PlannedSurface] | str] = {}

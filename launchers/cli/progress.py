@@ -12,7 +12,7 @@ from rich.markup import escape
 if TYPE_CHECKING:
     from rich.status import Status
 
-    from surfalign.launchers.session import CrystalOutcome
+    from surfalign.launchers.local.run_crystal import CrystalOutcome
 
 
 #: Shortest time between two reports of the engine in a log file, seconds.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from surfalign.stores.database import Database
     from surfalign.stores.documents import SurfaceLevelsDocument
-    from surfalign.stores.exports import ExportFormat
+    from surfalign.stores.query.exports import ExportFormat
 
 QUERY_HELP = "Query, e.g. 'ionization_potential > 6 eV and formula = MgO'; all results without one."
 #: Rows of one table: what is shown without --limit, and at a time with --limit 0.
@@ -52,8 +52,8 @@ def query(
 
     Example: surfalign query 'miller_index = (1,1,0) and electron_affinity < 0 eV' --json -
     """
-    from surfalign.stores import results
-    from surfalign.stores.exports import write_json, write_json_file
+    from surfalign.stores.query import results
+    from surfalign.stores.query.exports import write_json, write_json_file
 
     _check(expression, sort)
     with _database() as database:
@@ -84,8 +84,8 @@ def show(
     import json
 
     from surfalign.launchers.cli.console import output_console
-    from surfalign.launchers.cli.tables import details
-    from surfalign.stores import results
+    from surfalign.launchers.cli.tables.levels import details
+    from surfalign.stores.query import results
 
     with _database() as database:
         document = results.get(database, identifier)
@@ -109,8 +109,8 @@ def export(
 
     Example: surfalign export levels.csv 'state = passed'
     """
-    from surfalign.stores import results
-    from surfalign.stores.exports import export as write
+    from surfalign.stores.query import results
+    from surfalign.stores.query.exports import export as write
 
     chosen = _format(file, format)
     _check(expression, None)
@@ -124,14 +124,14 @@ def export(
 
 
 def _database() -> Database:
-    from surfalign.launchers.server import open_database
+    from surfalign.launchers.database.server import open_database
 
     return open_database(announce=lambda line: typer.echo(line, err=True))
 
 
 def _check(expression: str | None, sort: str | None) -> None:
     """Refuse a query that cannot be understood before a server is started for it."""
-    from surfalign.stores.query_language import known_field, to_filter
+    from surfalign.stores.query.language import known_field, to_filter
 
     to_filter(expression or "")
     if sort is not None:
@@ -140,7 +140,7 @@ def _check(expression: str | None, sort: str | None) -> None:
 
 def _format(file: Path, name: str | None) -> ExportFormat:
     from surfalign.errors import ConfigurationError
-    from surfalign.stores.exports import ExportFormat
+    from surfalign.stores.query.exports import ExportFormat
 
     text = (name or file.suffix.removeprefix(".")).lower()
     try:
@@ -156,7 +156,7 @@ def _format(file: Path, name: str | None) -> ExportFormat:
 def _print_pages(found: Iterator[SurfaceLevelsDocument]) -> None:
     """Print a table a page, so that any number of results passes through."""
     from surfalign.launchers.cli.console import output_console
-    from surfalign.launchers.cli.tables import results_table
+    from surfalign.launchers.cli.tables.levels import results_table
 
     console = output_console()
     while page := list(islice(found, PAGE)):

@@ -107,7 +107,7 @@ def run(
         _maker(crystal, chosen_engine, indices, max_index, surface, relax, not force)
         for crystal in crystals
     ]
-    from surfalign.launchers.server import open_database
+    from surfalign.launchers.database.server import open_database
 
     with open_database(announce=lambda line: console.print(line, soft_wrap=True)) as database:
         documents = _run_all(makers, crystals, database, console)
@@ -171,7 +171,7 @@ def _maker(
 ) -> BandAlignmentMaker:
     """Build the flow's maker and check, before anything is computed, that the surfaces exist."""
     from surfalign.workflows.flows import BandAlignmentMaker, named_surfaces
-    from surfalign.workflows.jobs import describe_surfaces
+    from surfalign.workflows.surface_jobs import describe_surfaces
 
     chosen = indices
     if names and not indices and max_index is None:
@@ -204,7 +204,7 @@ def _run_all(
     console: Console,
 ) -> list[SurfaceLevelsDocument]:
     from surfalign.launchers.cli.progress import RunProgress
-    from surfalign.launchers.session import run_crystal
+    from surfalign.launchers.local.run_crystal import run_crystal
     from surfalign.settings import load_settings
 
     directory = load_settings().data_directory / "runs"
@@ -225,8 +225,8 @@ def _report(
     console: Console,
 ) -> None:
     from surfalign.launchers.cli.console import output_console
-    from surfalign.launchers.cli.tables import results_table
-    from surfalign.stores.exports import write_json, write_json_file
+    from surfalign.launchers.cli.tables.levels import results_table
+    from surfalign.stores.query.exports import write_json, write_json_file
 
     if str(json_file) == "-":
         write_json(documents, typer.get_text_stream("stdout"))
@@ -235,7 +235,7 @@ def _report(
     if json_file is not None and str(json_file) != "-":
         write_json_file(documents, json_file)
     if figure is not None:
-        from surfalign.launchers.figures import save_figures
+        from surfalign.launchers.figures.levels import save_figures
 
         for path in save_figures(documents, figure):
             console.print(f"figure: {path}", soft_wrap=True)

@@ -46,7 +46,7 @@ def schedule(
     Example: surfalign schedule build --profile cluster --at 02:00 --via scrontab --install
     """
     from surfalign.errors import ConfigurationError
-    from surfalign.launchers import schedule as schedules
+    from surfalign.launchers.nightly import schedulers as schedules
 
     if profile and task != "build":
         raise ConfigurationError(
@@ -74,7 +74,7 @@ def nightly(
 
     Example: surfalign nightly build -- --profile cluster
     """
-    from surfalign.launchers.nights import run_night
+    from surfalign.launchers.nightly.runs import run_night
     from surfalign.settings import load_settings
 
     night = run_night(task, arguments or [], load_settings())

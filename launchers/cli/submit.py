@@ -17,9 +17,9 @@ from surfalign.launchers.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from surfalign.launchers.profiles import Profile
-    from surfalign.launchers.submission import SubmissionReport
-    from surfalign.stores.registry import Method
+    from surfalign.launchers.campaign.submission import SubmissionReport
+    from surfalign.launchers.cluster.profiles import Profile
+    from surfalign.stores.campaign_register import Method
 
 EXAMPLE = """
 
@@ -81,9 +81,9 @@ def submit(
     Faults of the profile are named before anything is submitted. The jobs start when surfalign worker runs.
     """
     from surfalign.launchers.cli.engine_options import parse_options
-    from surfalign.launchers.profile_checks import require
-    from surfalign.launchers.profiles import load_profile
-    from surfalign.stores.registry import Method
+    from surfalign.launchers.cluster.profiles import load_profile
+    from surfalign.launchers.doctor.profile import require
+    from surfalign.stores.campaign_register import Method
     from surfalign.workflows.engines.engine import get_engine
 
     chosen = load_profile(profile)
@@ -107,7 +107,7 @@ def submit(
     else:
         from tempfile import TemporaryDirectory
 
-        from surfalign.launchers.targets import write_target_plan
+        from surfalign.launchers.campaign.target_plan import write_target_plan
 
         with TemporaryDirectory() as folder:
             plan = Path(folder) / "targets.jsonl"
@@ -119,9 +119,9 @@ def submit(
 def _submit(
     profile: Profile, plan: Path, method: Method, campaign: str, limit: int | None, dry_run: bool
 ) -> SubmissionReport:
-    from surfalign.launchers.launcher import open_launcher
-    from surfalign.launchers.server import open_database
-    from surfalign.launchers.submission import planned, submit_plan
+    from surfalign.launchers.campaign.submission import planned, submit_plan
+    from surfalign.launchers.cluster.launcher import open_launcher
+    from surfalign.launchers.database.server import open_database
 
     with open_database(profile.settings()) as database, database.errors_named():
         if dry_run:

@@ -62,8 +62,8 @@ def surfaces(
     Example: surfalign surfaces SrTiO3 --max-index 1 --figure pictures
     """
     from surfalign.crystals.sources import load_crystal
-    from surfalign.launchers.cli.surface_records import left_record, rejected_records
-    from surfalign.launchers.cli.surface_tables import show_surfaces
+    from surfalign.launchers.cli.tables.surface_records import left_record, rejected_records
+    from surfalign.launchers.cli.tables.surfaces import show_surfaces
 
     _make_output_folders(json_file, figure)
     crystal = load_crystal(target)
@@ -75,7 +75,7 @@ def surfaces(
     surveys = [one.survey for one in found]
     paths: list[Path] = []
     if figure is not None:
-        from surfalign.launchers.side_views import save_side_views
+        from surfalign.launchers.figures.slabs import save_side_views
 
         paths = save_side_views([slab for survey in surveys for slab in survey.slabs], figure)
     if json_file is not None:
@@ -140,12 +140,12 @@ def survey_within(
         Not even the orientations were found in time.
     """
     from surfalign.errors import TimeLimitError
-    from surfalign.launchers.cli.surface_records import as_dict
+    from surfalign.launchers.cli.tables.surface_records import as_dict
     from surfalign.physics.coordination import surface_coordination
     from surfalign.physics.orientations import unique_orientations
     from surfalign.physics.slabs import survey_orientation
     from surfalign.physics.symmetry import symmetrize
-    from surfalign.workflows.time_limit import time_limit
+    from surfalign.workflows.planning.time_limit import time_limit
 
     found: list[Surveyed] = []
     left: list[MillerIndex] = list(indices)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from surfalign.workflows.validation import GapRecord
+    from surfalign.workflows.gap_validation import GapRecord
 
 EXAMPLE = """
 
@@ -64,7 +64,7 @@ def gaps(
 
     from surfalign.launchers.cli.console import output_console
     from surfalign.workflows.engines.engine import get_engine
-    from surfalign.workflows.validation import (
+    from surfalign.workflows.gap_validation import (
         compute_entries,
         markdown_table,
         read_entries,
@@ -134,7 +134,7 @@ def _table(records: list[GapRecord]) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    from surfalign.workflows.validation import table_cells
+    from surfalign.workflows.gap_validation import table_cells
 
     first = records[0] if records else None
     caption = f"{first.functional}, {first.quality}, {first.engine}" if first else None

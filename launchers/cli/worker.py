@@ -35,8 +35,8 @@ def worker(
     import threading
     import warnings
 
-    from surfalign.launchers.launcher import open_launcher
-    from surfalign.launchers.profiles import load_profile
+    from surfalign.launchers.cluster.launcher import open_launcher
+    from surfalign.launchers.cluster.profiles import load_profile
 
     handler = logging.StreamHandler()
     # The libraries' loggers say more than anybody reads.

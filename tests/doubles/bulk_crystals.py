@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from surfalign.workflows.engines.gpaw.presets import QUICK
+from surfalign.workflows.engines.gpaw.settings import QUICK
 
 
 def rocksalt(cation: str, lattice_parameter: float) -> dict[str, Any]:

@@ -22,11 +22,11 @@ from pymatgen.core import Structure
 from slurm_cluster import SlurmCluster, wait_until
 
 from surfalign.errors import DatabaseUnreachableError
-from surfalign.launchers.campaign_control import Selection, retry
-from surfalign.launchers.failures import report_failures
-from surfalign.launchers.launcher import JobRecord, JobState, Launcher, open_launcher
-from surfalign.launchers.profiles import load_profile, write_private
-from surfalign.launchers.server import LocalServer
+from surfalign.launchers.campaign.control import Selection, retry
+from surfalign.launchers.campaign.failed_results import report_failures
+from surfalign.launchers.cluster.launcher import JobRecord, JobState, Launcher, open_launcher
+from surfalign.launchers.cluster.profiles import load_profile, write_private
+from surfalign.launchers.database.server import LocalServer
 from surfalign.settings import Settings
 from surfalign.stores.builders import SurfaceLevelsBuilder
 from surfalign.stores.database import Database, connect

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from pymatgen.core import Element, Lattice, Structure
 
-from surfalign.stores.datasets import FrozenDataset, freeze
-from surfalign.stores.learning_records import Fidelity, Label, SurfaceRecord, surface_record
+from surfalign.ml.data.datasets import FrozenDataset, freeze
+from surfalign.ml.data.records import Fidelity, Label, SurfaceRecord, surface_record
 
 CATIONS = ("Mg", "Ca", "Sr", "Ba", "Zn", "Cd", "Be", "Ni", "Mn", "Sn", "Pb", "Ge", "Si", "Ti", "Zr")
 ANIONS = ("O", "S", "Se", "Te")

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from jobflow import Flow
 
-from surfalign.launchers.launcher import JobRecord, JobState
+from surfalign.launchers.cluster.launcher import JobRecord, JobState
 from surfalign.workflows.routing import jobs_of
 
 #: What still can be held or ended.
@@ -18,7 +18,7 @@ _OPEN = (JobState.WAITING, JobState.READY, JobState.QUEUED, JobState.RUNNING)
 
 
 class MemoryLauncher:
-    """Fulfils the protocol of :class:`surfalign.launchers.launcher.Launcher`."""
+    """Fulfils the protocol of :class:`surfalign.launchers.cluster.launcher.Launcher`."""
 
     def __init__(self) -> None:
         self.records: list[JobRecord] = []

@@ -8,7 +8,7 @@ from pymatgen.core import Lattice, Structure
 from scipy.spatial.transform import Rotation
 
 from surfalign.ml.configuration import LearnerConfiguration
-from surfalign.ml.model import TrainedModel
+from surfalign.ml.network.model import TrainedModel
 
 TOLERANCE = 2e-4
 """Numerical noise of single precision in predictions of a few eV."""

@@ -11,7 +11,7 @@ from typing import Any
 import stub_vasp_model as model
 from pymatgen.core import Structure
 
-from surfalign.workflows.jobs import describe_surfaces
+from surfalign.workflows.surface_jobs import describe_surfaces
 
 Run = Callable[..., Path]
 

@@ -10,7 +10,7 @@ from model_contract import ModelContract, rough_slab
 from safetensors.torch import load_file
 
 from surfalign.ml.configuration import LearnerConfiguration
-from surfalign.ml.model import FORMAT_VERSION, TrainedModel
+from surfalign.ml.network.model import FORMAT_VERSION, TrainedModel
 
 FOLDERS = sorted((Path(__file__).parent / "checkpoints").glob("format-*"))
 

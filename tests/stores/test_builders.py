@@ -15,7 +15,7 @@ from stored_results import failed_result, job_output, passed_result, store
 from surfalign.stores.builders import SurfaceLevelsBuilder
 from surfalign.stores.database import Database, connect
 from surfalign.stores.documents import SurfaceLevelsDocument
-from surfalign.stores.results import find, get
+from surfalign.stores.query.results import find, get
 
 EARLY, LATE = "2026-01-01T10:00:00.000001", "2026-01-01T11:00:00.000002"
 T0 = datetime(2026, 1, 1, tzinfo=UTC)

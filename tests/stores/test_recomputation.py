@@ -11,12 +11,12 @@ from toy_engine import STEP, VBM, toy_engine
 
 from surfalign.crystals.sources import load_crystal
 from surfalign.errors import MetallicError
-from surfalign.launchers.local import run_flow
+from surfalign.launchers.local.run_flow import run_flow
 from surfalign.stores import builders, levels
 from surfalign.stores.builders import SurfaceLevelsBuilder
 from surfalign.stores.database import Database
 from surfalign.stores.documents import ResultState
-from surfalign.stores.results import find, get
+from surfalign.stores.query.results import find, get
 from surfalign.workflows.flows import BandAlignmentMaker
 
 LATER = "2099-01-01T00:00:00.000001"

@@ -13,7 +13,7 @@ from surfalign.workflows.flows import BandAlignmentMaker
 
 ROOT = Path(__file__).parents[2]
 #: They tell what a machine lacks for each engine: its program, its licence.
-CHECKS_OF_AN_INSTALLATION = {"launchers/diagnosis.py", "launchers/profile_checks.py"}
+CHECKS_OF_AN_INSTALLATION = {"launchers/doctor/installation.py", "launchers/doctor/profile.py"}
 
 
 def sources() -> list[Path]:

@@ -11,7 +11,7 @@ from pymatgen.core import Structure
 from toy_engine import GAP, STEP, VBM
 
 from surfalign.crystals.sources import load_crystal
-from surfalign.launchers.local import run_flow
+from surfalign.launchers.local.run_flow import run_flow
 from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
 from surfalign.workflows.flows import BandAlignmentMaker
 from surfalign.workflows.identity import content_uuid

@@ -14,11 +14,11 @@ from monty.json import MontyDecoder
 from pymatgen.core import Structure
 
 from surfalign.crystals.sources import load_crystal
-from surfalign.launchers.local import run_flow
+from surfalign.launchers.local.run_flow import run_flow
 from surfalign.stores.documents import SurfaceDescription, SurfaceLevelsDocument
 from surfalign.stores.levels import SurfaceSteps, surface_levels
 from surfalign.workflows.engines.engine import get_engine
-from surfalign.workflows.jobs import describe_surfaces
+from surfalign.workflows.surface_jobs import describe_surfaces
 
 pytestmark = pytest.mark.dft
 

@@ -11,8 +11,8 @@ from maggma.stores import MemoryStore
 
 from surfalign.crystals.sources import load_crystal
 from surfalign.errors import TerminationError
-from surfalign.launchers.local import run_flow
-from surfalign.workflows.campaign_flows import crystal_flow
+from surfalign.launchers.local.run_flow import run_flow
+from surfalign.workflows.planning.plan_file import crystal_flow
 from surfalign.workflows.routing import ROUTES, STEPS, jobs_of, route
 
 ROUTING = {step: {"queue": step.replace(" ", "_")} for step in STEPS}

@@ -22,7 +22,7 @@ from surfalign.launchers.cli.learn.options import (
 )
 
 if TYPE_CHECKING:
-    from surfalign.ml.crossvalidation import HeldOut
+    from surfalign.ml.ensemble.crossvalidation import HeldOut
 
 
 def register(commands: typer.Typer) -> None:
@@ -68,7 +68,7 @@ def evaluate(
 
     from surfalign.launchers.cli.console import output_console
     from surfalign.launchers.cli.learn import options
-    from surfalign.ml import crossvalidation
+    from surfalign.ml.ensemble import crossvalidation
 
     dataset = options.gather(slabs, datasets, query, min_gap=min_gap)
     options.say_what_is_left_out(dataset)
@@ -89,7 +89,7 @@ def evaluate(
         rows = [crossvalidation.as_dict(held) for held in found]
         json_file.write_text(json.dumps({"summary": summary, "surfaces": rows}, indent=1) + "\n")
     if figure is not None:
-        from surfalign.launchers.learning_figures import save_parity
+        from surfalign.launchers.figures.learner import save_parity
 
         save_parity(found, figure)
     output_console().print(_table(summary, found))
@@ -98,7 +98,7 @@ def evaluate(
 def _table(summary: dict[str, dict[str, Any]], found: list[HeldOut]) -> Any:
     from rich.table import Table
 
-    from surfalign.launchers.cli.learn.cards import number
+    from surfalign.launchers.cli.tables.cards import number
 
     table = Table(caption=f"{len(found)} surfaces, on formulas that were held out")
     table.add_column("Property", no_wrap=True)

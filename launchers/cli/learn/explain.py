@@ -40,7 +40,7 @@ def explain(
     from surfalign.errors import ConfigurationError
     from surfalign.launchers.cli.learn import options
     from surfalign.launchers.cli.learn.predict import surfaces
-    from surfalign.launchers.learning_figures import save_attention
+    from surfalign.launchers.figures.learner import save_attention
 
     records = surfaces(structure, slabs, hkl)
     if names:

@@ -46,7 +46,7 @@ def freeze(
     import json
 
     from surfalign.launchers.cli.learn.options import gather, say_what_is_left_out
-    from surfalign.stores.datasets import write_dataset
+    from surfalign.ml.data.datasets import write_dataset
 
     dataset = gather(slabs, datasets, query, min_gap=min_gap, flagged=flagged)
     write_dataset(dataset, output)
@@ -69,9 +69,9 @@ def import_jacs_si(
     Example: surfalign learn import-jacs-si ja3c13574_si_002.xlsx --crystals crystals/
     """
     from surfalign.launchers.cli.learn.options import say_what_is_left_out
-    from surfalign.stores.candidates import read_crystals
-    from surfalign.stores.datasets import write_dataset
-    from surfalign.stores.si_matching import import_table
+    from surfalign.ml.data.candidate_surfaces import read_crystals
+    from surfalign.ml.data.datasets import write_dataset
+    from surfalign.ml.data.from_jacs_table import import_table
 
     found, unreadable = read_crystals(crystals)
     _say_unreadable(unreadable)
@@ -93,9 +93,9 @@ def import_medians(
     Example: surfalign learn import-medians medians.csv --crystals crystals/
     """
     from surfalign.launchers.cli.learn.options import say_what_is_left_out
-    from surfalign.stores.candidates import read_crystals
-    from surfalign.stores.datasets import write_dataset
-    from surfalign.stores.formula_medians import import_medians as match
+    from surfalign.ml.data.candidate_surfaces import read_crystals
+    from surfalign.ml.data.datasets import write_dataset
+    from surfalign.ml.data.from_medians import import_medians as match
 
     found, unreadable = read_crystals(crystals)
     _say_unreadable(unreadable)

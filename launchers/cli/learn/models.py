@@ -28,8 +28,8 @@ def models(
     from dataclasses import asdict
 
     from surfalign.launchers.cli.console import output_console
-    from surfalign.launchers.cli.learn.cards import versions_table
     from surfalign.launchers.cli.learn.options import registry
+    from surfalign.launchers.cli.tables.cards import versions_table
 
     found = registry(directory)
     names = [name] if name is not None else found.names()

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from surfalign.ml.recipe import Recipe
-    from surfalign.ml.registry import Registry
-    from surfalign.stores.datasets import FrozenDataset
+    from surfalign.ml.data.datasets import FrozenDataset
+    from surfalign.ml.ensemble.recipe import Recipe
+    from surfalign.ml.models.model_registry import Registry
 
 Slabs = Annotated[
     list[Path] | None,
@@ -59,7 +59,7 @@ Model = Annotated[
 
 def registry(directory: Path | None) -> Registry:
     """Return the registry of a folder, or of the settings in force."""
-    from surfalign.ml.registry import Registry
+    from surfalign.ml.models.model_registry import Registry
     from surfalign.settings import load_settings
 
     return Registry(directory or load_settings().data_directory / "models")
@@ -99,8 +99,8 @@ def gather(
     name: str = "",
 ) -> FrozenDataset:
     """Return one data set of all named sources; of the whole store where none is named."""
-    from surfalign.stores.datasets import merge, read_dataset
-    from surfalign.stores.slab_files import freeze_slab_file
+    from surfalign.ml.data.datasets import merge, read_dataset
+    from surfalign.ml.data.from_slab_files import freeze_slab_file
 
     found = [freeze_slab_file(path, min_gap=min_gap) for path in slabs or []]
     found += [read_dataset(path) for path in datasets or []]
@@ -112,9 +112,9 @@ def gather(
 
 
 def _from_store(query: str | None, flagged: bool) -> FrozenDataset:
-    from surfalign.launchers.server import open_database
-    from surfalign.stores.result_records import freeze_results
-    from surfalign.stores.results import find
+    from surfalign.launchers.database.server import open_database
+    from surfalign.ml.data.from_results import freeze_results
+    from surfalign.stores.query.results import find
 
     with open_database() as database:
         return freeze_results(find(database, query, full=True), flagged=flagged)
@@ -127,8 +127,8 @@ def recipe(
     import os
 
     from surfalign.errors import ConfigurationError
-    from surfalign.ml.learners import LearnerKind, configuration_of
-    from surfalign.ml.recipe import Recipe
+    from surfalign.ml.ensemble.recipe import Recipe
+    from surfalign.ml.learners.kinds import LearnerKind, configuration_of
     from surfalign.settings import load_settings
 
     try:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from surfalign.ml.ensemble import SurfaceEstimate
-    from surfalign.stores.learning_records import SurfaceRecord
+    from surfalign.ml.data.records import SurfaceRecord
+    from surfalign.ml.ensemble.ensemble import SurfaceEstimate
 
 LEVELS = ("ionization_potential", "electron_affinity")
 
@@ -100,7 +100,7 @@ def surfaces(
             "name one of them",
         )
     if slabs is not None:
-        from surfalign.stores.slab_files import read_slab_file
+        from surfalign.ml.data.from_slab_files import read_slab_file
 
         return read_slab_file(slabs)
     return _crystal_surfaces(str(structure), list(hkl or []), max_index)
@@ -111,11 +111,11 @@ def _crystal_surfaces(target: str, hkl: Sequence[str], max_index: int) -> list[S
     from surfalign.crystals.sources import load_crystal
     from surfalign.errors import SurfaceError, TerminationError
     from surfalign.launchers.cli.run import parse_miller_index
+    from surfalign.ml.data.candidate_surfaces import SLAB_THICKNESS, VACUUM_THICKNESS
+    from surfalign.ml.data.records import surface_record
     from surfalign.physics.orientations import nonpolar_orientations
     from surfalign.physics.slabs import enumerate_slabs
     from surfalign.physics.symmetry import symmetrize
-    from surfalign.stores.candidates import SLAB_THICKNESS, VACUUM_THICKNESS
-    from surfalign.stores.learning_records import surface_record
 
     crystal = load_crystal(target)
     symmetric = symmetrize(crystal.structure)

@@ -52,8 +52,8 @@ def retrain(
     from dataclasses import asdict
 
     from surfalign.launchers.cli.learn import options
-    from surfalign.ml import retraining
-    from surfalign.stores.datasets import write_dataset
+    from surfalign.ml.data.datasets import write_dataset
+    from surfalign.ml.models import retraining
 
     chosen = options.recipe(kind, config, changes, seed, workers)
     dataset = options.gather(slabs, datasets, query, min_gap=min_gap)

@@ -50,8 +50,8 @@ def train(
     """
     from surfalign.launchers.cli.console import output_console
     from surfalign.launchers.cli.learn import options
-    from surfalign.launchers.cli.learn.cards import metrics_table
-    from surfalign.ml.retraining import train_version
+    from surfalign.launchers.cli.tables.cards import metrics_table
+    from surfalign.ml.models.retraining import train_version
 
     chosen = options.recipe(kind, config, changes, seed, workers)
     dataset = options.gather(slabs, datasets, query, min_gap=min_gap)

@@ -12,11 +12,11 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from surfalign.ml.batches import collate
 from surfalign.ml.configuration import LearnerConfiguration
-from surfalign.ml.environments import atomic_environments
-from surfalign.ml.model import FORMAT_VERSION, TrainedModel
-from surfalign.ml.network import SlabNetwork
+from surfalign.ml.descriptors.environments import atomic_environments
+from surfalign.ml.network.batches import collate
+from surfalign.ml.network.model import FORMAT_VERSION, TrainedModel
+from surfalign.ml.network.network import SlabNetwork
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "doubles"))
 from model_contract import rough_slab, small_configuration

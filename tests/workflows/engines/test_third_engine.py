@@ -12,7 +12,7 @@ from maggma.stores import MemoryStore
 
 from surfalign.crystals.sources import load_crystal
 from surfalign.errors import ConfigurationError
-from surfalign.launchers.local import run_flow
+from surfalign.launchers.local.run_flow import run_flow
 from surfalign.stores.documents import SurfaceLevelsDocument
 from surfalign.workflows.engines import engine as engines
 from surfalign.workflows.flows import BandAlignmentMaker

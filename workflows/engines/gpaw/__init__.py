@@ -1,5 +1,5 @@
 """The embedded engine: GPAW in plane waves, run in processes of its own.
 
-The parent side (:mod:`.makers`, :mod:`.calculator`, :mod:`.process`) never imports gpaw; the child side
-(:mod:`.worker` and what it calls) never imports atomate2.
+The parent side (:mod:`.makers`, :mod:`.calculator`, :mod:`.engine_process`) never imports gpaw; the
+child side (:mod:`.child.worker` and what it calls) never imports atomate2.
 """

@@ -13,11 +13,11 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
 from surfalign.settings import load_settings
-from surfalign.workflows.engines.gpaw import resources
+from surfalign.workflows.engines.gpaw import machine
 from surfalign.workflows.engines.gpaw.datasets import require_supported
+from surfalign.workflows.engines.gpaw.engine_process import EngineProcess
 from surfalign.workflows.engines.gpaw.meshes import Kind, Mesh, mesh
-from surfalign.workflows.engines.gpaw.presets import GpawSettings
-from surfalign.workflows.engines.gpaw.process import EngineProcess
+from surfalign.workflows.engines.gpaw.settings import GpawSettings
 
 
 class ParallelGPAW(Calculator):  # type: ignore[misc]  # ase ships no types
@@ -120,8 +120,8 @@ class ParallelGPAW(Calculator):  # type: ignore[misc]  # ase ships no types
             require_supported(atoms.get_chemical_symbols())
             settings = load_settings()
             self.mesh = mesh(atoms.cell.array, self.settings.k_spacing, self.kind)
-            processes = resources.choose_processes(
-                resources.available_cores(settings), self.mesh.n_points, len(atoms)
+            processes = machine.choose_processes(
+                machine.available_cores(settings), self.mesh.n_points, len(atoms)
             )
             self.engine = EngineProcess(processes, self.label, settings).__enter__()
         return self.engine

@@ -20,6 +20,7 @@ from pymatgen.core import Molecule, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from surfalign.physics.checks import Check, within
+from surfalign.physics.slab_faces import faces_are_equivalent
 from surfalign.stores.documents import (
     BandEdgesDocument,
     BulkDocument,
@@ -30,13 +31,12 @@ from surfalign.stores.documents import (
     SlabRelaxationDocument,
 )
 from surfalign.workflows.engines.engine import Engine
+from surfalign.workflows.engines.functionals import exchange_fraction
 from surfalign.workflows.engines.gpaw.calculator import ParallelGPAW
 from surfalign.workflows.engines.gpaw.equation_of_state import fit_equation_of_state
 from surfalign.workflows.engines.gpaw.meshes import Kind
-from surfalign.workflows.engines.gpaw.presets import STANDARD, GpawSettings, preset
 from surfalign.workflows.engines.gpaw.records import calculation_record
-from surfalign.workflows.engines.hybrids import exchange_fraction
-from surfalign.workflows.engines.symmetry import faces_are_equivalent
+from surfalign.workflows.engines.gpaw.settings import STANDARD, GpawSettings, preset
 
 #: What the response was sampled with; recorded besides the preset.
 _DIELECTRIC_SAMPLING = ("kernel", "k_points", "n_bands", "n_directions")

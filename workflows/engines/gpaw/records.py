@@ -8,10 +8,10 @@ from typing import Any
 
 from ase import Atoms
 
+from surfalign.hashing import hash_of
 from surfalign.physics.checks import Check
 from surfalign.stores.documents import CalculationRecord
 from surfalign.workflows.engines.gpaw.calculator import ParallelGPAW
-from surfalign.workflows.engines.settings_hash import hash_of
 
 
 def calculation_record(

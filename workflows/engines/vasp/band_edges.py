@@ -12,13 +12,13 @@ from pymatgen.electronic_structure.core import Spin
 from pymatgen.io.vasp import Kpoints
 
 from surfalign.errors import EngineError, InsufficientMemoryError, MetallicError
-from surfalign.workflows.engines.hybrids import HYBRIDS, Hybrid, exchange_fraction
-from surfalign.workflows.engines.vasp import kpoints, tags
-from surfalign.workflows.engines.vasp.handlers import Task
-from surfalign.workflows.engines.vasp.resources import default_bands
-from surfalign.workflows.engines.vasp.runner import Runner
-from surfalign.workflows.engines.vasp.sets import plain
-from surfalign.workflows.engines.vasp.settings import VaspSettings
+from surfalign.workflows.engines.functionals import HYBRIDS, Hybrid, exchange_fraction
+from surfalign.workflows.engines.vasp.cost import default_bands
+from surfalign.workflows.engines.vasp.inputs import kpoints, tags
+from surfalign.workflows.engines.vasp.inputs.sets import plain
+from surfalign.workflows.engines.vasp.inputs.settings import VaspSettings
+from surfalign.workflows.engines.vasp.running.handlers import Task
+from surfalign.workflows.engines.vasp.running.runner import Runner
 from surfalign.workflows.engines.vasp.steps import planned, read_vasprun
 
 #: What is taken for the edges of a crystal of which nothing has been computed yet (dry runs).

@@ -14,13 +14,13 @@ from pymatgen.core import Structure
 
 from surfalign.errors import ConvergenceError
 from surfalign.settings import load_settings
-from surfalign.workflows.engines.resources import Kind, StepResources
-from surfalign.workflows.engines.vasp.archive import StepDocument, archive_step
-from surfalign.workflows.engines.vasp.context import StepContext
-from surfalign.workflows.engines.vasp.estimates import Estimator, InputWriter
-from surfalign.workflows.engines.vasp.machine import Machine, this_machine
-from surfalign.workflows.engines.vasp.runner import CheckpointReached, Runner, StepRunner
-from surfalign.workflows.engines.vasp.settings import STANDARD, VaspSettings
+from surfalign.workflows.engines.step_resources import Kind, StepResources
+from surfalign.workflows.engines.vasp.dry_runners import Estimator, InputWriter
+from surfalign.workflows.engines.vasp.inputs.settings import STANDARD, VaspSettings
+from surfalign.workflows.engines.vasp.outputs.step_context import StepContext
+from surfalign.workflows.engines.vasp.running.archive import StepDocument, archive_step
+from surfalign.workflows.engines.vasp.running.machine import Machine, this_machine
+from surfalign.workflows.engines.vasp.running.runner import CheckpointReached, Runner, StepRunner
 
 #: Times that one step may be continued after its wall time.
 MOST_CONTINUATIONS = 20

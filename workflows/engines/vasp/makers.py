@@ -25,14 +25,15 @@ from surfalign.stores.documents import (
     SlabRelaxationDocument,
 )
 from surfalign.workflows.engines.engine import Engine
-from surfalign.workflows.engines.hybrids import HYBRIDS, exchange_fraction
-from surfalign.workflows.engines.resources import Kind
-from surfalign.workflows.engines.vasp import reading, steps
+from surfalign.workflows.engines.functionals import HYBRIDS, exchange_fraction
+from surfalign.workflows.engines.step_resources import Kind
+from surfalign.workflows.engines.vasp import steps
 from surfalign.workflows.engines.vasp.band_edges import BandEdgesStep
-from surfalign.workflows.engines.vasp.context import StepContext
+from surfalign.workflows.engines.vasp.inputs.settings import preset
 from surfalign.workflows.engines.vasp.maker import VaspMaker
-from surfalign.workflows.engines.vasp.runner import CheckpointReached, Runner
-from surfalign.workflows.engines.vasp.settings import preset
+from surfalign.workflows.engines.vasp.outputs import reading
+from surfalign.workflows.engines.vasp.outputs.step_context import StepContext
+from surfalign.workflows.engines.vasp.running.runner import CheckpointReached, Runner
 
 #: Dielectric constant that dry runs and estimates assume where none is known.
 ASSUMED_DIELECTRIC_CONSTANT = 4.0

@@ -12,12 +12,12 @@ import numpy as np
 from pymatgen.core import Structure
 from pymatgen.io.vasp import Kpoints, Vasprun
 
-from surfalign.workflows.engines.symmetry import faces_are_equivalent
-from surfalign.workflows.engines.vasp import kpoints, tags
-from surfalign.workflows.engines.vasp.handlers import Task
-from surfalign.workflows.engines.vasp.runner import PlannedCalculation, Runner
-from surfalign.workflows.engines.vasp.sets import input_set, plain
-from surfalign.workflows.engines.vasp.settings import VaspSettings
+from surfalign.physics.slab_faces import faces_are_equivalent
+from surfalign.workflows.engines.vasp.inputs import kpoints, tags
+from surfalign.workflows.engines.vasp.inputs.sets import input_set, plain
+from surfalign.workflows.engines.vasp.inputs.settings import VaspSettings
+from surfalign.workflows.engines.vasp.running.handlers import Task
+from surfalign.workflows.engines.vasp.running.runner import PlannedCalculation, Runner
 
 
 def bulk(run: Runner, settings: VaspSettings, structure: Structure) -> Path:

@@ -37,7 +37,7 @@ from surfalign.workflows.engines.gpaw.makers import (
     largest_force,
     plain_copy,
 )
-from surfalign.workflows.engines.gpaw.presets import QUICK, STANDARD
+from surfalign.workflows.engines.gpaw.settings import QUICK, STANDARD
 
 #: Coarser than any preset: these tests are about behaviour, not about accuracy.
 COARSE = replace(QUICK, quality="custom", cutoff=350.0, k_spacing=0.9, density_tolerance=2e-5)
@@ -311,7 +311,7 @@ def test_a_killed_engine_is_a_named_error(
 def test_the_engine_dies_with_a_killed_parent(processes: int) -> None:
     code = (
         "import sys, time\n"
-        "from surfalign.workflows.engines.gpaw.process import EngineProcess\n"
+        "from surfalign.workflows.engines.gpaw.engine_process import EngineProcess\n"
         f"with EngineProcess({processes}) as engine:\n"
         "    engine.call('about', elements=['O'])\n"
         "    print(engine.pid, flush=True)\n"

@@ -13,7 +13,7 @@ from stub_vasp_calculations import STUB, run_stub
 
 from surfalign.crystals.sources import load_crystal
 from surfalign.stores.documents import SurfaceDescription
-from surfalign.workflows.jobs import describe_surfaces
+from surfalign.workflows.surface_jobs import describe_surfaces
 
 
 @pytest.fixture(scope="session")

@@ -12,12 +12,12 @@ import pytest
 import stub_vasp_model as model
 
 from surfalign.crystals.sources import load_crystal
-from surfalign.launchers.session import run_crystal
+from surfalign.launchers.local.run_crystal import run_crystal
 from surfalign.stores.blobs import load_array, open_blobs
 from surfalign.stores.builders import SurfaceLevelsBuilder
 from surfalign.stores.database import Database
 from surfalign.stores.documents import ResultState, SlabPotentialDocument
-from surfalign.stores.results import find, get
+from surfalign.stores.query.results import find, get
 from surfalign.workflows.engines.vasp.makers import vasp_engine
 from surfalign.workflows.flows import BandAlignmentMaker
 

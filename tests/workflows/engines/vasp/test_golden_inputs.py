@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import vasp_protocol
 from pymatgen.io.vasp import Incar
-
-from surfalign.workflows.engines.vasp import reference
-from surfalign.workflows.engines.vasp.reference import EXAMPLES, golden_cells, inputs_text, planned
+from vasp_protocol import EXAMPLES, golden_cells, inputs_text, planned
 
 GOLDEN = Path(__file__).parent / "golden"
 PAGE = Path(__file__).parents[4] / "docs" / "explanation" / "vasp-protocol.md"
-RENEW = "renew with: python -m surfalign.workflows.engines.vasp.reference"
+RENEW = "renew with: python docs/pages/vasp_protocol.py"
 #: What the base sets of atomate2 and pymatgen put into an INCAR and surfaces cannot bear.
 TRAPS = {"LVTOT", "KSPACING", "LORBIT", "LAECHG", "METAGGA", "ADDGRID", "NCORE", "KPAR"}
 
@@ -24,7 +23,7 @@ def test_the_inputs_are_those_that_were_reviewed(name: str) -> None:
 
 
 def test_the_tables_of_the_docs_are_those_of_the_code() -> None:
-    assert reference.renewed(PAGE.read_text()) == PAGE.read_text(), f"{RENEW} {PAGE}"
+    assert vasp_protocol.renewed(PAGE.read_text()) == PAGE.read_text(), f"{RENEW} {PAGE}"
 
 
 @pytest.mark.parametrize(

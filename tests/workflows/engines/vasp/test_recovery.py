@@ -23,10 +23,11 @@ from surfalign.errors import (
     EngineKilledError,
     InsufficientMemoryError,
 )
-from surfalign.launchers.local import run_flow
+from surfalign.launchers.local.run_flow import run_flow
 from surfalign.stores.documents import Correction, SurfaceDescription
-from surfalign.workflows.engines.vasp import maker, recoveries, runner
+from surfalign.workflows.engines.vasp import maker
 from surfalign.workflows.engines.vasp.makers import vasp_engine
+from surfalign.workflows.engines.vasp.running import recoveries, runner
 
 # Custodian and pymatgen warn of the very faults that are made here.
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.processes]

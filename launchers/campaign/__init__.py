@@ -1,0 +1,1 @@
+"""Thousands of flows, kept track of."""

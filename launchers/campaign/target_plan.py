@@ -1,0 +1,102 @@
+"""Oxides named on the command line as a small plan, so that submission has one way in."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from surfalign.errors import InvalidStructureError, TerminationError
+
+if TYPE_CHECKING:
+    from surfalign.crystals.crystal import Crystal
+    from surfalign.stores.campaign_register import Method
+    from surfalign.workflows.planning.survey import PlannedCrystal, PlannedSurface, PlanSettings
+
+
+def write_target_plan(
+    path: Path, targets: list[str], hkl: list[str], max_index: int | None, method: Method
+) -> None:
+    """Write the plan of some targets.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    targets
+        As ``surfalign run`` takes them.
+    hkl
+        Orientations of every target, e.g. ``1,1,0``; with none and no ``max_index`` the default one.
+    max_index
+        All nonpolar orientations up to this index.
+    method
+        Its engine says how thick slabs are.
+
+    Raises
+    ------
+    InvalidStructureError
+        When a target cannot be part of a campaign.
+    """
+    from surfalign.crystals.sources import load_crystal
+    from surfalign.launchers.campaign.submission import engine_of
+    from surfalign.launchers.cli.run import parse_miller_index
+    from surfalign.workflows.planning.crystals import Candidate
+    from surfalign.workflows.planning.survey import PlanSettings, examine, write_plan
+
+    engine = engine_of(method)
+    settings = PlanSettings(
+        slab_thickness=engine.slab_thickness,
+        vacuum_thickness=engine.vacuum_thickness,
+        max_sites=1000,
+        max_hull_energy=float("inf"),
+        min_band_gap=0.0,
+    )
+    indices = [parse_miller_index(text) for text in hkl]
+    crystals: dict[str, PlannedCrystal] = {}
+    surfaces: list[PlannedSurface] = []
+    for target in targets:
+        crystal = load_crystal(target)
+        examined = examine(Candidate(crystal.source, crystal.structure.as_dict()), settings)
+        if isinstance(examined, str):
+            raise InvalidStructureError(
+                f"{target} cannot be submitted: {examined}",
+                "a nonmagnetic oxide with a gap",
+                "compute it with surfalign run, or leave it out",
+            )
+        crystals[examined.key] = examined
+        surfaces += _surfaces(crystal, examined, indices, max_index, settings)
+    write_plan(path, surfaces, crystals, settings)
+
+
+def _surfaces(
+    crystal: Crystal,
+    planned: PlannedCrystal,
+    indices: list[tuple[int, int, int]],
+    max_index: int | None,
+    settings: PlanSettings,
+) -> list[PlannedSurface]:
+    from pymatgen.core import Structure
+
+    from surfalign.physics.cleavage import default_orientation
+    from surfalign.physics.orientations import nonpolar_orientations
+    from surfalign.physics.slabs import enumerate_slabs
+    from surfalign.workflows.planning.survey import planned_surface
+
+    bulk = Structure.from_dict(planned.structure)
+    chosen = list(indices)
+    if max_index is not None:
+        chosen += [o.miller_index for o in nonpolar_orientations(bulk, max_index)]
+    elif not chosen:
+        chosen = [crystal.default_orientation or default_orientation(bulk)]
+    thicknesses = {
+        "slab_thickness": settings.slab_thickness,
+        "vacuum_thickness": settings.vacuum_thickness,
+    }
+    slabs = {}
+    for index in chosen:
+        # An orientation without a slab is an error only where it was asked for by name.
+        asked_for = index in indices or max_index is None
+        with nullcontext() if asked_for else suppress(TerminationError):
+            for slab in enumerate_slabs(bulk, index, **thicknesses):
+                slabs[slab.name] = slab
+    return [planned_surface(slab, planned) for slab in slabs.values()]

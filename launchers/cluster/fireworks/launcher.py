@@ -1,0 +1,396 @@
+"""FireWorks: workflows in the results database, handed to SLURM in reservation mode.
+
+A job's category is the queue of the profile, so that each worker loop takes what its cluster serves. The
+SLURM job of a reservation runs exactly its firework. What SLURM asks for is read from the profile when a
+job is handed over and is not frozen in the workflow: a longer walltime in the profile is a longer
+walltime at the next try.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from surfalign.errors import ConfigurationError, MissingDependencyError
+from surfalign.launchers.cluster import slurm
+from surfalign.launchers.cluster.atomic_counters import number_one_at_a_time
+from surfalign.launchers.cluster.job_files import Worksite, connection_options
+from surfalign.launchers.cluster.job_requests import RAISED_BY, raised_after
+from surfalign.launchers.cluster.job_table import JobTable
+from surfalign.launchers.cluster.launcher import JobRecord, JobState
+from surfalign.launchers.cluster.profiles import Cluster, Profile, Queue
+from surfalign.launchers.database.server import database_uri
+from surfalign.stores.database import errors_named, masked
+from surfalign.workflows.routing import route
+
+if TYPE_CHECKING:
+    from fireworks import LaunchPad
+    from fireworks.user_objects.queue_adapters.common_adapter import CommonAdapter
+    from jobflow import Flow
+
+logger = logging.getLogger(__name__)
+
+STATES = {
+    "WAITING": JobState.WAITING,
+    "READY": JobState.READY,
+    "RESERVED": JobState.QUEUED,
+    "RUNNING": JobState.RUNNING,
+    "COMPLETED": JobState.DONE,
+    "FIZZLED": JobState.FAILED,
+    "PAUSED": JobState.PAUSED,
+    "DEFUSED": JobState.CANCELLED,
+    "ARCHIVED": JobState.CANCELLED,
+}
+UNFINISHED = ("WAITING", "READY", "RESERVED", "RUNNING")
+#: Documents inserted at a time.
+CHUNK_SIZE = 200
+
+
+def open_launcher(profile: Profile, cluster: str | None = None) -> FireworksLauncher:
+    """Return the launcher; FireWorks is loaded and its indexes made when something is changed."""
+    return FireworksLauncher(profile, cluster)
+
+
+class FireworksLauncher:
+    """Submit, look at and run flows through FireWorks.
+
+    Parameters
+    ----------
+    profile
+        Where they run.
+    cluster
+        Whose queues :meth:`work` serves; by default the only one of the profile.
+    """
+
+    def __init__(self, profile: Profile, cluster: str | None = None) -> None:
+        self.profile = profile
+        self.cluster = cluster
+        settings = profile.settings()
+        self._uri = database_uri(settings)
+        self._name = settings.database_name
+        self.address = masked(self._uri)
+        self.table = JobTable(self._uri, self._name, "fireworks", step="spec.step", states=STATES)
+
+    @cached_property
+    def launchpad(self) -> LaunchPad:
+        """FireWorks' own connection, with its indexes; for those who change something."""
+        launchpad = _open_launchpad(self._uri, self._name)
+        with errors_named(self.address):
+            _initialise(launchpad)
+        return launchpad
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        if "launchpad" in self.__dict__:
+            self.launchpad.connection.close()
+        self.table.close()
+
+    # --- flows in ----------------------------------------------------------------------------
+
+    def submit(self, flows: Iterable[Flow]) -> int:
+        """Add flows in bulk; return how many."""
+        from surfalign.launchers.cluster.fireworks.task import to_workflow
+
+        routes = {k: {"_category": queue} for k, queue in self.profile.queue_table().items()}
+        added, chunk = 0, []
+        with errors_named(self.address):
+            for flow in flows:
+                route(flow, routes)
+                chunk.append(to_workflow(flow))
+                if len(chunk) == CHUNK_SIZE:
+                    self.launchpad.bulk_add_wfs(chunk)
+                    added, chunk = added + len(chunk), []
+            if chunk:
+                self.launchpad.bulk_add_wfs(chunk)
+        return added + len(chunk)
+
+    # --- states out --------------------------------------------------------------------------
+
+    def counts(self) -> dict[str, dict[JobState, int]]:
+        """Count the jobs by step and state."""
+        with errors_named(self.address):
+            return self.table.counts()
+
+    def jobs(
+        self,
+        uuids: Collection[str] | None = None,
+        states: Collection[JobState] | None = None,
+    ) -> Iterator[JobRecord]:
+        """Yield jobs without their inputs."""
+        query: dict[str, Any] = {}
+        if uuids is not None:
+            query["spec.uuid"] = {"$in": list(uuids)}
+        if states is not None:
+            query["state"] = {"$in": self.table.names(states)}
+        hidden = {"spec._tasks": 0, "spec._surfalign_routes": 0}
+        with errors_named(self.address):
+            for document in self.table.jobs.find(query, hidden):
+                yield self._record(document)
+
+    def _record(self, document: dict[str, Any]) -> JobRecord:
+        spec = document["spec"]
+        state = STATES[document.get("state", "WAITING")]
+        cause, message = "", ""
+        if state is JobState.FAILED:
+            cause, message = spec.get("_cause", ""), spec.get("_message", "")
+            if not cause:
+                cause, message = self.failure_of(document)
+        ended = document.get("updated_on") if state in (JobState.DONE, JobState.FAILED) else None
+        return JobRecord(
+            uuid=spec.get("uuid", ""),
+            name=document["name"],
+            step=spec.get("step", ""),
+            state=state,
+            cause=cause,
+            message=message,
+            queue=spec.get("_category", ""),
+            metadata={k: v for k, v in spec.items() if not k.startswith("_") and k != "uuid"},
+            raised=spec.get("_raised", {}),
+            tries=len(document.get("launches", ())) + len(document.get("archived_launches", ())),
+            ended_at=_time(ended),
+        )
+
+    def failure_of(self, document: dict[str, Any]) -> tuple[str, str]:
+        """Return cause and message of a failed firework, from its last launch."""
+        from surfalign.launchers.cluster.launcher import classify, last_line
+
+        launch = self.table.database["launches"].find_one(
+            {"launch_id": {"$in": document.get("launches", [])}},
+            {"action.stored_data._exception": 1, "action.stored_data._lost": 1},
+            sort=[("launch_id", -1)],
+        )
+        stored = ((launch or {}).get("action") or {}).get("stored_data") or {}
+        if "_lost" in stored:
+            return stored["_lost"]["cause"], stored["_lost"]["message"]
+        trace = (stored.get("_exception") or {}).get("_stacktrace") or ""
+        return classify(trace).value, last_line(trace)
+
+    # --- changes -----------------------------------------------------------------------------
+
+    def rerun(self, uuids: Collection[str]) -> int:
+        """Make failed and cancelled jobs ready again."""
+        query = {
+            "spec.uuid": {"$in": list(uuids)},
+            "state": {"$in": ["FIZZLED", "DEFUSED", "ARCHIVED"]},
+        }
+        shown = {"fw_id": 1, "state": 1, "launches": 1, "spec._cause": 1, "spec._raised": 1}
+        number = 0
+        with errors_named(self.address):
+            for document in list(self.launchpad.fireworks.find(query, shown)):
+                self._raise_request(document)
+                self.forget_failure(document["fw_id"], losses=True)
+                if document["state"] == "FIZZLED":
+                    self.launchpad.rerun_fw(document["fw_id"])
+                else:
+                    self.launchpad.reignite_fw(document["fw_id"])
+                number += 1
+        return number
+
+    def _raise_request(self, document: dict[str, Any]) -> None:
+        """Let a job that failed for want of time or memory ask for more."""
+        spec = document.get("spec", {})
+        cause = spec.get("_cause") or self.failure_of(document)[0]
+        if cause in RAISED_BY:
+            self.launchpad.fireworks.update_one(
+                {"fw_id": document["fw_id"]},
+                {"$set": {"spec._raised": raised_after(spec.get("_raised"), cause)}},
+            )
+
+    def forget_failure(self, fw_id: int, *, losses: bool = False) -> None:
+        """Remove what is noted of a failure, and with ``losses`` the count of losses."""
+        fields = {"spec._cause": "", "spec._message": ""} | ({"spec._losses": ""} if losses else {})
+        self.launchpad.fireworks.update_one({"fw_id": fw_id}, {"$unset": fields})
+
+    def cancel(self, uuids: Collection[str] | None = None) -> int:
+        """Cancel what is not done, in SLURM too."""
+        chosen: dict[str, Any] = {} if uuids is None else {"spec.uuid": {"$in": list(uuids)}}
+        with errors_named(self.address):
+            active = list(
+                self.launchpad.fireworks.find(
+                    chosen | {"state": {"$in": ["RESERVED", "RUNNING"]}},
+                    {"fw_id": 1, "launches": 1},
+                )
+            )
+            launches = self.launchpad.launches.find(
+                {"launch_id": {"$in": [n for document in active for n in document["launches"]]}},
+                {"state_history.reservation_id": 1, "launch_dir": 1},
+            )
+            slurm.cancel({number for launch in launches if (number := slurm_number(launch))})
+            # FireWorks takes these back first, and their children with them, hence the order.
+            for document in active:
+                self.launchpad.defuse_fw(document["fw_id"])
+            done = self.launchpad.fireworks.update_many(
+                chosen | {"state": {"$in": ["WAITING", "READY", "PAUSED"]}},
+                {"$set": {"state": "DEFUSED", "updated_on": datetime.now(UTC)}},
+            )
+        return len(active) + int(done.modified_count)
+
+    def pause(self, uuids: Collection[str] | None = None) -> int:
+        """Hold jobs that have not started; without ``uuids`` no worker hands over any."""
+        if uuids is None:
+            return self._hold(True)
+        return self._each(uuids, ("WAITING", "READY"), self.launchpad.pause_fw)
+
+    def resume(self, uuids: Collection[str] | None = None) -> int:
+        """Release held jobs."""
+        if uuids is None:
+            return self._hold(False)
+        return self._each(uuids, ("PAUSED",), self.launchpad.resume_fw)
+
+    @property
+    def paused(self) -> bool:
+        """Whether the whole campaign is held."""
+        return self.table.paused
+
+    def _hold(self, value: bool) -> int:
+        with errors_named(self.address):
+            return self.table.pause(value)
+
+    def _each(self, uuids: Collection[str], states: tuple[str, ...], act: Any) -> int:
+        query = {"spec.uuid": {"$in": list(uuids)}, "state": {"$in": list(states)}}
+        with errors_named(self.address):
+            documents = list(self.launchpad.fireworks.find(query, {"fw_id": 1}))
+            for document in documents:
+                act(document["fw_id"])
+        return len(documents)
+
+    # --- the worker --------------------------------------------------------------------------
+
+    def work(self, *, once: bool = False, stop: threading.Event | None = None) -> None:
+        """Serve the queues of one cluster; see :class:`~.fireworks_worker.FireworksWorker`."""
+        from surfalign.launchers.cluster.fireworks.worker import FireworksWorker
+
+        FireworksWorker(self, self.served_cluster()).run(once=once, stop=stop)
+
+    def served_cluster(self) -> str:
+        """Return the cluster whose queues this launcher serves.
+
+        Raises
+        ------
+        ConfigurationError
+            When the profile has several and none was chosen, or no such one.
+        """
+        names = list(self.profile.clusters)
+        if self.cluster is None and len(names) == 1:
+            return names[0]
+        if self.cluster not in names:
+            raise ConfigurationError(
+                f"cluster {self.cluster or '(none named)'} of profile '{self.profile.name}'",
+                f"one of {', '.join(names)}",
+                "name the cluster that this machine belongs to with --cluster",
+            )
+        return self.cluster
+
+    def worksite(self, cluster: str) -> Worksite:
+        """Write the files that the jobs of a cluster need; return where they are."""
+        site = Worksite(self.profile.clusters[cluster])
+        site.write(self._uri, self._name)
+        return site
+
+
+def slurm_number(launch: dict[str, Any]) -> str | None:
+    """Return SLURM's number of a launch: as noted at submission, else by the job itself."""
+    for state in launch.get("state_history", ()):
+        if "reservation_id" in state:
+            return str(state["reservation_id"])
+    with suppress(OSError):
+        return (Path(launch["launch_dir"]) / "slurm_job_id").read_text().strip() or None
+    return None
+
+
+def queue_adapter(
+    profile: Profile, queue: Queue, cluster: Cluster, site: Worksite
+) -> CommonAdapter:
+    """Return FireWorks' description of a SLURM job of this queue."""
+    from fireworks.user_objects.queue_adapters.common_adapter import CommonAdapter
+
+    lines = slurm.prologue(queue, profile.environment(queue) | site.environment)
+    # Should the loop die before it has noted the number, the job has noted it itself.
+    lines.append("echo $SLURM_JOB_ID > slurm_job_id")
+    return CommonAdapter(
+        q_type="SLURM",
+        rocket_launch=(
+            f"{cluster.bin_directory}/rlaunch -w {site.fworker} -l {site.launchpad} singleshot"
+        ),
+        pre_rocket="\n".join(lines),
+        **adapter_options(queue),
+    )
+
+
+def adapter_options(queue: Queue) -> dict[str, str]:
+    """Return what a queue asks for in the words of FireWorks' adapter."""
+    names = {"partition": "queue", "time": "walltime", "cpus-per-task": "cpus_per_task"}
+    return {names.get(name, name): value for name, value in slurm.options(queue).items()}
+
+
+def _open_launchpad(uri: str, name: str) -> LaunchPad:
+    try:
+        from fireworks import LaunchPad
+        from fireworks.core import launchpad as module
+    except ImportError as error:
+        raise MissingDependencyError(
+            "FireWorks is not installed",
+            "the launcher that the profile names",
+            "pip install 'surfalign[fireworks]'",
+        ) from error
+    logging.getLogger("launchpad").propagate = False
+    # Its bulk insertion draws a progress bar without asking.
+    module.tqdm = iter
+    number_one_at_a_time()
+    return LaunchPad(
+        host=uri,
+        name=name,
+        uri_mode=True,
+        strm_lvl="ERROR",
+        mongoclient_kwargs=connection_options(patient=False),
+    )
+
+
+def _initialise(launchpad: LaunchPad) -> None:
+    """Create FireWorks' counter and indexes where they are missing; nothing is ever reset."""
+    from pymongo import ASCENDING, IndexModel
+
+    launchpad.fw_id_assigner.update_one(
+        {"_id": -1}, {"$setOnInsert": {"next_fw_id": 1, "next_launch_id": 1}}, upsert=True
+    )
+    launchpad.fireworks.create_indexes(
+        [
+            IndexModel([("fw_id", ASCENDING)], unique=True),
+            IndexModel([("spec.uuid", ASCENDING)]),
+            IndexModel([("state", ASCENDING), ("spec._category", ASCENDING)]),
+            IndexModel([("launches", ASCENDING)]),
+            IndexModel([("spec.step", ASCENDING), ("state", ASCENDING)]),
+        ]
+    )
+    launchpad.launches.create_indexes(
+        [
+            IndexModel([("launch_id", ASCENDING)], unique=True),
+            IndexModel([("fw_id", ASCENDING)]),
+            IndexModel([("state", ASCENDING)]),
+        ]
+    )
+    launchpad.workflows.create_indexes(
+        [IndexModel([("nodes", ASCENDING)]), IndexModel([("locked", ASCENDING)])]
+    )
+
+
+def _time(value: Any) -> datetime | None:
+    """Read FireWorks' times, which are text or datetimes in UTC."""
+    if isinstance(value, str):
+        with suppress(ValueError):
+            value = datetime.fromisoformat(value)
+    if not isinstance(value, datetime):
+        return None
+    return value if value.tzinfo else value.replace(tzinfo=UTC)

@@ -1,0 +1,256 @@
+"""The loop behind ``surfalign worker`` for jobflow-remote: its runner, and a look at what was lost.
+
+jobflow-remote sees that a SLURM job has ended, but not why; a job that was killed is to it one without
+output. Here SLURM is asked for the cause, and what was lost through no fault of its own starts again.
+"""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import threading
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from surfalign.errors import ConfigurationError
+from surfalign.launchers.campaign.releaser import Releaser
+from surfalign.launchers.cluster import slurm
+from surfalign.launchers.cluster.job_requests import asked_for
+from surfalign.launchers.cluster.launcher import TRANSIENT, Cause
+from surfalign.launchers.cluster.remote.launcher import failure_of, resources_of
+from surfalign.launchers.cluster.suspicions import Suspects
+
+if TYPE_CHECKING:
+    from surfalign.launchers.cluster.remote.launcher import RemoteLauncher
+
+logger = logging.getLogger(__name__)
+
+#: jobflow-remote's word for a job that ended without a result.
+NO_RESULT = (
+    "does not contain the response",
+    "was not present in the download",
+    "store file",
+    # A file of the result that is empty or cut off: the disk was full, or its writer was killed.
+    "JSONDecodeError",
+)
+ADVANCED = ("CHECKED_OUT", "UPLOADED", "RUN_FINISHED", "DOWNLOADED")
+ACTIVE = (
+    *ADVANCED, "READY", "SUBMITTED", "RUNNING", "BATCH_SUBMITTED", "BATCH_RUNNING"
+)  # fmt: skip
+
+
+class RemoteWorker:
+    """One runner for all clusters of a profile.
+
+    Parameters
+    ----------
+    launcher
+        Connected.
+    """
+
+    def __init__(self, launcher: RemoteLauncher) -> None:
+        from jobflow_remote.jobs.runner import Runner
+
+        self.launcher = launcher
+        self.profile = launcher.profile
+        self.controller = launcher.controller
+        self.collection = launcher.collection
+        self.release = Releaser(self.profile, launcher)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=FutureWarning)  # jobflow-remote's own
+            self.runner = Runner(project_name=self.profile.name)
+        self.runner.job_controller.close()
+        self.runner.job_controller = self.controller
+        self.controller.request = self._request
+        self._suspects = Suspects()
+
+    def _request(self, document: dict[str, Any]) -> dict[str, str] | None:
+        """Return what a job asks SLURM for where its queue goes by estimates, else None."""
+        queue = self.profile.queues.get(document["worker"])
+        if queue is None or not queue.estimated:
+            return None
+        if self.profile.clusters[queue.cluster].scheduler != "slurm":
+            return None
+        resources = (document["job"].get("metadata") or {}).get("resources")
+        raised = (document.get("surfalign") or {}).get("raised")
+        return resources_of(asked_for(queue, resources, raised))
+
+    def run(self, *, once: bool = False, stop: threading.Event | None = None) -> None:
+        """Loop until stopped, or with ``once`` until nothing is left to do.
+
+        Raises
+        ------
+        ConfigurationError
+            When another runner serves this profile.
+        """
+        from filelock import FileLock, Timeout
+
+        stop = stop or threading.Event()
+        try:
+            with FileLock(self.launcher.folder / "worker.lock", timeout=0):
+                self._guarded(self._take_over)
+                while not stop.is_set():
+                    self._guarded(self.release)
+                    self.round()
+                    if once and self._unfinished() == 0 and not self.release(now=True):
+                        return
+                    stop.wait(self.profile.poll_interval)
+        except Timeout as error:
+            raise ConfigurationError(
+                f"another worker serves the profile '{self.profile.name}'",
+                "one worker for each profile",
+                "let it run, or end it first",
+            ) from error
+
+    def round(self) -> None:
+        """Move every job one step on."""
+        steps: list[Callable[[], Any]] = [self.controller.break_old_locks]
+        if not self.launcher.paused:
+            steps.append(self.runner.checkout)
+        steps += [
+            lambda: self.runner.advance_state(list(ADVANCED)),
+            self.runner.check_run_status,
+            self.runner.refresh_num_current_jobs,
+            self.runner.update_batch_jobs,
+            lambda: self.runner.advance_state(list(ADVANCED)),
+            self.recover,
+            self.controller.refresh_stuck,
+        ]
+        for step in steps:
+            self._guarded(step)
+
+    def _guarded(self, step: Callable[[], Any]) -> None:
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 (the loop outlives whatever a step meets)
+            name = getattr(step, "__name__", "step")
+            logger.warning("%s: %s: %s", name, type(error).__name__, str(error)[:300])
+
+    def _unfinished(self) -> int:
+        from pymongo.errors import PyMongoError
+
+        try:
+            number: int = self.collection.count_documents({"state": {"$in": list(ACTIVE)}})
+        except PyMongoError:
+            return 1
+        return number
+
+    def _take_over(self) -> None:
+        """Mend what an earlier runner was killed at: locks, and SLURM jobs that it had just submitted.
+
+        A job whose number was not noted would be submitted again while the first is running.
+        """
+        self.controller.break_old_locks(age=0.0)
+        folders = {
+            document["run_dir"]
+            for document in self.collection.find({"state": "UPLOADED"}, {"run_dir": 1})
+        }
+        for name, cluster in self.profile.clusters.items() if folders else ():
+            if cluster.scheduler == "slurm":
+                ask = self._ask(name)
+                found = slurm.directories(ask)
+                slurm.cancel({number for number, place in found.items() if place in folders}, ask)
+
+    def _ask(self, cluster: str) -> slurm.Ask:
+        """Return what runs a client of SLURM on a cluster."""
+        if self.profile.clusters[cluster].host is None:
+            return slurm.ask_here
+        queue = next(name for name, q in self.profile.queues.items() if q.cluster == cluster)
+
+        def ask(*command: str) -> str | None:
+            try:
+                output, _, status = self.runner.get_host(queue).execute(shlex.join(command))
+            except Exception as error:  # noqa: BLE001 (whatever ssh raises)
+                logger.warning("cluster %s does not answer: %s", cluster, error)
+                return None
+            return output if status == 0 else None
+
+        return ask
+
+    # --- what was lost -----------------------------------------------------------------------
+
+    def recover(self) -> None:
+        """Note why jobs failed and start again those that were lost."""
+        self._suspects.begin()
+        shown = {"db_id": 1, "state": 1, "error": 1, "remote": 1, "run_dir": 1, "surfalign": 1,
+                 "worker": 1}  # fmt: skip
+        failed = list(
+            self.collection.find(
+                {
+                    "state": {"$in": ["FAILED", "REMOTE_ERROR"]},
+                    "surfalign.cause": {"$exists": False},
+                    "lock_id": None,
+                },
+                shown,
+            )
+        )
+        batched = list(self.collection.find({"state": "BATCH_RUNNING", "lock_id": None}, shown))
+        for name in self.profile.clusters:
+            self._recover_cluster(
+                name, *([d for d in found if self._is_on(name, d)] for found in (failed, batched))
+            )
+
+    def _is_on(self, cluster: str, document: dict[str, Any]) -> bool:
+        queue = self.profile.queues.get(document["worker"])
+        return queue is not None and queue.cluster == cluster
+
+    def _recover_cluster(
+        self, name: str, failed: list[dict[str, Any]], batched: list[dict[str, Any]]
+    ) -> None:
+        numbers = {number for d in (*failed, *batched) if (number := _number(d))}
+        known: dict[str, slurm.SlurmJob] | None = {}
+        if numbers and self.profile.clusters[name].scheduler == "slurm":
+            known = slurm.states_of(numbers, self._ask(name))
+        if known is None:
+            return
+        for document in failed:
+            self._deal_with(document, *self._cause(document, known))
+        for document in batched:
+            job = known.get(_number(document) or "")
+            if (
+                job is not None
+                and not job.active
+                and self._suspects.persists(document["db_id"], 3 * self.profile.poll_interval)
+            ):
+                # A batch may run into its walltime through no fault of its last job.
+                _, message = slurm.cause_of(job, _folder(document))
+                self._deal_with(document, Cause.KILLED, message)
+
+    def _cause(self, document: dict[str, Any], known: dict[str, slurm.SlurmJob]) -> tuple[str, str]:
+        """Return cause and message of a failure; SLURM knows those that left no result."""
+        cause, message = failure_of(document)
+        error = document.get("error") or (document.get("remote") or {}).get("error") or ""
+        if "submission failed" in error:
+            return Cause.SUBMISSION, message
+        if "duplicate key" in error:
+            return Cause.DATABASE, message
+        if not any(words in error for words in NO_RESULT):
+            return cause, message
+        job = known.get(_number(document) or "")
+        if job is None:
+            return Cause.KILLED, message
+        return slurm.cause_of(job, _folder(document))
+
+    def _deal_with(self, document: dict[str, Any], cause: str, message: str) -> None:
+        losses = (document.get("surfalign") or {}).get("losses", 0)
+        query = {"db_id": document["db_id"]}
+        if cause in TRANSIENT and losses < self.profile.reruns:
+            logger.warning("job %s is started again: %s: %s", document["db_id"], cause, message)
+            self.controller.rerun_job(db_id=document["db_id"], force=True)
+            self.collection.update_one(query, {"$inc": {"surfalign.losses": 1}})
+        else:
+            logger.warning("job %s failed: %s: %s", document["db_id"], cause, message)
+            note = {"surfalign.cause": str(cause), "surfalign.message": message}
+            self.collection.update_one(query, {"$set": note})
+
+
+def _number(document: dict[str, Any]) -> str | None:
+    """Return SLURM's number of a job, where it has one."""
+    number: str | None = (document.get("remote") or {}).get("process_id")
+    return number
+
+
+def _folder(document: dict[str, Any]) -> Path | None:
+    return Path(document["run_dir"]) if document.get("run_dir") else None

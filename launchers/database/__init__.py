@@ -1,0 +1,1 @@
+"""The local database server."""

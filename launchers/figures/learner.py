@@ -1,0 +1,168 @@
+"""Pictures of the learner: slabs coloured by attention, predictions against labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from surfalign.launchers.figures.slabs import file_stem
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from surfalign.ml.data.records import SurfaceRecord
+    from surfalign.ml.ensemble.crossvalidation import HeldOut
+    from surfalign.ml.ensemble.ensemble import SurfaceEstimate
+
+_INK = "#1b2430"
+_FAINT = "#9aa5b1"
+_BLUE = "#1f6fb4"
+_WIDTH = 14.0
+TITLES = {"ionization_potential": "ionization potential", "electron_affinity": "electron affinity"}
+
+
+def save_attention(record: SurfaceRecord, estimate: SurfaceEstimate, directory: Path) -> Path:
+    """Draw a slab once for IP and once for EA, atoms coloured by attention; return the path.
+
+    Parameters
+    ----------
+    record
+        The slab.
+    estimate
+        Its prediction, with attention.
+    directory
+        Made where it does not exist.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    directory.mkdir(parents=True, exist_ok=True)
+    shown = [name for name in TITLES if name in estimate.attention]
+    figure = Figure(figsize=(4.6 * len(shown) + 2.2, 6.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, len(shown), squeeze=False)[0]
+    # An atom with the mean weight has 1, so that slabs of any size share one scale.
+    relative = {name: estimate.attention[name] * len(record.structure) for name in shown}
+    largest = max(float(np.max(values)) for values in relative.values())
+    for axis, name in zip(axes, shown, strict=True):
+        low, high = estimate.interval_90[name]
+        bounds = f"   90 %: {low:.2f} to {high:.2f}" if np.isfinite(low) else ""
+        _slab(axis, record, relative[name], largest)
+        axis.set_title(f"{TITLES[name]}\n{estimate.values[name]:.2f} eV{bounds}", fontsize=9)
+    axes[0].set_ylabel("height (Å)", color=_INK)
+    figure.suptitle(
+        record.name + ("" if estimate.in_domain else "   (outside of the domain)"),
+        color=_INK,
+        fontsize=11,
+    )
+    _colour_bar(figure, list(axes), largest)
+    path = directory / f"{file_stem(record.name).replace(' ', '-')}-attention.png"
+    figure.savefig(path, dpi=130, facecolor="white")
+    return path
+
+
+def save_parity(found: Sequence[HeldOut], path: Path) -> None:
+    """Draw predictions against labels, one panel for each property; surfaces outside are hollow."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    names = list(dict.fromkeys(held.name for held in found))
+    figure = Figure(figsize=(4.4 * max(len(names), 1), 4.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    for axis, name in zip(
+        figure.subplots(1, max(len(names), 1), squeeze=False)[0], names, strict=False
+    ):
+        own = [held for held in found if held.name == name]
+        labels = np.array([held.label for held in own])
+        values = np.array([held.value for held in own])
+        inside = np.array([held.in_domain for held in own])
+        ends = [min(labels.min(), values.min()), max(labels.max(), values.max())]
+        axis.plot(ends, ends, color=_FAINT, linewidth=1, zorder=0)
+        axis.scatter(
+            labels[inside], values[inside], s=14, color=_BLUE, linewidths=0, label="inside"
+        )
+        axis.scatter(
+            labels[~inside], values[~inside], s=14, facecolors="none", edgecolors=_INK,
+            linewidths=0.7, label="outside of the domain",
+        )  # fmt: skip
+        axis.set_xlabel("label")
+        axis.set_ylabel("prediction")
+        axis.set_aspect("equal")
+        axis.set_title(f"{name}, MAE {np.abs(values - labels).mean():.2f}", fontsize=9)
+        axis.legend(frameon=False, fontsize=7)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=130, facecolor="white")
+
+
+def _slab(axes: Axes, record: SurfaceRecord, weights: NDArray[np.float64], largest: float) -> None:
+    """Draw the slab seen along its shorter in-plane vector."""
+    from ase.data import chemical_symbols, covalent_radii
+    from matplotlib import colormaps
+    from matplotlib.collections import PatchCollection
+    from matplotlib.patches import Circle
+
+    x, z, period = _projected(record)
+    numbers = np.array(record.structure.atomic_numbers)
+    copies = np.arange(-1, int(np.ceil(_WIDTH / period)) + 2) * period
+    all_x = (x[:, None] + copies[None, :]).ravel()
+    chosen = (all_x > -0.5) & (all_x < _WIDTH + 0.5)
+    index = np.repeat(np.arange(len(x)), len(copies))[chosen]
+    all_x = all_x[chosen]
+    radii = 0.65 * covalent_radii[numbers[index]]
+    # Small discs come in front of large ones, so that none is hidden.
+    order = np.argsort(-radii, kind="stable")
+    colours = colormaps["viridis"](weights[index] / largest)
+    axes.add_collection(
+        PatchCollection(
+            [Circle((all_x[i], z[index[i]]), radii[i]) for i in order],
+            facecolors=colours[order],
+            edgecolors=_INK,
+            linewidths=0.4,
+        )
+    )
+    for i in order:
+        dark = weights[index[i]] < 0.6 * largest
+        axes.text(
+            all_x[i], z[index[i]], chemical_symbols[numbers[index[i]]], ha="center", va="center",
+            fontsize=5, color="white" if dark else _INK, clip_on=True,
+        )  # fmt: skip
+    axes.set_xlim(-1.0, _WIDTH + 1.0)
+    axes.set_ylim(z.min() - 2.0, z.max() + 2.0)
+    axes.set_aspect("equal")
+    axes.set_xticks([])
+    for side in ("top", "right", "bottom"):
+        axes.spines[side].set_visible(False)
+
+
+def _projected(record: SurfaceRecord) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Return sideways position and height of the atoms, and the period; all angstrom."""
+    structure = record.structure
+    a, b, c = structure.lattice.matrix
+    normal = np.cross(a, b)
+    normal = normal / np.linalg.norm(normal)
+    across, along = (a, b) if np.linalg.norm(a) >= np.linalg.norm(b) else (b, a)
+    sideways = np.cross(normal, along / np.linalg.norm(along))
+    period = abs(float(across @ sideways))
+    # Atoms on both sides of the cell's border are brought to one side of the vacuum.
+    fractional = structure.frac_coords.copy()
+    heights = np.sort(fractional[:, 2] % 1.0)
+    gaps = np.diff(np.append(heights, heights[0] + 1.0))
+    fractional[:, 2] = (fractional[:, 2] - heights[(int(np.argmax(gaps)) + 1) % len(gaps)]) % 1.0
+    fractional[np.isclose(fractional[:, 2], 1.0, atol=1e-6), 2] = 0.0
+    positions = fractional @ structure.lattice.matrix
+    z = positions @ normal * np.sign(c @ normal)
+    return positions @ sideways % period, z - z.mean(), period
+
+
+def _colour_bar(figure: Any, axes: list[Any], largest: float) -> None:
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    bar = figure.colorbar(
+        ScalarMappable(Normalize(0.0, largest), "viridis"), ax=axes, shrink=0.7, pad=0.02
+    )
+    bar.set_label("attention of an atom / mean over atoms", fontsize=8)

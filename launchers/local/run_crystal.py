@@ -1,0 +1,127 @@
+"""One local session: crystals in, stored results out, whatever fails on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from surfalign.launchers.local.run_flow import StepFailure, run_flow
+
+if TYPE_CHECKING:
+    from surfalign.crystals.crystal import Crystal
+    from surfalign.stores.database import Database
+    from surfalign.stores.documents import SurfaceLevelsDocument
+    from surfalign.workflows.flows import BandAlignmentMaker
+
+
+@dataclass(frozen=True)
+class CrystalOutcome:
+    """What a run of one crystal gave.
+
+    Parameters
+    ----------
+    documents
+        Results, failed ones included, in the order of the surfaces.
+    reused
+        Identifiers of the results that an earlier run had computed.
+    """
+
+    documents: list[SurfaceLevelsDocument]
+    reused: frozenset[str]
+
+
+def run_crystal(
+    maker: BandAlignmentMaker,
+    crystal: Crystal,
+    database: Database,
+    directory: Path,
+    on_event: Callable[[str], None] = lambda line: None,
+) -> CrystalOutcome:
+    """Run the flow of one crystal, build its results into the store and read them back.
+
+    A step that fails leaves a stored result in state ``failed`` for every surface that needed it, with
+    the name and message of the error; the other surfaces are not affected.
+
+    Parameters
+    ----------
+    maker
+        The flow's maker.
+    crystal
+        The crystal.
+    database
+        Where outputs and results are stored.
+    directory
+        Where the jobs' folders are made.
+    on_event
+        Called with a line at every event.
+
+    Raises
+    ------
+    DatabaseUnreachableError
+        When the database is lost on the way.
+    """
+    from surfalign.launchers.campaign.failed_results import crystal_identifier, store_failures
+    from surfalign.stores.builders import SurfaceLevelsBuilder
+    from surfalign.stores.documents import SurfaceLevelsDocument
+
+    started = datetime.now(UTC)
+    flow = maker.make(crystal.structure, crystal.source)
+    surfaces_uuid = flow.jobs[-1].uuid
+    failures = run_flow(flow, database.jobs, directory, reuse=maker.reuse, on_event=on_event)
+    with database.errors_named():
+        # maggma's builders carry no types
+        SurfaceLevelsBuilder(database.jobs, database.surface_levels).run()
+        failed = _failed_results(maker, crystal, surfaces_uuid, failures)
+        # An outdated failure of the whole crystal goes.
+        crystal_failure = crystal_identifier(crystal.formula, surfaces_uuid)
+        database.surface_levels.remove_docs({"identifier": crystal_failure})
+        store_failures(failed, database)
+        wanted = _result_identifiers(surfaces_uuid, database)
+        stored = {
+            document["identifier"]: SurfaceLevelsDocument.model_validate(document)
+            for document in database.surface_levels.query({"identifier": {"$in": wanted}})
+        }
+    # What failed in this run is shown as failed, also where an older result is kept.
+    shown = stored | {document.identifier: document for document in failed}
+    documents = [shown.pop(identifier) for identifier in wanted if identifier in shown]
+    documents += shown.values()
+    reused = {d.identifier for d in documents if d.error is None and d.created_at < started}
+    return CrystalOutcome(documents, frozenset(reused))
+
+
+def _result_identifiers(surfaces_uuid: str, database: Database) -> list[str]:
+    """Identifiers that the job of the surfaces announced; none when it did not run."""
+    document = database.jobs.query_one(
+        {"uuid": surfaces_uuid}, properties={"output.result_identifiers": 1}
+    )
+    return list(document["output"]["result_identifiers"]) if document else []
+
+
+def _failed_results(
+    maker: BandAlignmentMaker, crystal: Crystal, surfaces_uuid: str, failures: list[StepFailure]
+) -> list[SurfaceLevelsDocument]:
+    """One failed result for each surface whose step raised; one for the crystal if a bulk step did."""
+    from surfalign.launchers.campaign.failed_results import failed_results
+    from surfalign.stores.campaign_register import Method
+    from surfalign.stores.documents import ErrorRecord
+
+    method = Method(
+        engine=maker.engine.name,
+        quality=maker.engine.quality,
+        functional=maker.engine.functional,
+        relax_slabs=maker.relax_slabs,
+    )
+    documents = {}
+    for failure in failures:
+        error = ErrorRecord(
+            error=type(failure.error).__name__,
+            message=str(failure.error),
+            step=failure.metadata.get("step", failure.name),
+        )
+        metadata = failure.metadata | {"formula": crystal.formula, "source": crystal.source}
+        for document in failed_results(metadata, [surfaces_uuid], method, error):
+            documents[document.identifier] = document
+    return list(documents.values())

@@ -1,0 +1,177 @@
+"""Nightly work: one run at a time, each with its log and its dated report.
+
+A report is a file below the data directory and, where the database answers, a document in it, so that
+``surfalign status`` shows a failed night to everybody, also one that never came to its end.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+from filelock import FileLock, Timeout
+from pydantic import BaseModel, Field, ValidationError
+
+from surfalign.errors import ConfigurationError, SurfalignError
+
+if TYPE_CHECKING:
+    from surfalign.settings import Settings
+    from surfalign.stores.database import Database
+
+#: What can be done at night, and the command that does it.
+TASKS = {"build": ("build",), "retrain": ("learn", "retrain")}
+COLLECTION = "nights"
+#: Two clocks make up a creation time; they can drift apart by this much (s).
+_CLOCK_TOLERANCE = 5.0
+
+
+class Night(BaseModel):
+    """One run."""
+
+    task: str
+    command: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+    summary: str = Field(default="", description="Last line of the log")
+    log_file: str
+    hostname: str
+    pid: int
+    created: float = Field(description="When the process began, to tell it from a later one")
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended well, or still runs."""
+        return self.exit_code == 0 or (self.ended_at is None and not self.is_lost)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it ended without a word: killed, or the machine went down."""
+        if self.ended_at is not None or self.hostname != socket.gethostname():
+            return False
+        with suppress(psutil.NoSuchProcess):
+            created = psutil.Process(self.pid).create_time()
+            return bool(abs(created - self.created) > _CLOCK_TOLERANCE)
+        return True
+
+
+def run_night(task: str, arguments: Sequence[str], settings: Settings) -> Night:
+    """Do the work of a night in a process of its own; log it and leave a report.
+
+    Parameters
+    ----------
+    task
+        One of :data:`TASKS`.
+    arguments
+        Further arguments of its command.
+    settings
+        Name the data directory and the database.
+
+    Raises
+    ------
+    ConfigurationError
+        When the task is unknown.
+    """
+    if task not in TASKS:
+        raise ConfigurationError(f"unknown task '{task}'", f"one of {', '.join(TASKS)}", "name one")
+    folder = settings.data_directory.expanduser().absolute() / COLLECTION
+    folder.mkdir(parents=True, exist_ok=True)
+    started = datetime.now(UTC)
+    stem = f"{started:%Y-%m-%dT%H-%M-%S}-{task}-{os.getpid()}"
+    night = Night(
+        task=task,
+        command=shlex.join(["surfalign", *TASKS[task], *arguments]),
+        started_at=started,
+        log_file=str(folder / f"{stem}.log"),
+        hostname=socket.gethostname(),
+        pid=os.getpid(),
+        created=psutil.Process().create_time(),
+    )
+    report = folder / f"{stem}.json"
+    _leave(night, report, settings)
+    try:
+        with FileLock(folder / f"{task}.lock", timeout=0):
+            exit_code, summary = _run(task, arguments, Path(night.log_file))
+    except Timeout:
+        exit_code, summary = 1, f"another nightly {task} is still running"
+        Path(night.log_file).write_text(summary + "\n", encoding="utf-8")
+    night = night.model_copy(
+        update={"ended_at": datetime.now(UTC), "exit_code": exit_code, "summary": summary}
+    )
+    _leave(night, report, settings)
+    return night
+
+
+def last_nights(database: Database | None, folder: Path | None = None) -> list[Night]:
+    """Return the latest night of each task.
+
+    Parameters
+    ----------
+    database
+        Where reports are; None for those of the folder alone.
+    folder
+        Data directory whose reports count as well; that of the settings by default.
+    """
+    from surfalign.settings import load_settings
+
+    folder = (folder or load_settings().data_directory).expanduser() / COLLECTION
+    nights: dict[str, Night] = {}
+    for task in TASKS:
+        found = [_read(path) for path in sorted(folder.glob(f"*-{task}-*.json"))[-1:]]
+        if database is not None:
+            stored = database.collection(COLLECTION).find(
+                {"task": task}, {"_id": 0}, sort={"started_at": -1}, limit=1
+            )
+            found += [Night.model_validate(document) for document in stored]
+        latest = max((n for n in found if n is not None), key=_age, default=None)
+        if latest is not None:
+            nights[task] = latest
+    return list(nights.values())
+
+
+def _age(night: Night) -> tuple[datetime, bool]:
+    """Order by start; of one night's two reports the one that knows its end counts."""
+    return night.started_at.replace(microsecond=0), night.ended_at is not None
+
+
+def _run(task: str, arguments: Sequence[str], log_file: Path) -> tuple[int, str]:
+    command = [sys.executable, "-m", "surfalign.launchers.cli.main", *TASKS[task], *arguments]
+    with log_file.open("ab") as log:
+        exit_code = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, check=False
+        ).returncode
+    lines = log_file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    error = next((line for line in reversed(lines) if "Error" in line), None)
+    last = (error if exit_code and error else lines[-1] if lines else "it said nothing").strip()
+    return exit_code, last[:300]
+
+
+def _leave(night: Night, report: Path, settings: Settings) -> None:
+    """Write the report; the database may be what ails."""
+    temporary = report.with_suffix(".partial")
+    temporary.write_text(night.model_dump_json(indent=1), encoding="utf-8")
+    temporary.replace(report)
+    from surfalign.launchers.database.server import open_database
+
+    # The file tells it already.
+    with suppress(SurfalignError), open_database(settings) as database, database.errors_named():
+        database.collection(COLLECTION).update_one(
+            {"log_file": night.log_file, "hostname": night.hostname},
+            {"$set": night.model_dump()},
+            upsert=True,
+        )
+
+
+def _read(path: Path) -> Night | None:
+    with suppress(OSError, ValidationError):
+        return Night.model_validate_json(path.read_bytes())
+    return None

@@ -1,0 +1,125 @@
+"""Data sets from the results of the store."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+
+from surfalign.ml.data.datasets import FrozenDataset, freeze
+from surfalign.ml.data.records import LABEL_UNITS, Fidelity, Label, surface_record
+from surfalign.stores.documents import Functional, ResultState, SurfaceLevelsDocument
+
+#: Weight of a result with a failed check, where such results are wanted.
+FLAGGED_WEIGHT = 0.3
+
+FLAGGED = "flagged: "
+FAILED = "failed: "
+NO_SLAB = "no unrelaxed slab stored"
+NO_NUMBER = "no finite label"
+
+
+def freeze_results(
+    documents: Iterable[SurfaceLevelsDocument], name: str = "store", *, flagged: bool = False
+) -> FrozenDataset:
+    """Freeze results: unrelaxed slabs with the levels of the relaxed ones.
+
+    Failed results, and flagged ones unless they are wanted, are left out and counted by their reason.
+
+    Parameters
+    ----------
+    documents
+        Results with their structures.
+    name
+        Of the data set.
+    flagged
+        Whether results with a failed check are kept, at a lower weight.
+
+    Raises
+    ------
+    EmptyDatasetError
+        When no result is left.
+    """
+    records = []
+    fidelities: dict[str, Fidelity] = {}
+    left_out: dict[str, list[str]] = defaultdict(list)
+    for document in documents:
+        title = f"{document.surface_name or document.formula} {document.identifier}"
+        reason = _reason_to_leave_out(document, flagged)
+        labels, own = _labels(document) if reason is None else ([], [])
+        if reason is None and not labels:
+            reason = NO_NUMBER
+        if reason is not None:
+            left_out[reason].append(title)
+            continue
+        slab = document.unrelaxed_slab_structure or document.slab_structure
+        assert slab is not None
+        fidelities |= {fidelity.key: fidelity for fidelity in own}
+        records.append(
+            surface_record(
+                title,
+                slab,
+                f"store:{document.identifier}",
+                labels=labels,
+                miller_index=document.miller_index,
+                space_group_number=document.space_group_number or None,
+            )
+        )
+    return freeze(
+        name,
+        records,
+        fidelities=list(fidelities.values()),
+        left_out=left_out,
+        description="results of the store",
+    )
+
+
+def _reason_to_leave_out(document: SurfaceLevelsDocument, flagged: bool) -> str | None:
+    if document.state is ResultState.FAILED:
+        return FAILED + (document.error.error if document.error else "no reason stored")
+    if document.state is ResultState.FLAGGED and not flagged:
+        return FLAGGED + ", ".join(document.failed_checks)
+    if document.unrelaxed_slab_structure is None and (
+        document.relaxed or document.slab_structure is None
+    ):
+        return NO_SLAB
+    return None
+
+
+def _labels(document: SurfaceLevelsDocument) -> tuple[list[Label], list[Fidelity]]:
+    """Return the labels at the result's functional, and the semilocal levels beside them."""
+    geometry = "relaxed" if document.relaxed else "unrelaxed"
+    method = f"{document.engine or 'unknown engine'}, {document.quality}, {geometry}"
+    own = Fidelity(document.functional, method, "store")
+    numbers = {
+        own: {
+            "ionization_potential": document.ionization_potential,
+            "electron_affinity": document.electron_affinity,
+            "band_gap": document.band_gap,
+            "surface_energy": document.surface_energy,
+        }
+    }
+    semilocal = Fidelity(Functional.PBESOL.value, method, "store")
+    if semilocal != own:
+        potential, gap = document.semilocal_ionization_potential, document.semilocal_band_gap
+        known = potential is not None and gap is not None
+        numbers[semilocal] = {
+            "ionization_potential": potential,
+            "electron_affinity": potential - gap if known else None,  # type: ignore[operator]
+            "band_gap": gap,
+        }
+    weight = FLAGGED_WEIGHT if document.state is ResultState.FLAGGED else 1.0
+    labels = [
+        Label(
+            name=name,
+            value=value,
+            unit=LABEL_UNITS[name],
+            fidelity=fidelity.key,
+            weight=weight,
+        )
+        for fidelity, values in numbers.items()
+        for name, value in values.items()
+        if value is not None and math.isfinite(value)
+    ]
+    used = {label.fidelity for label in labels}
+    return labels, [fidelity for fidelity in numbers if fidelity.key in used]

@@ -1,0 +1,262 @@
+"""Files of slabs with levels, such as those made from JARVIS' surface database.
+
+A file is a JSON list (also gzipped) with one object a slab: ``name``, ``initial`` (pymatgen's dictionary
+of the unrelaxed slab), and, where it is to be learned from, labels. A label is a number under one of the
+names below, whose unit is in the name, or a number under a property's own name with its unit under
+``units`` (of the object): ``{"ionization_potential": 7.1, "units": {"ionization_potential": "eV"}}``.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import zlib
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pymatgen.core import Structure
+
+from surfalign.errors import (
+    DamagedFileError,
+    EmptyDatasetError,
+    InvalidLabelError,
+    LearnerError,
+    UnknownElementError,
+)
+from surfalign.ml.data.datasets import FrozenDataset, element_symbol, freeze
+from surfalign.ml.data.records import (
+    LABEL_UNITS,
+    Fidelity,
+    Label,
+    SurfaceRecord,
+    convert,
+    surface_record,
+)
+
+#: Names of labels in such files: property and unit.
+FILE_LABELS = {
+    "ip_ev": ("ionization_potential", "eV"),
+    "ea_ev": ("electron_affinity", "eV"),
+    "slab_gap_ev": ("band_gap", "eV"),
+    "workfunction_ev": ("work_function", "eV"),
+    "surf_en_j_m2": ("surface_energy", "J/m^2"),
+}
+#: JARVIS' surface database; the levels are those of the relaxed slab itself.
+JARVIS = Fidelity(functional="optb88vdw", method="vasp, relaxed slab", origin="jarvis")
+
+#: Gap below which IP and EA are those of a metal, eV, and the weight of such labels.
+METALLIC_GAP = 0.3
+METALLIC_WEIGHT = 0.3
+
+INSANE_VACUUM = "vacuum level not sane (passes_filter = 0)"
+SMALL_GAP = "gap too small"
+NO_LABEL = "no label"
+
+
+@dataclass(frozen=True)
+class SlabFile:
+    """What a file of slabs holds.
+
+    Attributes
+    ----------
+    records
+        Slabs in the order of the file.
+    left_out
+        Reason to the names of slabs that were filtered out.
+    """
+
+    records: list[SurfaceRecord]
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+
+
+def read_slab_file(path: Path) -> list[SurfaceRecord]:
+    """Read all slabs of a file; labels where there are any.
+
+    Raises
+    ------
+    DamagedFileError
+        When the file is truncated or no JSON list of objects.
+    EmptyDatasetError
+        When the list is empty.
+    UnknownElementError
+        When a structure holds something that is no element.
+    InvalidLabelError
+        When a label is not a finite number.
+    MixedUnitsError
+        When a unit is unknown.
+    LearnerError
+        When a slab has no name or no structure, or two have one name.
+    """
+    return [_record(entry, number, JARVIS) for number, entry in enumerate(_entries(path), 1)]
+
+
+def read_training_file(
+    path: Path, *, min_gap: float | None = None, fidelity: Fidelity = JARVIS
+) -> SlabFile:
+    """Read the slabs of a file that are fit to be learned from.
+
+    Parameters
+    ----------
+    path
+        The file.
+    min_gap
+        Slabs with a smaller gap are left out, eV; None keeps all. Labels of slabs with a gap below
+        ``METALLIC_GAP`` have the lower weight ``METALLIC_WEIGHT``: they help, but are of another kind.
+    fidelity
+        How the labels of the file came about.
+
+    Raises
+    ------
+    LearnerError
+        As :func:`read_slab_file`.
+    """
+    kept, left_out = [], defaultdict(list)
+    for number, entry in enumerate(_entries(path), 1):
+        record = _record(entry, number, fidelity)
+        reason = _reason_to_leave_out(entry, record, min_gap)
+        if reason:
+            left_out[reason].append(record.name)
+        else:
+            kept.append(_weighted(record))
+    return SlabFile(kept, dict(left_out))
+
+
+def freeze_slab_file(
+    path: Path, *, min_gap: float | None = None, fidelity: Fidelity = JARVIS
+) -> FrozenDataset:
+    """Freeze the slabs of a file; see :func:`read_training_file` and :func:`.datasets.freeze`."""
+    content = read_training_file(path, min_gap=min_gap, fidelity=fidelity)
+    return freeze(
+        path.name.split(".")[0],
+        content.records,
+        fidelities=[fidelity],
+        left_out=content.left_out,
+        description=f"slabs of {path.name}" + (f", gap at least {min_gap} eV" if min_gap else ""),
+    )
+
+
+def _entries(path: Path) -> list[dict[str, Any]]:
+    try:
+        content = path.read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+        entries = json.loads(content)
+    except (OSError, EOFError, zlib.error, ValueError) as error:
+        raise DamagedFileError(
+            f"{path} cannot be read: {type(error).__name__}: {error}",
+            "a JSON list of slabs, plain or gzipped",
+            "copy the file again",
+        ) from error
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise DamagedFileError(f"{path} is no list of objects", "a JSON list of slabs")
+    if not entries:
+        raise EmptyDatasetError(f"{path} holds no slab", "at least one", "name another file")
+    names = [entry.get("name") for entry in entries]
+    if len(set(names)) < len(names) and all(names):
+        double = next(name for name in names if names.count(name) > 1)
+        raise LearnerError(f"{path} holds two slabs named {double!r}", "unique names")
+    return entries
+
+
+def _record(entry: dict[str, Any], number: int, fidelity: Fidelity) -> SurfaceRecord:
+    name = entry.get("name")
+    if not isinstance(name, str) or not name or "initial" not in entry:
+        raise LearnerError(
+            f"entry {number} has no {'initial structure' if name else 'name'}",
+            "an object with name and initial",
+            "mend the file",
+        )
+    origin = f"jarvis:{entry['jid']}" if "jid" in entry else f"file:{name}"
+    return surface_record(
+        name,
+        _structure(entry["initial"], name),
+        origin,
+        labels=_labels(entry, name, fidelity),
+        miller_index=_miller_index(entry.get("miller", entry.get("miller_index"))),
+    )
+
+
+def _structure(plain: Any, name: str) -> Structure:
+    try:
+        structure = Structure.from_dict(plain)
+    except ValueError as error:
+        # pymatgen has no error of its own for a symbol that is no element.
+        if "not a valid" in str(error).lower() or "element" in str(error).lower():
+            raise UnknownElementError(
+                f"{name} holds an unknown element: {error}",
+                "chemical symbols",
+                "mend the structure",
+            ) from error
+        raise LearnerError(
+            f"{name} has no readable structure: {error}", "pymatgen's dict"
+        ) from error
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        raise LearnerError(
+            f"{name} has no readable structure: {type(error).__name__}: {error}", "pymatgen's dict"
+        ) from error
+    if not len(structure):
+        raise LearnerError(f"{name} has no atoms", "a slab", "mend the file")
+    for site in structure:
+        element_symbol(site)
+    return structure
+
+
+def _labels(entry: dict[str, Any], name: str, fidelity: Fidelity) -> list[Label]:
+    units = entry.get("units", {})
+    found: dict[str, tuple[Any, str]] = {}
+    for key, (label, unit) in FILE_LABELS.items():
+        if entry.get(key) is not None:
+            found[label] = (entry[key], unit)
+    for label, unit in LABEL_UNITS.items():
+        if entry.get(label) is not None:
+            found[label] = (entry[label], units.get(label, unit))
+    return [
+        Label(
+            name=label,
+            value=convert(_number(value, f"{label} of {name}"), unit, label),
+            unit=LABEL_UNITS[label],
+            fidelity=fidelity.key,
+        )
+        for label, (value, unit) in sorted(found.items())
+    ]
+
+
+def _number(value: Any, what: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise InvalidLabelError(
+            f"{what} is {value!r}", "a finite number", "leave it out where there is none"
+        )
+    return float(value)
+
+
+def _miller_index(given: Any) -> tuple[int, int, int] | None:
+    if isinstance(given, str):
+        given = given.split()
+    if isinstance(given, list | tuple) and len(given) == 3:
+        h, k, l = (int(index) for index in given)
+        return h, k, l
+    return None
+
+
+def _weighted(record: SurfaceRecord) -> SurfaceRecord:
+    """Lower the weight of the labels of a slab that is almost a metal."""
+    if not record.value("band_gap") < METALLIC_GAP:
+        return record
+    labels = tuple(replace(label, weight=METALLIC_WEIGHT) for label in record.labels)
+    return replace(record, labels=labels)
+
+
+def _reason_to_leave_out(
+    entry: dict[str, Any], record: SurfaceRecord, min_gap: float | None
+) -> str | None:
+    if not entry.get("passes_filter", 1):
+        return INSANE_VACUUM
+    if record.label("ionization_potential") is None and record.label("electron_affinity") is None:
+        return NO_LABEL
+    # A NaN gap fails the comparison and stays.
+    if min_gap is not None and record.value("band_gap") < min_gap:
+        return SMALL_GAP
+    return None

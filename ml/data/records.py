@@ -1,0 +1,246 @@
+"""What the learner learns from: unrelaxed slabs with labels of known unit and origin.
+
+A :class:`SurfaceRecord` is one slab with the labels that belong to it. A :class:`SetLabel` belongs to
+several slabs at once: to one of them that the source does not tell (ambiguous terminations), or to the
+median over all of them (values tabulated per formula).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pymatgen.core import Composition, Structure
+
+from surfalign.errors import InvalidLabelError, MixedUnitsError
+
+#: Units of the properties that every part of surfalign knows. Others take the unit they come with.
+LABEL_UNITS = {
+    "ionization_potential": "eV",
+    "electron_affinity": "eV",
+    "band_gap": "eV",
+    "work_function": "eV",
+    "surface_energy": "J/m^2",
+}
+#: Factors to the units above.
+CONVERSIONS = {
+    ("meV", "eV"): 1e-3,
+    ("Ha", "eV"): 27.211386245988,
+    ("eV/angstrom^2", "J/m^2"): 16.0217663,
+    ("meV/angstrom^2", "J/m^2"): 0.0160217663,
+}
+
+
+class Statistic(StrEnum):
+    """How the label of a set belongs to the slabs of the set."""
+
+    ONE_OF = "one_of"  # to one of them; the source does not tell which
+    MEDIAN = "median"  # it is the median over them
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How a label came about: labels of different fidelity are never pooled silently.
+
+    Attributes
+    ----------
+    functional
+        Functional of the levels, e.g. ``ddh``, ``optb88vdw``.
+    method
+        Engine and geometry, e.g. ``gpaw, relaxed``.
+    origin
+        Where it comes from, e.g. ``store``, ``jarvis``, ``jacs-si``.
+    """
+
+    functional: str
+    method: str
+    origin: str
+
+    @property
+    def key(self) -> str:
+        """Name of the fidelity in labels: origin/functional/method."""
+        return f"{self.origin}/{self.functional}/{self.method}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label:
+    """One number that belongs to one slab.
+
+    Attributes
+    ----------
+    name
+        Property, e.g. ``ionization_potential``.
+    value
+        Its value, in ``unit``.
+    unit
+        Unit of the value: that of ``LABEL_UNITS`` where the property is listed there.
+    fidelity
+        Key of the fidelity in the data set.
+    weight
+        Weight in the loss, dimensionless.
+
+    Raises
+    ------
+    InvalidLabelError
+        When the value or the weight is not finite, or the weight negative.
+    MixedUnitsError
+        When a known property comes in another unit than its own.
+    """
+
+    name: str
+    value: float
+    unit: str
+    fidelity: str
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        what = f"the label {self.name} of fidelity {self.fidelity!r}"
+        if not (math.isfinite(self.value) and math.isfinite(self.weight) and self.weight >= 0):
+            raise InvalidLabelError(
+                f"{what} is {self.value} (weight {self.weight})",
+                "a finite number, and a weight that is not negative",
+                "leave the label out where there is no number",
+            )
+        if LABEL_UNITS.get(self.name, self.unit) != self.unit:
+            raise MixedUnitsError(
+                f"{what} is given in {self.unit!r}",
+                LABEL_UNITS[self.name],
+                "convert it first: surfalign.ml.data.records.convert",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetLabel(Label):
+    """One number that belongs to a set of slabs.
+
+    Attributes
+    ----------
+    members
+        Names of the slabs.
+    statistic
+        How the number belongs to the slabs.
+    formula
+        Reduced formula.
+    source
+        Where the number comes from, e.g. ``jacs-si:17``.
+    """
+
+    members: tuple[str, ...]
+    statistic: Statistic
+    formula: str
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurfaceRecord:
+    """One unrelaxed slab with its labels.
+
+    Attributes
+    ----------
+    name
+        Unique in the data set.
+    formula
+        Reduced formula.
+    chemical_system
+        Elements in alphabetic order, e.g. ``Mg-O``.
+    structure
+        Unrelaxed slab; the cell repeats across the vacuum.
+    source
+        Where the slab comes from, e.g. ``store:7f3a``, ``jarvis:JVASP-66053``.
+    labels
+        Labels of this slab.
+    miller_index
+        Orientation in the conventional cell.
+    space_group_number
+        Space group of the bulk.
+    """
+
+    name: str
+    formula: str
+    chemical_system: str
+    structure: Structure
+    source: str
+    labels: tuple[Label, ...] = ()
+    miller_index: tuple[int, int, int] | None = None
+    space_group_number: int | None = None
+
+    def label(self, name: str) -> Label | None:
+        """Return the first label of a property, or None."""
+        return next((label for label in self.labels if label.name == name), None)
+
+    def value(self, name: str) -> float:
+        """Return the value of the first label of a property; NaN where there is none."""
+        label = self.label(name)
+        return math.nan if label is None else label.value
+
+
+def surface_record(
+    name: str,
+    structure: Structure,
+    source: str,
+    *,
+    labels: Sequence[Label] = (),
+    miller_index: tuple[int, int, int] | None = None,
+    space_group_number: int | None = None,
+) -> SurfaceRecord:
+    """Make a record; formula and chemical system are those of the structure."""
+    composition = structure.composition.element_composition
+    return SurfaceRecord(
+        name=name,
+        formula=composition.reduced_formula,
+        chemical_system=chemical_system(composition),
+        structure=structure,
+        source=source,
+        labels=tuple(labels),
+        miller_index=miller_index,
+        space_group_number=space_group_number,
+    )
+
+
+def chemical_system(composition: Composition) -> str:
+    """Return the elements in alphabetic order, e.g. ``Mg-O``."""
+    return str(composition.element_composition.chemical_system)
+
+
+def convert(value: float, unit: str, name: str) -> float:
+    """Convert a value of a property to the property's own unit.
+
+    Raises
+    ------
+    MixedUnitsError
+        When the unit is not known, or not one of this property.
+    """
+    wanted = LABEL_UNITS.get(name, unit)
+    if unit == wanted:
+        return value
+    factor = CONVERSIONS.get((unit, wanted))
+    if factor is None:
+        known = [given for given, target in CONVERSIONS if target == wanted]
+        raise MixedUnitsError(
+            f"{name} is given in {unit!r}",
+            f"{wanted}, or one of {', '.join(known)}",
+            "state the unit in the source, or convert the numbers",
+        )
+    return value * factor
+
+
+def check_units(labels: Iterable[Label | SetLabel]) -> dict[str, str]:
+    """Return the unit of each property.
+
+    Raises
+    ------
+    MixedUnitsError
+        When one property comes in two units.
+    """
+    units: dict[str, str] = {}
+    for label in labels:
+        found = units.setdefault(label.name, label.unit)
+        if found != label.unit:
+            raise MixedUnitsError(
+                f"{label.name} comes in {found!r} and in {label.unit!r}",
+                "one unit for each property",
+                "convert one of the sources",
+            )
+    return units

@@ -1,0 +1,206 @@
+"""Ordinary SOAP with fixed species, the baseline, in the interface of the learnable one.
+
+Its spectrum has a block for each pair of species, hence hundreds of thousands of numbers for dozens of
+elements, nearly all zero at any one atom. The principal components over the training atoms are what a
+network can be fed; they are found from the atoms' Gram matrix, so that the full width never exists.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from surfalign.ml.configuration import DescriptorConfiguration
+
+MAX_ATOMS = 1500
+"""The components are found from at most so many atoms, evenly drawn: the cost grows with the cube."""
+
+
+class OrdinarySoap(nn.Module):
+    """Principal components of the fixed-species power spectrum.
+
+    Parameters
+    ----------
+    descriptor
+        The density expansion.
+    n_components
+        Number of components.
+    """
+
+    basis: Tensor
+    pairs: Tensor
+    block_scale: Tensor
+    shift: Tensor
+
+    def __init__(self, descriptor: DescriptorConfiguration, n_components: int) -> None:
+        super().__init__()
+        self.l_max, self.n_features = descriptor.l_max, n_components
+        n_block = (descriptor.l_max + 1) * descriptor.n_max**2
+        self.register_buffer("pairs", torch.zeros(0, 2, dtype=torch.int64))
+        self.register_buffer("basis", torch.zeros(0, n_block, n_components))
+        self.register_buffer("block_scale", torch.ones(n_block))
+        self.register_buffer("shift", torch.zeros(n_components))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+        """Take over the number of species pairs, which only the training data know."""
+        for name in ("pairs", "basis"):
+            if prefix + name in state_dict:
+                setattr(self, name, torch.empty_like(state_dict[prefix + name]))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+    def forward(self, coefficients: Tensor, species: Tensor) -> Tensor:
+        """Project the spectra; species pairs that the training atoms lack contribute nothing.
+
+        Parameters
+        ----------
+        coefficients, species
+            As for :class:`~surfalign.ml.descriptors.lsoap.LearnableSoap`.
+
+        Returns
+        -------
+        Tensor
+            Shape (n_atoms, n_components).
+        """
+        known = {(int(a), int(b)): k for k, (a, b) in enumerate(self.pairs.tolist())}
+        projected = coefficients.new_zeros(len(coefficients), self.n_features)
+        for pair, rows, block in species_pair_blocks(coefficients, species, self.l_max):
+            if pair in known:
+                part = (block * self.block_scale) @ self.basis[known[pair]]
+                projected = projected.index_add(0, rows, part)
+        return projected - self.shift
+
+    @torch.no_grad()
+    def standardise(self, coefficients: Tensor, species: Tensor, weights: Tensor) -> None:
+        """Find the components from the training atoms.
+
+        Parameters
+        ----------
+        coefficients, species
+            As in :meth:`forward`.
+        weights
+            How much each atom counts, shape (n_atoms,).
+        """
+        if len(coefficients) > MAX_ATOMS:
+            chosen = torch.linspace(0, len(coefficients) - 1, MAX_ATOMS).round().long()
+            coefficients, species, weights = coefficients[chosen], species[chosen], weights[chosen]
+        blocks = defaultdict(list)
+        for pair, rows, block in species_pair_blocks(coefficients, species, self.l_max):
+            blocks[pair].append((rows, block))
+        joined = {
+            pair: (torch.cat([r for r, _ in parts]), torch.cat([b for _, b in parts]))
+            for pair, parts in sorted(blocks.items())
+        }
+        squares = torch.stack([(block**2).sum(dim=0) for _, block in joined.values()]).sum(dim=0)
+        scale = (squares / len(coefficients)).sqrt().clamp(min=1e-12)
+        n_atoms = len(coefficients)
+        shares = (weights / weights.sum()).double()
+        gram = torch.zeros(n_atoms, n_atoms, dtype=torch.float64)
+        for rows, block in joined.values():
+            scaled = (block / scale).double()
+            gram[rows[:, None], rows[None, :]] += scaled @ scaled.T
+        vectors, values = _weighted_components(gram, shares, self.n_features)
+        basis = torch.zeros(len(joined), len(scale), self.n_features)
+        for k, (rows, block) in enumerate(joined.values()):
+            basis[k, :, : vectors.shape[1]] = ((block / scale).T.double() @ vectors[rows]).float()
+        # All components share one scale, so that their order by variance is kept.
+        basis /= float(values.mean().sqrt())
+        self.pairs = torch.tensor(list(joined), dtype=torch.int64)
+        self.basis, self.block_scale = basis, 1.0 / scale
+        self.shift = torch.zeros_like(self.shift)
+        self.shift = shares.float() @ self(coefficients, species)
+
+
+def species_pair_blocks(
+    coefficients: Tensor, species: Tensor, l_max: int
+) -> Iterator[tuple[tuple[int, int], Tensor, Tensor]]:
+    """Give the power spectrum pair by pair of species.
+
+    Parameters
+    ----------
+    coefficients
+        c^Z_nlm, shape (n_atoms, n_slots, (l_max + 1)^2, n_max).
+    species
+        Atomic number of each slot, 0 where empty, shape (n_atoms, n_slots).
+    l_max
+        Highest angular momentum.
+
+    Yields
+    ------
+    pair, rows, block
+        Atomic numbers Z <= Z'; the atoms whose slabs hold both; their sum_m c^Z_nlm c^Z'_n'lm, shape
+        (n_rows, (l_max + 1) * n_max^2). A pair may come more than once, with other atoms.
+    """
+    n_slots = species.shape[1]
+    for first in range(n_slots):
+        for second in range(first, n_slots):
+            kinds = torch.stack([species[:, first], species[:, second]], dim=1)
+            for pair in torch.unique(kinds[(kinds > 0).all(dim=1)], dim=0):
+                rows = (kinds == pair).all(dim=1).nonzero()[:, 0]
+                left, right = coefficients[rows, first], coefficients[rows, second]
+                degrees = [
+                    torch.bmm(left[:, s].transpose(1, 2), right[:, s]).flatten(1)
+                    for s in (slice(k * k, (k + 1) ** 2) for k in range(l_max + 1))
+                ]
+                yield (int(pair[0]), int(pair[1])), rows, torch.cat(degrees, dim=1)
+
+
+def _weighted_components(gram: Tensor, shares: Tensor, n_components: int) -> tuple[Tensor, Tensor]:
+    """Return the combinations of atoms that make the leading components, and their variances.
+
+    Parameters
+    ----------
+    gram
+        Scalar products of the atoms' spectra, shape (n_atoms, n_atoms).
+    shares
+        Weights of the atoms, summing to 1, shape (n_atoms,).
+    n_components
+        How many.
+    """
+    centered = gram - (shares @ gram)[None, :] - (gram @ shares)[:, None] + shares @ gram @ shares
+    roots = shares.sqrt()
+    values, vectors = torch.linalg.eigh(roots[:, None] * centered * roots[None, :])
+    kept = min(n_components, int((values > 1e-9 * values[-1]).sum()))
+    values, vectors = values[-kept:].flip(0), vectors[:, -kept:].flip(1)
+    # Direction in feature space: sum_i sqrt(share_i) u_i (x_i - mean) / sqrt(value).
+    combination = roots[:, None] * vectors / values.sqrt()
+    combination = combination - shares[:, None] * combination.sum(dim=0)
+    return combination, values
+
+
+def dscribe_order(
+    n_species: int, n_max: int, l_max: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return where dscribe's features stand in the full contraction, and their factors.
+
+    dscribe runs over pairs of species Z <= Z', then l, then n and n'; pairs of one species keep
+    n <= n' only. Each feature is pi sqrt(8 / (2 l + 1)) sum_m c c'.
+
+    Parameters
+    ----------
+    n_species
+        Number of species, one channel each, by ascending atomic number.
+    n_max, l_max
+        Size of the expansion.
+
+    Returns
+    -------
+    columns, factors
+        Shape (n_features,): a feature of dscribe is factors * full[:, columns].
+    """
+    n_rows = n_species * n_max
+    columns, factors = [], []
+    for first in range(n_species):
+        for second in range(first, n_species):
+            n, other = np.meshgrid(np.arange(n_max), np.arange(n_max), indexing="ij")
+            kept = n <= other if first == second else np.ones_like(n, dtype=bool)
+            pairs = (first * n_max + n[kept]) * n_rows + second * n_max + other[kept]
+            for degree in range(l_max + 1):
+                columns.append(degree * n_rows**2 + pairs)
+                factors.append(np.full(len(pairs), np.pi * np.sqrt(8.0 / (2 * degree + 1))))
+    return np.concatenate(columns), np.concatenate(factors)

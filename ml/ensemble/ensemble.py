@@ -1,0 +1,234 @@
+"""An ensemble of fold members: predictions with intervals and a domain flag.
+
+Member k never sees the formulas of fold k (see :func:`~.splits.formula_fold`). The mean of the members
+predicts; the member that is blind for a formula gives the out-of-fold predictions that calibrate the
+intervals and that compare one model with another on data neither has seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surfalign.errors import ModelVersionError, UnknownElementError
+from surfalign.ml.data.datasets import element_symbol
+from surfalign.ml.ensemble.calibration import Calibration
+from surfalign.ml.ensemble.domain import Domain, atomic_descriptions
+from surfalign.ml.ensemble.splits import formula_fold
+from surfalign.ml.learners.kinds import FittedModel, LearnerKind, restore_model
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+    from surfalign.ml.data.records import SurfaceRecord
+
+#: Share of the out-of-fold scores inside of the domain.
+DOMAIN_SHARE = 0.9
+
+
+@dataclass(frozen=True)
+class SurfaceEstimate:
+    """What an ensemble says of one surface.
+
+    Attributes
+    ----------
+    values
+        Property to value, in the property's unit.
+    interval_90
+        Property to the interval that covers nine of ten labels; infinite where too few data are known.
+    in_domain
+        Whether the surface is like those of the training set.
+    domain_score
+        Distance to the training set; see :mod:`~.domain`.
+    unknown_elements
+        Elements that the training set lacks.
+    attention
+        Property to the weight of each atom, shape (n_sites,); empty for models without.
+    """
+
+    values: dict[str, float]
+    interval_90: dict[str, tuple[float, float]]
+    in_domain: bool
+    domain_score: float
+    unknown_elements: tuple[str, ...] = ()
+    attention: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Fitted members with what they need to be honest.
+
+    Attributes
+    ----------
+    kind
+        Kind of the members.
+    members
+        One for each fold.
+    blind_folds
+        Folds that their member never saw; the others had to be learned from for want of data.
+    fidelity
+        Key of the fidelity that is predicted.
+    domain
+        Of the whole training set.
+    calibrations
+        Property to its calibration.
+    """
+
+    kind: LearnerKind
+    members: tuple[FittedModel, ...]
+    blind_folds: frozenset[int]
+    fidelity: str
+    domain: Domain
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+
+    @property
+    def elements(self) -> frozenset[str]:
+        """Elements of the training set."""
+        return self.domain.elements
+
+    @cached_property
+    def properties(self) -> tuple[str, ...]:
+        """What is predicted."""
+        return tuple(self.calibrations)
+
+    def predict(self, structures: Sequence[Structure]) -> list[SurfaceEstimate]:
+        """Predict for unrelaxed slabs.
+
+        Raises
+        ------
+        UnknownElementError
+            When a site holds no single chemical element, or the model can make nothing of one.
+        """
+        if not structures:
+            return []
+        systems = [{element_symbol(site) for site in structure} for structure in structures]
+        predictions = [member.predict(structures) for member in self.members]
+        scores = self.domain.scores([atomic_descriptions(s) for s in structures])
+        inside = self.domain.contains(structures, scores)
+        columns = {
+            name: np.array([[p.values[name] for p in row] for row in predictions])
+            for name in predictions[0][0].values
+        }
+        intervals = {
+            name: self.calibrations[name].interval(table.mean(axis=0), scores)
+            for name, table in columns.items()
+            if name in self.calibrations
+        }
+        return [
+            SurfaceEstimate(
+                values={name: float(table[:, i].mean()) for name, table in columns.items()},
+                interval_90={
+                    name: (float(bounds[i, 0]), float(bounds[i, 1]))
+                    for name, bounds in intervals.items()
+                },
+                in_domain=bool(inside[i]),
+                domain_score=float(scores[i]),
+                unknown_elements=tuple(sorted(systems[i] - self.elements)),
+                attention={
+                    name: np.mean([row[i].attention[name] for row in predictions], axis=0)
+                    for name in predictions[0][i].attention
+                },
+            )
+            for i in range(len(structures))
+        ]
+
+    def predict_blind(self, records: Sequence[SurfaceRecord]) -> dict[str, NDArray[np.float64]]:
+        """Predict each record by the member that never saw its formula, shape (n_records,) each.
+
+        NaN where there is no such member, or where it cannot handle an element.
+        """
+        found: dict[str, NDArray[np.float64]] = {}
+        for fold, member in enumerate(self.members):
+            chosen = [i for i, r in enumerate(records) if formula_fold(r.formula) == fold]
+            if fold not in self.blind_folds or not chosen:
+                continue
+            for index, values in zip(chosen, _values(member, records, chosen), strict=True):
+                for name, value in values.items():
+                    column = found.setdefault(name, np.full(len(records), np.nan))
+                    column[index] = value
+        return found
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Return all arrays of all parts."""
+        arrays: dict[str, NDArray[Any]] = dict(self.domain.tensors())
+        for name, calibration in self.calibrations.items():
+            arrays |= calibration.tensors(name)
+        for number, member in enumerate(self.members):
+            for name, tensor in member.tensors().items():
+                arrays[f"member{number}.{name}"] = np.ascontiguousarray(np.asarray(tensor))
+        return arrays
+
+    def metadata(self) -> dict[str, Any]:
+        """Return what else is to be stored, as plain JSON."""
+        return {
+            "kind": self.kind.value,
+            "blind_folds": sorted(self.blind_folds),
+            "fidelity": self.fidelity,
+            "domain": self.domain.metadata(),
+            "calibrated": list(self.calibrations),
+            "members": [
+                {
+                    "configuration": member.configuration.model_dump(mode="json"),
+                    "metadata": member.metadata,
+                }
+                for member in self.members
+            ],
+        }
+
+    @classmethod
+    def restore(cls, metadata: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Self:
+        """Rebuild what :meth:`tensors` and :meth:`metadata` gave.
+
+        Raises
+        ------
+        ModelVersionError
+            When the parts do not fit this version of the code.
+        """
+        try:
+            kind = LearnerKind(metadata["kind"])
+            members = [
+                restore_model(
+                    kind, part["configuration"], part["metadata"], _own(f"member{k}.", tensors)
+                )
+                for k, part in enumerate(metadata["members"])
+            ]
+            return cls(
+                kind=kind,
+                members=tuple(members),
+                blind_folds=frozenset(metadata["blind_folds"]),
+                fidelity=metadata["fidelity"],
+                domain=Domain.restore(metadata["domain"], tensors),
+                calibrations={
+                    name: Calibration.restore(name, tensors) for name in metadata["calibrated"]
+                },
+            )
+        except ModelVersionError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelVersionError(
+                f"a stored model does not fit this version: {type(error).__name__}: {error}",
+                "what this version writes",
+                "train it again, or use the version of surfalign that its card names",
+            ) from error
+
+
+def _own(prefix: str, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {k.removeprefix(prefix): array for k, array in tensors.items() if k.startswith(prefix)}
+
+
+def _values(
+    member: FittedModel, records: Sequence[SurfaceRecord], chosen: Sequence[int]
+) -> list[dict[str, float]]:
+    """Predict some records; nothing for those whose elements the member cannot handle."""
+    structures = [records[index].structure for index in chosen]
+    try:
+        return [prediction.values for prediction in member.predict(structures)]
+    except UnknownElementError:
+        if len(chosen) == 1:
+            return [{}]
+        return [values for index in chosen for values in _values(member, records, [index])]

@@ -1,0 +1,226 @@
+"""The members of an ensemble: what each may see, and fitting them in processes of their own.
+
+A network's members are fitted on one thread each. What a member needs and what it gives goes through
+files, so that a run that was killed finds its finished members again, and the unfinished ones find their
+checkpoints.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import BaseModel
+
+from surfalign.errors import LearnerError
+from surfalign.ml.data.datasets import FrozenDataset, read_dataset, write_dataset
+from surfalign.ml.ensemble.splits import FOLDS, formula_fold, hold_out
+from surfalign.ml.learners.kinds import (
+    FittedModel,
+    LearnerKind,
+    TrainingData,
+    configuration_of,
+    fit_model,
+    restore_model,
+)
+from surfalign.ml.network.weights import read_parts, write_parts
+
+if TYPE_CHECKING:
+    from surfalign.ml.data.records import SurfaceRecord
+
+#: Share of a member's formulas that decide when its training stops.
+VALIDATION_SHARE = 0.1
+#: Days after which what a training left for its resumption is removed.
+KEPT_DAYS = 14.0
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One member to fit.
+
+    Attributes
+    ----------
+    kind
+        Kind of the model.
+    configuration
+        Its configuration, fidelity resolved.
+    fold
+        The fold that it must not see.
+    seed
+        Of everything random.
+    """
+
+    kind: LearnerKind
+    configuration: BaseModel
+    fold: int
+    seed: int
+
+
+def fit_member(
+    dataset: FrozenDataset, task: Task, directory: Path, on_progress: Progress
+) -> FittedModel:
+    """Fit one member in this process."""
+    data = member_data(dataset, task)
+    on_progress(f"member {task.fold + 1} of {FOLDS}: {len(data.everything)} surfaces")
+    return fit_model(
+        task.configuration,
+        task.kind,
+        data,
+        directory=directory / f"member-{task.fold}",
+        seed=task.seed,
+        on_progress=lambda line: on_progress(f"member {task.fold + 1} of {FOLDS}: {line}"),
+    )
+
+
+def member_data(dataset: FrozenDataset, task: Task) -> TrainingData:
+    """Return what a member may see: all but its fold, or everything where nothing else is there."""
+    records = other_folds(dataset, task.fold) or list(dataset.records)
+    names = {record.name for record in records}
+    set_labels = [s for s in dataset.set_labels if names.issuperset(s.members)]
+    if task.kind is not LearnerKind.LSOAP:
+        return TrainingData(records, (), set_labels)
+    try:
+        split = hold_out(records, VALIDATION_SHARE, task.seed)
+    except LearnerError:  # one formula only
+        return TrainingData(records, (), set_labels)
+    validation = [records[i] for i in split.test]
+    train = [records[i] for i in split.train]
+    kept = {record.name for record in train}
+    return TrainingData(train, validation, [s for s in set_labels if kept.issuperset(s.members)])
+
+
+def other_folds(dataset: FrozenDataset, fold: int) -> list[SurfaceRecord]:
+    """Return the records whose formulas are not in a fold."""
+    return [record for record in dataset.records if formula_fold(record.formula) != fold]
+
+
+def fit_in_processes(
+    dataset: FrozenDataset, tasks: Sequence[Task], directory: Path, workers: int, say: Progress
+) -> list[FittedModel]:
+    """Fit the members that are not finished, some in each process, and read all of them.
+
+    Raises
+    ------
+    LearnerError
+        When a process ends without its members.
+    """
+    remove_old(directory)
+    folder = directory / _fingerprint(dataset, tasks)
+    folder.mkdir(parents=True, exist_ok=True)
+    frozen = folder / "data.dataset.json.gz"
+    write_dataset(dataset, frozen)
+    missing = [task for task in tasks if not _target(folder, task).is_file()]
+    shares = [missing[number::workers] for number in range(min(workers, len(missing)))]
+    with ThreadPoolExecutor(max(len(shares), 1)) as pool:
+        futures = [pool.submit(_run_worker, frozen, share, folder, say) for share in shares]
+        for future in futures:
+            future.result()
+    models = []
+    for task in tasks:
+        parts, tensors = read_parts(_target(folder, task))
+        models.append(restore_model(task.kind, parts["configuration"], parts["metadata"], tensors))
+    return models
+
+
+def remove_old(directory: Path) -> None:
+    """Remove what trainings left that nobody has gone on with for long."""
+    oldest = time.time() - KEPT_DAYS * 24 * 3600
+    for folder in directory.iterdir() if directory.is_dir() else []:
+        if folder.is_dir() and folder.stat().st_mtime < oldest:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _target(folder: Path, task: Task) -> Path:
+    """Return the file of a finished member."""
+    return folder / f"member-{task.fold}.safetensors"
+
+
+def _run_worker(frozen: Path, tasks: Sequence[Task], folder: Path, say: Progress) -> None:
+    """Fit some members one after the other in a process on one thread."""
+    request = {
+        "dataset": str(frozen),
+        "directory": str(folder),
+        "kind": tasks[0].kind.value,
+        "configuration": tasks[0].configuration.model_dump(mode="json"),
+        "members": [{"fold": task.fold, "seed": task.seed} for task in tasks],
+    }
+    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    errors = folder / f"member-{tasks[0].fold}.log"
+    with (
+        errors.open("w") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", "surfalign.ml.ensemble.members"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=os.environ | threads,
+        ) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(request) + "\n")
+        process.stdin.flush()
+        # The pipe stays open: when this process dies, the worker sees its end.
+        for line in process.stdout:
+            say(line.rstrip())
+        process.wait()
+    if process.returncode != 0 or not all(_target(folder, task).is_file() for task in tasks):
+        last = errors.read_text().strip().splitlines()
+        raise LearnerError(
+            f"a process that fitted members ended with code {process.returncode}: "
+            f"{last[-1] if last else 'nothing said'}",
+            "fitted members",
+            f"read {errors}; the same command goes on from the last checkpoint",
+        )
+
+
+def _fingerprint(dataset: FrozenDataset, tasks: Sequence[Task]) -> str:
+    """Return a name for this data set, configuration and seed."""
+    from surfalign import __version__
+
+    content = [dataset.digest, __version__, tasks[0].kind.value, tasks[0].seed]
+    text = json.dumps([*content, tasks[0].configuration.model_dump(mode="json")], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _end_with_parent() -> None:
+    """End this process when the other end of its standard input is gone."""
+    sys.stdin.read()
+    os._exit(1)
+
+
+def _work() -> None:
+    """Fit the members that standard input asks for."""
+    request: dict[str, Any] = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    kind = LearnerKind(request["kind"])
+    configuration = configuration_of(kind, request["configuration"])
+    dataset = read_dataset(Path(request["dataset"]))
+    folder = Path(request["directory"])
+    for member in request["members"]:
+        task = Task(kind, configuration, member["fold"], member["seed"])
+        model = fit_member(dataset, task, folder, lambda line: print(line, flush=True))
+        parts = {
+            "configuration": model.configuration.model_dump(mode="json"),
+            "metadata": model.metadata,
+        }
+        tensors = {name: np.asarray(tensor) for name, tensor in model.tensors().items()}
+        write_parts(_target(folder, task), parts, tensors)
+
+
+if __name__ == "__main__":
+    _work()

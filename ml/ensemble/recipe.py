@@ -1,0 +1,84 @@
+"""How an ensemble is trained: the kind of model, its configuration, and what is random in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from surfalign.ml.ensemble.fitting import fit_ensemble
+from surfalign.ml.learners.kinds import LearnerKind, configuration_of
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from surfalign.ml.data.datasets import FrozenDataset
+    from surfalign.ml.ensemble.ensemble import Ensemble
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an ensemble is trained.
+
+    Attributes
+    ----------
+    kind
+        Kind of model.
+    configuration
+        What differs from the defaults of that kind.
+    seed
+        Of everything random.
+    workers
+        Members of a network that are fitted at a time.
+    """
+
+    kind: LearnerKind
+    configuration: Mapping[str, Any]
+    seed: int = 0
+    workers: int = 1
+
+    def complete(self) -> BaseModel:
+        """Return the configuration with its defaults.
+
+        Raises
+        ------
+        ConfigurationError
+            When the configuration has a mistake.
+        """
+        return configuration_of(self.kind, self.configuration)
+
+    def fit(
+        self, dataset: FrozenDataset, *, scratch: Path, on_progress: Progress | None = None
+    ) -> Ensemble:
+        """Fit an ensemble.
+
+        Parameters
+        ----------
+        dataset
+            What to learn from.
+        scratch
+            For finished members and checkpoints; a killed training goes on from there.
+        on_progress
+            Called with a line now and then.
+
+        Raises
+        ------
+        ConfigurationError
+            When the configuration has a mistake.
+        EmptyDatasetError
+            When a property has no label.
+        LearnerError
+            When the process of a member ends without a result.
+        """
+        return fit_ensemble(
+            dataset,
+            self.kind,
+            self.complete(),
+            directory=scratch,
+            seed=self.seed,
+            workers=self.workers,
+            on_progress=on_progress,
+        )

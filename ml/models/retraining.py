@@ -1,0 +1,285 @@
+"""Training a version, and the nightly contest between champion and challenger.
+
+The test set is the whole data set, predicted out of fold: a formula's fold follows from its name alone,
+so neither the champion's nor the challenger's member for a fold has ever seen the formulas of it, and
+both are judged on the same surfaces.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from surfalign.ml.ensemble.evaluation import (
+    PairedComparison,
+    blind_errors,
+    compare,
+    out_of_fold_metrics,
+)
+from surfalign.ml.ensemble.recipe import Recipe
+from surfalign.ml.models.model_registry import ModelCard, Registry, code_versions
+from surfalign.ml.network.weights import write_whole
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from surfalign.ml.data.datasets import FrozenDataset
+
+#: Properties that decide between two models.
+CONTESTED = ("ionization_potential", "electron_affinity")
+Progress = Callable[[str], None]
+
+
+class Verdict(StrEnum):
+    """What became of a challenger."""
+
+    FIRST = "promoted: the first version"
+    BETTER = "promoted: significantly better"
+    MORE_DATA = "promoted: equal, with more data"
+    KEPT = "not promoted: not better, without more data"
+    WORSE = "not promoted: significantly worse"
+    UNCHANGED = "not trained: neither data nor configuration changed"
+    INCOMPARABLE = "not promoted: no surface that both can be tested on"
+
+    @property
+    def promoted(self) -> bool:
+        """Whether the challenger became champion."""
+        return self.value.startswith("promoted")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a retraining did.
+
+    Attributes
+    ----------
+    verdict
+        What became of the challenger.
+    champion
+        Version that predicts now; None where there is none.
+    challenger
+        Version that was trained; None where none was.
+    comparison
+        The contest; None where there was none.
+    report
+        The report.
+    """
+
+    verdict: Verdict
+    champion: str | None
+    challenger: str | None
+    comparison: PairedComparison | None
+    report: Path
+
+
+def train_version(
+    registry: Registry,
+    name: str,
+    dataset: FrozenDataset,
+    recipe: Recipe,
+    *,
+    scratch: Path,
+    on_progress: Progress | None = None,
+) -> ModelCard:
+    """Train a model on a data set and store it as a new version, not yet promoted.
+
+    Parameters
+    ----------
+    registry
+        Where it is stored.
+    name
+        Of the model.
+    dataset
+        What to learn from.
+    recipe
+        How.
+    scratch
+        For finished members and checkpoints; a killed training goes on from there.
+    on_progress
+        Called with a line now and then.
+
+    Raises
+    ------
+    ConfigurationError
+        When the configuration has a mistake.
+    EmptyDatasetError
+        When a property has no label.
+    """
+    ensemble = recipe.fit(dataset, scratch=scratch, on_progress=on_progress)
+    elements = Counter(
+        element for record in dataset.records for element in record.chemical_system.split("-")
+    )
+    card = ModelCard(
+        name=name,
+        version="",
+        kind=recipe.kind.value,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        code_versions=code_versions(),
+        configuration=recipe.complete().model_dump(mode="json"),
+        seed=recipe.seed,
+        dataset=dataset.summary(),
+        fidelity=ensemble.fidelity,
+        elements=dict(sorted(elements.items())),
+        metrics=out_of_fold_metrics(ensemble, dataset.records),
+    )
+    return registry.add(ensemble, card)
+
+
+def retrain(
+    registry: Registry,
+    name: str,
+    dataset: FrozenDataset,
+    recipe: Recipe,
+    *,
+    scratch: Path,
+    force: bool = False,
+    on_progress: Progress | None = None,
+) -> Outcome:
+    """Train a challenger and promote it if it deserves it; write a dated report.
+
+    It is promoted when it is significantly better than the champion (paired bootstrap over formulas,
+    95 %), or not significantly different and trained on more labels.
+
+    Parameters
+    ----------
+    registry, name, dataset, recipe, scratch, on_progress
+        As for :func:`train_version`.
+    force
+        Train although neither data nor configuration changed.
+    """
+    champion = registry.champion(name)
+    old = registry.card(name) if champion else None
+    if old and not force and _same(old, dataset, recipe):
+        return _report(registry, name, dataset, Verdict.UNCHANGED, None, None)
+    card = train_version(registry, name, dataset, recipe, scratch=scratch, on_progress=on_progress)
+    comparison = None
+    if old is None:
+        verdict = Verdict.FIRST
+    else:
+        comparison = _contest(registry, name, card.version, dataset)
+        verdict = decide(comparison, _n_labels(card.dataset) > _n_labels(old.dataset))
+    if verdict.promoted:
+        registry.promote(name, card.version)
+    return _report(registry, name, dataset, verdict, card, comparison)
+
+
+def decide(comparison: PairedComparison | None, more_data: bool) -> Verdict:
+    """Return what becomes of a challenger."""
+    if comparison is None:
+        return Verdict.INCOMPARABLE
+    if comparison.significantly_better:
+        return Verdict.BETTER
+    if comparison.significantly_worse:
+        return Verdict.WORSE
+    return Verdict.MORE_DATA if more_data else Verdict.KEPT
+
+
+def _contest(
+    registry: Registry, name: str, challenger: str, dataset: FrozenDataset
+) -> PairedComparison | None:
+    new, _ = registry.load(name, challenger)
+    old, _ = registry.load(name)
+    records = dataset.records
+    return compare(
+        _levels(blind_errors(old, records, new.fidelity)),
+        _levels(blind_errors(new, records)),
+        [record.formula for record in records],
+    )
+
+
+def _levels(errors: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """Return the errors that decide: those of IP and EA where there are any, else all."""
+    return {name: errors[name] for name in CONTESTED if name in errors} or errors
+
+
+def _same(card: ModelCard, dataset: FrozenDataset, recipe: Recipe) -> bool:
+    configuration = recipe.complete().model_dump(mode="json")
+    return (card.dataset["digest"], card.kind, card.configuration, card.seed) == (
+        dataset.digest,
+        recipe.kind.value,
+        configuration,
+        recipe.seed,
+    )
+
+
+def _n_labels(summary: Mapping[str, Any]) -> int:
+    return sum(summary["labels"].values())
+
+
+def _report(
+    registry: Registry,
+    name: str,
+    dataset: FrozenDataset,
+    verdict: Verdict,
+    card: ModelCard | None,
+    comparison: PairedComparison | None,
+) -> Outcome:
+    """Write the report as Markdown and JSON, named by the time."""
+    champion = registry.champion(name)
+    now = datetime.now(UTC)
+    folder = registry.report_folder(name)
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {
+        "model": name,
+        "date": now.isoformat(timespec="seconds"),
+        "verdict": verdict.value,
+        "champion": champion.version if champion else None,
+        "challenger": card.version if card else None,
+        "comparison": asdict(comparison) if comparison else None,
+        "metrics": card.metrics if card else None,
+        "dataset": dataset.summary(),
+    }
+    stem = now.strftime("%Y-%m-%dT%H%M%S.%f")
+    write_whole(folder / f"{stem}.json", (json.dumps(content, indent=1) + "\n").encode())
+    report = folder / f"{stem}.md"
+    write_whole(report, _markdown(content).encode())
+    return Outcome(
+        verdict,
+        champion.version if champion else None,
+        card.version if card else None,
+        comparison,
+        report,
+    )
+
+
+def _markdown(content: Mapping[str, Any]) -> str:
+    data = content["dataset"]
+    lines = [
+        f"# {content['model']}, {content['date']}",
+        "",
+        f"**{content['verdict']}**. Champion: {content['champion'] or 'none'}; "
+        f"challenger: {content['challenger'] or 'none'}.",
+        "",
+        f"Data {data['digest'][:12]}: {data['labelled_surfaces']} labelled surfaces of "
+        f"{data['formulas']} formulas, {data['set_labels']} labels of sets; left out: "
+        + (", ".join(f"{n} ({why})" for why, n in data["left_out"].items()) or "nothing")
+        + ".",
+    ]
+    contest = content["comparison"]
+    if contest:
+        low, high = contest["interval"]
+        lines += [
+            "",
+            f"On {contest['n_surfaces']} surfaces of {contest['n_formulas']} formulas that neither has "
+            f"seen: champion {contest['champion_error']:.3f} eV, challenger "
+            f"{contest['challenger_error']:.3f} eV, difference {contest['difference']:+.3f} eV "
+            f"(95 %: {low:+.3f} to {high:+.3f}).",
+        ]
+    if content["metrics"]:
+        lines += [
+            "",
+            "| Property | Surfaces | MAE | RMSE | MAE inside | MAE outside of the domain | Unit |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        for name, m in content["metrics"].items():
+            numbers = (m["mae"], m["rmse"], m["mae_in_domain"], m["mae_out_of_domain"])
+            cells = ["–" if value is None else f"{value:.3f}" for value in numbers]
+            lines.append(f"| {name} | {m['n']} | {' | '.join(cells)} | {m['unit']} |")
+    return "\n".join([*lines, ""])

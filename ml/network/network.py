@@ -1,0 +1,190 @@
+"""From the densities of a slab's atoms to its properties.
+
+    densities -> invariants -> per-atom network -> attention pooling -> one readout for each property
+
+Everything is a function of rotational invariants of single atoms, of their element, depth and
+multiplicity, so rotations, translations and the order of atoms cannot matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from surfalign.ml.configuration import LearnerConfiguration, Representation
+from surfalign.ml.descriptors.element_properties import element_properties
+from surfalign.ml.descriptors.lsoap import LearnableSoap
+from surfalign.ml.descriptors.ordinary_soap import OrdinarySoap
+from surfalign.ml.network.attention import AttentionPooling
+from surfalign.ml.network.batches import SlabBatch
+
+IONIZATION_POTENTIAL, ELECTRON_AFFINITY = "ionization_potential", "electron_affinity"
+
+
+@dataclass(frozen=True)
+class NetworkOutput:
+    """What the network says of a batch.
+
+    Attributes
+    ----------
+    values
+        Predictions in the properties' units, shape (n_slabs, n_properties, n_fidelities).
+    weights
+        Attention of each distinct atom, shape (n_atoms, n_properties, 2); see ``PooledSlabs``.
+    atoms
+        Atom vectors, shape (n_atoms, n_hidden).
+    vectors
+        Slab vectors, shape (n_slabs, n_properties, 2 * n_hidden).
+    """
+
+    values: Tensor
+    weights: Tensor
+    atoms: Tensor
+    vectors: Tensor
+
+
+class AtomNetwork(nn.Module):
+    """Invariants and element of one atom to its vector.
+
+    Parameters
+    ----------
+    n_features
+        Number of invariants.
+    hidden
+        Length of the vector.
+    dropout
+        Share of units dropped while training.
+    element_inputs
+        Whether the properties of the centre's element are told.
+    """
+
+    properties: Tensor
+
+    def __init__(self, n_features: int, hidden: int, dropout: float, element_inputs: bool) -> None:
+        super().__init__()
+        table = torch.as_tensor(element_properties(), dtype=torch.float32)
+        self.register_buffer("properties", table, persistent=False)
+        self.spectrum = nn.Linear(n_features, hidden)
+        self.element = nn.Linear(table.shape[1], hidden, bias=False) if element_inputs else None
+        self.norm = nn.LayerNorm(hidden)
+        self.second = nn.Linear(hidden, hidden)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, features: Tensor, centers: Tensor) -> Tensor:
+        """Return the atom vectors, shape (n_atoms, hidden).
+
+        Parameters
+        ----------
+        features
+            Standardised invariants, shape (n_atoms, n_features).
+        centers
+            Atomic numbers, shape (n_atoms,).
+        """
+        first = self.spectrum(features)
+        if self.element is not None:
+            first = first + self.element(self.properties[centers])
+        hidden: Tensor = self.dropout(nn.functional.silu(self.norm(first)))
+        return hidden + nn.functional.silu(self.second(hidden))
+
+
+class SlabNetwork(nn.Module):
+    """Properties of slabs for each fidelity.
+
+    Parameters
+    ----------
+    configuration
+        The learner's configuration.
+    properties
+        Names of the properties, one readout each.
+    n_fidelities
+        Number of fidelities; the first is that of the predictions.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(
+        self,
+        configuration: LearnerConfiguration,
+        properties: Sequence[str],
+        n_fidelities: int = 1,
+    ) -> None:
+        super().__init__()
+        network, targets = configuration.network, configuration.targets
+        self.properties = tuple(properties)
+        self.chunk = network.atoms_per_chunk
+        self.soap: LearnableSoap | OrdinarySoap
+        if network.representation is Representation.ORDINARY:
+            self.soap = OrdinarySoap(configuration.descriptor, network.n_components)
+        else:
+            self.soap = LearnableSoap(configuration.descriptor, configuration.spectrum)
+        self.atom_network = AtomNetwork(
+            self.soap.n_features, network.hidden, network.dropout, network.element_inputs
+        )
+        self.pooling = AttentionPooling(
+            network.hidden,
+            len(self.properties),
+            network.surface_zone,
+            network.bulk_zone,
+            network.attention,
+            network.score_bound,
+        )
+        own_heads = targets.fidelity_mode == "head"
+        n_outputs = n_fidelities if own_heads else 1
+        self.readouts = nn.ModuleList(
+            nn.Sequential(
+                nn.Linear(2 * network.hidden, network.readout),
+                nn.SiLU(),
+                nn.Dropout(network.dropout),
+                nn.Linear(network.readout, n_outputs),
+            )
+            for _ in self.properties
+        )
+        # The first fidelity is the reference: its offset stays zero.
+        self.offsets = nn.Parameter(
+            torch.zeros(len(self.properties), n_fidelities - 1), requires_grad=not own_heads
+        )
+        self.consistent_gap = targets.consistent_gap and {
+            IONIZATION_POTENTIAL,
+            ELECTRON_AFFINITY,
+        } <= set(self.properties)
+        self.register_buffer("mean", torch.zeros(len(self.properties)))
+        self.register_buffer("deviation", torch.ones(len(self.properties)))
+
+    def atom_vectors(self, batch: SlabBatch) -> Tensor:
+        """Return the vectors of the atoms, shape (n_atoms, n_hidden), chunk by chunk."""
+        parts = []
+        chunks = (x.split(self.chunk) for x in (batch.coefficients, batch.species, batch.centers))
+        for coefficients, species, centers in zip(*chunks, strict=True):
+            # Sums of products lose digits in half precision; the dense layers do not mind.
+            with torch.autocast(coefficients.device.type, enabled=False):
+                features = self.soap(coefficients, species)
+            parts.append(self.atom_network(features, centers))
+        # Out of half precision, where a mixed-precision run left them.
+        return torch.cat(parts).to(self.mean.dtype)
+
+    def forward(self, batch: SlabBatch) -> NetworkOutput:
+        """Predict for the slabs of a batch."""
+        atoms = self.atom_vectors(batch)
+        pooled = self.pooling(atoms, batch)
+        raw = torch.stack(
+            [readout(pooled.vectors[:, k]) for k, readout in enumerate(self.readouts)], dim=1
+        ).to(self.mean.dtype)
+        shifts = nn.functional.pad(self.offsets, (1, 0))
+        standard = raw + shifts
+        values = standard * self.deviation[:, None] + self.mean[:, None]
+        if self.consistent_gap:
+            values = self._with_consistent_gap(standard, values)
+        return NetworkOutput(values, pooled.weights, atoms, pooled.vectors)
+
+    def _with_consistent_gap(self, standard: Tensor, values: Tensor) -> Tensor:
+        """Read the affinity's head as the gap, which is never negative, and subtract it."""
+        ionization = self.properties.index(IONIZATION_POTENTIAL)
+        affinity = self.properties.index(ELECTRON_AFFINITY)
+        gap = nn.functional.softplus(standard[:, affinity]) * self.deviation[affinity]
+        columns = list(values.unbind(dim=1))
+        columns[affinity] = columns[ionization] - gap
+        return torch.stack(columns, dim=1)

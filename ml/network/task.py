@@ -1,0 +1,133 @@
+"""The learning task in pytorch-lightning's terms."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor
+
+from surfalign.ml.configuration import LearnerConfiguration
+from surfalign.ml.network.datamodule import LabelledBatch, LabelledSlabs, SurfaceDataModule
+from surfalign.ml.network.network import SlabNetwork
+from surfalign.ml.network.observations import Heads, observation_losses
+
+WARM_UP = 0.15
+"""Share of the steps in which the learning rate rises."""
+
+OFFSET_SPEED = 10.0
+"""Learning rate of the fidelities' offsets, relative to the network's."""
+
+
+class SurfaceTask(pl.LightningModule):
+    """Fit a network to observations.
+
+    Parameters
+    ----------
+    network
+        What is fitted.
+    configuration
+        The learner's configuration.
+    heads
+        Properties and fidelities.
+    data
+        Where the items of a step are looked up.
+    seed
+        Of the draws from sets.
+    """
+
+    def __init__(
+        self,
+        network: SlabNetwork,
+        configuration: LearnerConfiguration,
+        heads: Heads,
+        data: SurfaceDataModule,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.network, self.heads, self.seed = network, heads, seed
+        self.options = configuration.training
+        weights = configuration.targets.weights
+        self.property_weights = [weights.get(name, 1.0) for name in heads.properties]
+        # Hidden from the module's own bookkeeping: data are no part of a checkpoint.
+        self._data = [data]
+
+    def on_fit_start(self) -> None:
+        """Move the data to the device, once."""
+        for part in (self._data[0].train, self._data[0].validation):
+            if part is not None:
+                part.move_to(self.device)
+
+    def training_step(self, items: list[int], batch_index: int) -> Tensor:
+        """Return the loss of some items."""
+        draw = random.Random(f"{self.seed} {self.global_step}")
+        part = self._part(self._data[0].train)
+        loss, _ = self._evaluate(part.batch(items, draw=draw))
+        self.log("training_loss", loss, on_step=False, on_epoch=True, batch_size=len(items))
+        return loss
+
+    def validation_step(self, items: list[int], batch_index: int) -> None:
+        """Log the errors of some items."""
+        batch = self._part(self._data[0].validation).batch(items)
+        _, errors = self._evaluate(batch)
+        total, weight = 0.0, 0.0
+        for k, name in enumerate(self.heads.properties):
+            own = [
+                j
+                for j, o in enumerate(batch.found)
+                if o.property_index == k and o.fidelity_index == 0 and o.weight > 0
+            ]
+            if not own:
+                continue
+            mean = errors[own].mean()
+            self.log(f"validation_{name}", mean, batch_size=len(own))
+            total += float(mean / self.network.deviation[k]) * self.property_weights[k]
+            weight += self.property_weights[k]
+        if weight > 0:
+            self.log("validation_error", total / weight, batch_size=len(items), prog_bar=True)
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        """AdamW with a one-cycle schedule; embedding and contraction are not decayed."""
+        options, network = self.options, self.network
+        soap = list(network.soap.parameters()) if options.descriptor_learning_rate > 0 else []
+        apart = {id(p) for p in [*network.soap.parameters(), network.offsets]}
+        rest = [p for p in network.parameters() if id(p) not in apart]
+        groups: list[dict[str, Any]] = [{"params": rest, "weight_decay": options.weight_decay}]
+        rates = [options.learning_rate]
+        if soap:
+            groups.append({"params": soap, "weight_decay": 0.0})
+            rates.append(options.descriptor_learning_rate)
+        if network.offsets.requires_grad and network.offsets.numel():
+            # Few numbers that may have far to go.
+            groups.append({"params": [network.offsets], "weight_decay": 0.0})
+            rates.append(OFFSET_SPEED * options.learning_rate)
+        optimizer = torch.optim.AdamW(groups, lr=options.learning_rate)
+        scheduler = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            max_lr=rates,
+            total_steps=max(2, int(self.trainer.estimated_stepping_batches)),
+            pct_start=WARM_UP,
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
+        }
+
+    def _part(self, part: LabelledSlabs | None) -> LabelledSlabs:
+        if part is None:
+            raise RuntimeError("a step was asked of a part of the data that is empty")
+        return part
+
+    def _evaluate(self, batch: LabelledBatch) -> tuple[Tensor, Tensor]:
+        values = self.network(batch.slabs).values
+        losses, errors = observation_losses(
+            values, batch.place, batch.found, self.network.deviation, self.options.huber_threshold
+        )
+        weights = torch.tensor(
+            [o.weight * self.property_weights[o.property_index] for o in batch.found],
+            device=losses.device,
+        )
+        return (losses * weights).sum() / weights.sum().clamp(min=1e-6), errors

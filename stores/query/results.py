@@ -1,0 +1,173 @@
+"""Typed reading of the results: find, get, count; streaming, so that memory does not grow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import to_jsonable_python
+from pymatgen.core import Structure
+
+from surfalign.errors import DocumentNotFoundError, PhysicsInputError
+from surfalign.stores.documents import SurfaceLevelsDocument
+from surfalign.stores.query.fields import large_fields
+from surfalign.stores.query.language import Filter, known_field, to_filter
+
+if TYPE_CHECKING:
+    from pymongo.collection import Collection
+
+    from surfalign.stores.database import Database
+
+#: Documents that travel from the server at a time.
+BATCH_SIZE = 100
+
+
+def find(
+    database: Database,
+    query: str | None = None,
+    *,
+    sort: str | None = None,
+    descending: bool = False,
+    limit: int | None = None,
+    full: bool = False,
+) -> Iterator[SurfaceLevelsDocument]:
+    """Yield the results that a query matches.
+
+    Parameters
+    ----------
+    database
+        Where to look.
+    query
+        Text of the query language; None matches all.
+    sort
+        Field to sort by; results without it come last. By default the oldest comes first.
+    descending
+        Whether the largest comes first.
+    limit
+        How many to yield at most; None for all.
+    full
+        Whether structures and potential curves are read too; they are None otherwise.
+
+    Raises
+    ------
+    QuerySyntaxError
+        When the query or the field to sort by cannot be understood; at once, before iteration.
+    DatabaseUnreachableError
+        When the connection breaks.
+    """
+    condition = to_filter(query or "")
+    if sort is not None:
+        known_field(sort)
+    return _stream(database, condition, sort or "created_at", descending, limit, full)
+
+
+def count(database: Database, query: str | None = None) -> int:
+    """Return how many results a query matches.
+
+    Raises
+    ------
+    QuerySyntaxError
+        When the query cannot be understood.
+    """
+    condition = to_filter(query or "")
+    with database.errors_named():
+        return int(_collection(database).count_documents(condition))
+
+
+def get(database: Database, identifier: str) -> SurfaceLevelsDocument:
+    """Return one result with everything that is stored.
+
+    Parameters
+    ----------
+    database
+        Where to look.
+    identifier
+        Its identifier, or enough of its beginning to be unique.
+
+    Raises
+    ------
+    DocumentNotFoundError
+        When no result, or more than one, has it.
+    """
+    with database.errors_named():
+        collection = _collection(database)
+        exact = collection.find_one({"identifier": identifier}, {"_id": 0})
+        if exact is not None:
+            return SurfaceLevelsDocument.model_validate(exact)
+        beginning = {"identifier": {"$regex": f"^{re.escape(identifier)}"}}
+        found = list(collection.find(beginning, {"_id": 0}).limit(2)) if identifier else []
+    if len(found) == 1:
+        return SurfaceLevelsDocument.model_validate(found[0])
+    if found:
+        raise DocumentNotFoundError(
+            f"several results begin with {identifier!r}, e.g. "
+            + " and ".join(document["identifier"] for document in found),
+            "a beginning that only one result has",
+            "give more characters",
+        )
+    raise DocumentNotFoundError(
+        f"no result has the identifier {identifier!r}",
+        "an identifier of a stored result",
+        "list them: surfalign query",
+    )
+
+
+def to_json(documents: Iterable[SurfaceLevelsDocument], full: bool = True) -> list[dict[str, Any]]:
+    """Return results as plain JSON values, with the documents' field names.
+
+    Structures become pymatgen's dictionaries, times ISO 8601 texts, and numbers that are not finite
+    null. Without ``full``, structures and potential curves are left out.
+    """
+    return [json_record(document, full) for document in documents]
+
+
+def json_record(document: SurfaceLevelsDocument, full: bool = True) -> dict[str, Any]:
+    """Return one result as plain JSON values; see :func:`to_json`."""
+    left_out = set() if full else set(large_fields(SurfaceLevelsDocument))
+    record: dict[str, Any] = to_jsonable_python(
+        document.model_dump(exclude=left_out), fallback=_plain, inf_nan_mode="null"
+    )
+    return record
+
+
+def _plain(value: Any) -> Any:
+    """Return what pydantic cannot write: structures, and numpy's numbers and arrays."""
+    if isinstance(value, Structure):
+        return value.as_dict()
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise PhysicsInputError(
+        f"a result holds a {type(value).__name__}", "plain values and structures", "report it"
+    )
+
+
+def _stream(
+    database: Database,
+    condition: Filter,
+    field: str,
+    descending: bool,
+    limit: int | None,
+    full: bool,
+) -> Iterator[SurfaceLevelsDocument]:
+    large = [] if full else large_fields(SurfaceLevelsDocument)
+    projection = {"_id": 0} | dict.fromkeys(large, 0)
+    direction = -1 if descending else 1
+    with database.errors_named():
+        collection = _collection(database)
+        with_field = {"$and": [condition, {field: {"$ne": None}}]}
+        without = {"$and": [condition, {field: None}]}
+        order = {field: direction} | ({} if field == "identifier" else {"identifier": 1})
+        found = chain(
+            collection.find(with_field, projection, sort=order, batch_size=BATCH_SIZE),
+            collection.find(without, projection, sort={"identifier": 1}, batch_size=BATCH_SIZE),
+        )
+        for record in islice(found, limit):
+            yield SurfaceLevelsDocument.model_validate(record)
+
+
+def _collection(database: Database) -> Collection[dict[str, Any]]:
+    """Return pymongo's collection itself: maggma hides how it fetches."""
+    collection: Collection[dict[str, Any]] = database.surface_levels._collection
+    return collection

@@ -1,0 +1,179 @@
+"""``surfalign learn``: the commands, their files, and their errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from learning_data import rocksalt_slab, slab_entries, toy_dataset, write_slab_file
+from stored_results import failed_result, passed_result, store
+from typer.testing import CliRunner, Result
+
+from surfalign.errors import (
+    ConfigurationError,
+    DamagedFileError,
+    EmptyDatasetError,
+    ModelNotFoundError,
+    SurfaceError,
+)
+from surfalign.launchers.cli.main import app
+from surfalign.ml.data.datasets import read_dataset
+from surfalign.stores.database import Database
+
+FAST = ("--kind", "composition", "--set", "n_estimators=20")
+
+
+def invoke(*arguments: object) -> Result:
+    result = CliRunner().invoke(app, ["learn", *map(str, arguments)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data directory of this test, with a file of slabs in it."""
+    monkeypatch.setenv("SURFALIGN_DATA_DIRECTORY", str(tmp_path))
+    write_slab_file(slab_entries(toy_dataset(40, noise=0.2)), tmp_path / "slabs.json.gz")
+    return tmp_path
+
+
+@pytest.fixture
+def trained(folder: Path) -> Path:
+    invoke("train", "--slabs", folder / "slabs.json.gz", "--model", "toy", *FAST)
+    return folder
+
+
+def predictions(folder: Path, *arguments: object) -> list[dict[str, Any]]:
+    target = folder / "predictions.json"
+    invoke("predict", *arguments, "--json", target)
+    found: list[dict[str, Any]] = json.loads(target.read_text())
+    return found
+
+
+def test_slabs_are_predicted_in_the_order_of_the_file(trained: Path) -> None:
+    entries = [{k: e[k] for k in ("name", "initial")} for e in slab_entries(toy_dataset(6))]
+    entries.append({"name": "strange", "initial": rocksalt_slab("La", "N").as_dict()})
+    found = predictions(trained, "--slabs", write_slab_file(entries, trained / "new.json.gz"))
+    assert [one["name"] for one in found] == [entry["name"] for entry in entries]
+    for one in found:
+        for name in ("ionization_potential", "electron_affinity"):
+            low, high = one["interval_90"][name]
+            assert low < one[name] < high
+    assert [one["in_domain"] for one in found][-1] is False
+    assert found[-1]["unknown_elements"] == ["La", "N"]
+    labels = {r.name: r.value("ionization_potential") for r in toy_dataset(6).records}
+    errors = [abs(o["ionization_potential"] - labels[o["name"]]) for o in found[:-1]]
+    assert max(errors) < 1.0
+
+
+def test_the_surfaces_of_a_crystal_are_predicted(trained: Path) -> None:
+    found = predictions(trained, "MgO", "--hkl", "1,0,0", "--model", "toy")
+    assert [one["name"] for one in found] == ["MgO(100)-A"]
+    assert found[0]["miller_index"] == [1, 0, 0]
+    shown = invoke("predict", "MgO", "--hkl", "1,0,0").output
+    assert "MgO(100)-A" in shown
+    with pytest.raises(SurfaceError, match="is polar"):
+        invoke("predict", "ZnO", "--hkl", "0,0,1")
+
+
+def test_too_few_data_give_no_interval(folder: Path) -> None:
+    slabs = write_slab_file(slab_entries(toy_dataset(4)), folder / "few.json.gz")
+    invoke("train", "--slabs", slabs, "--model", "few", *FAST)
+    (found,) = predictions(folder, "MgO", "--hkl", "1,0,0")
+    assert found["interval_90"]["ionization_potential"] == [None, None]
+    assert "too few data" in invoke("predict", "MgO", "--hkl", "1,0,0").output
+
+
+def test_versions_and_rollback(trained: Path) -> None:
+    slabs = trained / "slabs.json.gz"
+    invoke("train", "--slabs", slabs, "--model", "toy", *FAST, "--set", "max_depth=2")
+    cards = json.loads(invoke("models", "toy", "--json").output)
+    assert [card["champion"] for card in cards] == [False, True]
+    assert cards[1]["configuration"]["max_depth"] == 2
+    assert cards[0]["dataset"]["surfaces"] == 40
+    assert "predicts with 0001-" in invoke("rollback", "toy").output
+    assert "0001-" in invoke("models").output
+    again = invoke("retrain", "--slabs", slabs, "--model", "toy", *FAST, "--json")
+    outcome = json.loads(again.stdout)
+    assert outcome["verdict"].startswith("not trained")
+    assert read_dataset(Path(outcome["dataset"])).digest == cards[0]["dataset"]["digest"]
+    assert "not trained" in Path(outcome["report"]).read_text()
+
+
+def test_evaluation_and_its_figure(trained: Path) -> None:
+    slabs, target = trained / "slabs.json.gz", trained / "errors.json"
+    shown = invoke(
+        "evaluate", "--slabs", slabs, "--json", target, "--figure", trained / "parity.png"
+    ).output
+    assert "ionization_potential" in shown
+    assert (trained / "parity.png").read_bytes().startswith(b"\x89PNG")
+    written = json.loads(target.read_text())
+    assert written["summary"]["electron_affinity"]["n"] == 40
+    assert len(written["surfaces"]) == 80
+    invoke("evaluate", "--slabs", slabs, "--split", "chemical-system", *FAST, "--json", target)
+    written = json.loads(target.read_text())
+    assert 0.7 <= written["summary"]["ionization_potential"]["coverage"] <= 1.0
+
+
+def test_the_store_is_frozen_and_failures_are_counted(database: Database, tmp_path: Path) -> None:
+    slab = rocksalt_slab("Mg", "O")
+    store(
+        database,
+        passed_result("mgo-1", unrelaxed_slab_structure=slab),
+        failed_result("zno-1"),
+    )
+    file = tmp_path / "store.dataset.json.gz"
+    result = invoke("freeze", "-o", file, "--json")
+    summary = json.loads(result.stdout)
+    assert summary["labelled_surfaces"] == 1
+    assert summary["left_out"] == {"failed: ConvergenceError": 1}
+    assert read_dataset(file).digest == summary["digest"]
+    assert "left out: 1 (failed: ConvergenceError)" in result.stderr
+    with pytest.raises(EmptyDatasetError, match="no label"):
+        invoke("freeze", "-o", file, "--query", "state = failed")
+
+
+def test_mistakes_are_named(folder: Path) -> None:
+    slabs = folder / "slabs.json.gz"
+    with pytest.raises(ModelNotFoundError, match="no trained model"):
+        invoke("predict", "MgO")
+    with pytest.raises(ConfigurationError, match="neither a crystal nor a file"):
+        invoke("predict")
+    with pytest.raises(ConfigurationError, match="a crystal and a file"):
+        invoke("predict", "MgO", "--slabs", slabs)
+    with pytest.raises(ConfigurationError, match="'forest' is no kind"):
+        invoke("train", "--slabs", slabs, "--kind", "forest")
+    with pytest.raises(ConfigurationError, match="sets nothing"):
+        invoke("train", "--slabs", slabs, "--set", "n_estimators")
+    with pytest.raises(ConfigurationError, match="n_trees"):
+        invoke("train", "--slabs", slabs, "--kind", "composition", "--set", "n_trees=3")
+    with pytest.raises(DamagedFileError, match="no whole data set"):
+        invoke("train", "--dataset", slabs)
+    with pytest.raises(ModelNotFoundError, match="one of none"):
+        invoke("models", "toy")
+
+
+def test_a_model_without_attention_explains_nothing(trained: Path) -> None:
+    with pytest.raises(ConfigurationError, match="looks at no atoms"):
+        invoke("explain", "MgO", "--hkl", "1,0,0")
+    with pytest.raises(ConfigurationError, match="no slab nothing"):
+        invoke("explain", "--slabs", trained / "slabs.json.gz", "--name", "nothing")
+
+
+def test_the_network_end_to_end(folder: Path) -> None:
+    """Train in worker processes, predict, explain; two epochs on a handful of slabs."""
+    pytest.importorskip("torch")
+    slabs = write_slab_file(slab_entries(toy_dataset(10)), folder / "ten.json.gz")
+    train = ("train", "--workers", 1, "--slabs", slabs, "--model", "net", "--set", "training.epochs=2",
+             "--set", "descriptor.n_max=3", "--set", "descriptor.l_max=2")  # fmt: skip
+    first = invoke(*train)
+    assert "epoch 2 of 2" in first.stderr
+    again = invoke(*train)  # finished members are found again
+    assert "epoch 2 of 2" not in again.stderr
+    (found,) = predictions(folder, "MgO", "--hkl", "1,0,0")
+    assert -20 < found["ionization_potential"] < 30
+    drawn = invoke("explain", "MgO", "--hkl", "1,0,0", "--figure", folder / "attention").stdout
+    picture = Path(drawn.strip().replace("\n", ""))
+    assert picture.read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,218 @@
+"""The network's contract for each representation and contraction, gradients and pooling."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from functools import cache
+
+import pytest
+import torch
+from model_contract import ModelContract, rocksalt_slab, rough_slab
+
+from surfalign.ml.configuration import (
+    Contraction,
+    DescriptorConfiguration,
+    LearnerConfiguration,
+    NetworkConfiguration,
+    Representation,
+    SpectrumConfiguration,
+    TargetConfiguration,
+)
+from surfalign.ml.descriptors.environments import atomic_environments
+from surfalign.ml.descriptors.lsoap import LearnableSoap
+from surfalign.ml.network.batches import SlabBatch, collate, select
+from surfalign.ml.network.model import FORMAT_VERSION, TrainedModel
+from surfalign.ml.network.network import SlabNetwork
+
+PROPERTIES = ("ionization_potential", "electron_affinity")
+DESCRIPTOR = DescriptorConfiguration(r_cut=4.0, n_max=4, l_max=3)
+
+
+def slab_batch() -> SlabBatch:
+    slabs = [rocksalt_slab(5), rough_slab(), rocksalt_slab(7, "Ca", 4.8)]
+    return collate([atomic_environments(slab, DESCRIPTOR) for slab in slabs])
+
+
+@cache
+def untrained_model(
+    contraction: Contraction = Contraction.LOW_RANK,
+    representation: Representation = Representation.LEARNABLE,
+    *,
+    attention: bool = True,
+    consistent_gap: bool = False,
+    n_components: int | None = None,
+) -> TrainedModel:
+    """A network with random weights: symmetries do not depend on training."""
+    configuration = LearnerConfiguration(
+        descriptor=DESCRIPTOR,
+        spectrum=SpectrumConfiguration(
+            contraction=contraction, n_channels=3, rank=8, n_components=n_components
+        ),
+        network=NetworkConfiguration(
+            representation=representation, n_components=12, attention=attention, hidden=16
+        ),
+        targets=TargetConfiguration(properties=PROPERTIES, consistent_gap=consistent_gap),
+    )
+    torch.manual_seed(0)
+    network = SlabNetwork(configuration, PROPERTIES)
+    batch = slab_batch()
+    network.soap.standardise(batch.coefficients, batch.species, batch.multiplicities)
+    if network.pooling.score is not None:
+        torch.nn.init.normal_(network.pooling.score.weight, std=0.5)
+    metadata = {
+        "format": FORMAT_VERSION,
+        "properties": list(PROPERTIES),
+        "units": ["eV", "eV"],
+        "fidelities": ["test"],
+        "elements": ["Ca", "Mg", "O", "Sr", "Ti"],
+    }
+    return TrainedModel(configuration, metadata, network)
+
+
+class TestLowRank(ModelContract):
+    @pytest.fixture
+    def model(self) -> TrainedModel:
+        return untrained_model()
+
+
+class TestUpperTriangle(ModelContract):
+    @pytest.fixture
+    def model(self) -> TrainedModel:
+        return untrained_model(Contraction.UPPER)
+
+
+class TestPrincipalComponents(ModelContract):
+    @pytest.fixture
+    def model(self) -> TrainedModel:
+        return untrained_model(Contraction.UPPER, n_components=20)
+
+
+class TestFullWithoutAttention(ModelContract):
+    @pytest.fixture
+    def model(self) -> TrainedModel:
+        return untrained_model(Contraction.FULL, attention=False)
+
+
+class TestOrdinarySoap(ModelContract):
+    @pytest.fixture
+    def model(self) -> TrainedModel:
+        return untrained_model(representation=Representation.ORDINARY)
+
+
+@pytest.mark.parametrize("contraction", list(Contraction))
+def test_gradients_of_the_spectrum_equal_finite_differences(contraction: Contraction) -> None:
+    soap = LearnableSoap(
+        DescriptorConfiguration(r_cut=3.0, n_max=2, l_max=2),
+        SpectrumConfiguration(n_channels=2, contraction=contraction, rank=3),
+    ).double()
+    generator = torch.Generator().manual_seed(0)
+    coefficients = torch.randn(3, 2, 9, 2, dtype=torch.float64, generator=generator)
+    species = torch.tensor([[8, 12], [8, 22], [8, 0]])
+    coefficients[2, 1] = 0.0
+    parameters = [p for p in soap.parameters() if p.requires_grad]
+
+    def spectrum(coefficients: torch.Tensor, *_: torch.Tensor) -> torch.Tensor:
+        return soap(coefficients, species)
+
+    assert torch.autograd.gradcheck(spectrum, (coefficients.requires_grad_(), *parameters))
+
+
+@pytest.mark.parametrize("consistent_gap", [False, True])
+def test_gradients_of_the_predictions_equal_finite_differences(consistent_gap: bool) -> None:
+    network = deepcopy(untrained_model(consistent_gap=consistent_gap).network).double()
+    batch = slab_batch()
+    batch = SlabBatch(
+        **{
+            **vars(batch),
+            "coefficients": batch.coefficients.double(),
+            "depths": batch.depths.double(),
+            "from_middle": batch.from_middle.double(),
+            "multiplicities": batch.multiplicities.double(),
+        }
+    )
+    generator = torch.Generator().manual_seed(1)
+
+    def total() -> torch.Tensor:
+        return network(batch).values.square().sum()
+
+    total().backward()
+    step = 1e-5
+    for name, parameter in network.named_parameters():
+        if parameter.grad is None or not parameter.numel():
+            continue
+        direction = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+        expected = float((parameter.grad * direction).sum())
+        with torch.no_grad():
+            parameter.add_(step * direction)
+            above = float(total())
+            parameter.sub_(2.0 * step * direction)
+            below = float(total())
+            parameter.add_(step * direction)
+        assert (above - below) / (2.0 * step) == pytest.approx(expected, rel=1e-6, abs=1e-6), name
+
+
+def test_gap_is_never_negative_where_it_is_built_in() -> None:
+    model = untrained_model(consistent_gap=True)
+    for prediction in model.predict([rocksalt_slab(5), rough_slab()]):
+        assert prediction.values["ionization_potential"] > prediction.values["electron_affinity"]
+
+
+def test_upper_triangle_holds_what_the_full_spectrum_holds() -> None:
+    batch = slab_batch()
+    full, upper = (
+        LearnableSoap(DESCRIPTOR, SpectrumConfiguration(n_channels=2, contraction=contraction))
+        for contraction in (Contraction.FULL, Contraction.UPPER)
+    )
+    one = full.spectrum(batch.coefficients, batch.species)
+    other = upper.spectrum(batch.coefficients, batch.species)
+    rows = 2 * DESCRIPTOR.n_max
+    square = one.view(len(one), -1, rows, rows)
+    torch.testing.assert_close(square, square.transpose(2, 3))
+    i, j = torch.triu_indices(rows, rows)
+    torch.testing.assert_close(square[:, :, i, j].flatten(1), other)
+
+
+def test_selection_equals_collation_of_the_selected() -> None:
+    slabs = [rocksalt_slab(5), rough_slab(), rocksalt_slab(7, "Ca", 4.8)]
+    environments = [atomic_environments(slab, DESCRIPTOR) for slab in slabs]
+    selected = select(collate(environments), torch.tensor([2, 0]))
+    direct = collate([environments[2], environments[0]])
+    assert selected.n_slabs == 2
+    assert torch.equal(selected.slabs, direct.slabs)
+    assert torch.equal(selected.centers, direct.centers)
+    n_slots = direct.species.shape[1]
+    assert torch.equal(selected.coefficients[:, :n_slots], direct.coefficients)
+
+
+def test_chunks_do_not_change_predictions() -> None:
+    network = deepcopy(untrained_model().network)
+    batch = slab_batch()
+    whole = network(batch).values
+    network.chunk = 3
+    torch.testing.assert_close(network(batch).values, whole)
+
+
+def test_random_initialisation_is_offered() -> None:
+    torch.manual_seed(0)
+    random = LearnableSoap(DESCRIPTOR, SpectrumConfiguration(initialisation="random"))
+    informed = LearnableSoap(DESCRIPTOR, SpectrumConfiguration(initialisation="properties"))
+    assert not torch.allclose(random.embedding.weight, informed.embedding.weight)
+    # Chemically alike elements start alike.
+    strontium, calcium, oxygen = (informed.embedding.weight[z] for z in (38, 20, 8))
+    assert torch.dist(strontium, calcium) < torch.dist(strontium, oxygen)
+    assert not informed.embedding.weight[0].any()
+
+
+def test_principal_components_keep_the_variance() -> None:
+    batch = slab_batch()
+    spectrum = SpectrumConfiguration(contraction=Contraction.UPPER, n_channels=2)
+    whole = LearnableSoap(DESCRIPTOR, spectrum)
+    few = LearnableSoap(DESCRIPTOR, spectrum.model_copy(update={"n_components": 40}))
+    for soap in (whole, few):
+        soap.standardise(batch.coefficients, batch.species, torch.ones(len(batch.centers)))
+    all_of_it = whole(batch.coefficients, batch.species)
+    components = few(batch.coefficients, batch.species)
+    assert components.shape == (len(batch.centers), 40)
+    # As many components as atoms: distances between atoms are kept, up to one factor.
+    kept, original = torch.pdist(components), torch.pdist(all_of_it)
+    torch.testing.assert_close(kept, original * kept.sum() / original.sum(), rtol=1e-3, atol=1e-3)

@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from surfalign.errors import InsufficientMemoryError, MissingDependencyError
+from surfalign.settings import load_settings
+from surfalign.workflows.engines.gpaw import machine
+
+
+def test_set_cores_win_over_those_of_the_machine() -> None:
+    assert machine.available_cores(load_settings(cores=3)) == 3
+    assert machine.available_cores(load_settings()) >= 1
+
+
+def test_a_set_memory_limit_wins_over_what_is_available() -> None:
+    assert machine.memory_limit(load_settings(memory_limit=1.5)) == 1.5
+    assert machine.memory_limit(load_settings()) > 0.1
+
+
+@pytest.mark.parametrize(
+    ("cores", "n_k_points", "n_atoms", "expected"),
+    [
+        (1, 100, 100, 1),
+        (2, 100, 2, 2),
+        (64, 8, 2, 5),  # time reversal leaves five of eight points
+        (64, 1, 2, 1),  # two atoms and one point keep one process busy
+        (8, 1, 20, 5),
+    ],
+)
+def test_processes_never_exceed_the_work(
+    cores: int, n_k_points: int, n_atoms: int, expected: int
+) -> None:
+    assert machine.choose_processes(cores, n_k_points, n_atoms) == expected
+
+
+def test_one_process_needs_no_mpi(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    command = machine.launch_command(load_settings(), 1, "a.module")
+    assert command == [sys.executable, "-m", "a.module"]
+
+
+def test_several_processes_without_mpirun_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(MissingDependencyError, match="openmpi-bin"):
+        machine.launch_command(load_settings(), 2, "a.module")
+
+
+def test_a_set_launcher_is_used() -> None:
+    settings = load_settings(mpi_command="srun -n {cores} --mpi=pmix")
+    command = machine.launch_command(settings, 4, "a.module")
+    assert command[:4] == ["srun", "-n", "4", "--mpi=pmix"]
+    assert command[-2:] == ["-m", "a.module"]
+
+
+def test_the_memory_estimate_grows_with_cell_bands_and_cutoff() -> None:
+    cell = {"volume": 180.0, "cutoff": 400.0, "n_bands": 28, "n_k_points": 3, "processes": 2}
+    base = machine.estimate_memory(**cell)
+    for change in ({"volume": 360.0}, {"cutoff": 600.0}, {"n_bands": 56}, {"n_k_points": 6}):
+        assert machine.estimate_memory(**(cell | change)) > base
+
+
+@pytest.mark.parametrize(
+    ("cell", "measured"),
+    [
+        ({"volume": 18.7, "n_bands": 8, "n_k_points": 10}, 0.336),  # MgO bulk
+        ({"volume": 181.9, "n_bands": 28, "n_k_points": 3}, 0.475),  # MgO(100), 12 atoms
+    ],
+)
+def test_the_memory_estimate_is_near_the_measured(cell: dict[str, float], measured: float) -> None:
+    estimate = machine.estimate_memory(**cell, cutoff=400.0, processes=2)
+    assert measured / 1.5 < estimate < measured * 1.5
+
+
+def test_too_little_memory_names_the_estimate_and_the_limit() -> None:
+    with pytest.raises(InsufficientMemoryError, match=r"about 3\.00 GB.*at most 2\.00 GB"):
+        machine.require_memory(3.0, 2.0, "the ground state of In2O3")
+    machine.require_memory(2.0, 3.0, "the ground state of In2O3")

@@ -1,0 +1,1 @@
+"""Finished VASP calculations, taken in."""

@@ -1,0 +1,106 @@
+"""Whether two calculations belong together: basis, potentials, functional, crystal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pymatgen.analysis.structure_matcher import StructureMatcher
+
+from surfalign.workflows.engines.vasp.outputs.calculation import Calculation
+from surfalign.workflows.engines.vasp.outputs.provenance import (
+    exchange,
+    gradient_functional,
+    potentials,
+)
+
+#: Cut-offs that differ by less are equal, eV.
+_CUTOFF_TOLERANCE = 0.5
+#: Volumes per atom that differ by less (relative) are equal.
+_VOLUME_TOLERANCE = 0.003
+
+_SAME_CRYSTAL = StructureMatcher(
+    ltol=0.01, stol=0.03, angle_tol=0.5, primitive_cell=True, scale=False
+)
+
+
+def disagreements(one: Calculation, other: Calculation, *, functional: bool = True) -> list[str]:
+    """Return why potentials and eigenvalues of two calculations cannot be put on one scale.
+
+    Parameters
+    ----------
+    one, other
+        The calculations.
+    functional
+        Whether the semilocal functional must be the same too; between a hybrid and the semilocal
+        calculation before it, it need not.
+
+    Returns
+    -------
+    list of str
+        Reasons; empty where they fit together.
+    """
+    reasons = []
+    cutoffs = [float(run.parameters.get("ENMAX", run.parameters.get("ENCUT", 0)))
+               for run in (one, other)]  # fmt: skip
+    if abs(cutoffs[0] - cutoffs[1]) > _CUTOFF_TOLERANCE:
+        reasons.append(f"the cut-offs differ: {cutoffs[0]:g} and {cutoffs[1]:g} eV")
+    reasons += _different_potentials(potentials(one), potentials(other))
+    if functional:
+        names = [semilocal_functional(run) for run in (one, other)]
+        if names[0] != names[1]:
+            reasons.append(f"the functionals differ: {_name(names[0])} and {_name(names[1])}")
+    return reasons
+
+
+def semilocal_functional(run: Calculation) -> dict[str, Any]:
+    """Return what sets the density's functional: GGA, meta-GGA, U, exact exchange, vdW terms."""
+    parameters = run.parameters
+    fraction, screening = exchange(run)
+    meta = str(parameters.get("METAGGA", "--")).strip().upper()
+    found: dict[str, Any] = {
+        "GGA": gradient_functional(run),
+        "METAGGA": "" if meta in ("--", "NONE", "") else meta,
+        "U": {e: u for e, u in sorted(run.vasprun.hubbards.items()) if u},
+        "AEXX": fraction,
+        "HFSCREEN": screening,
+        "IVDW": int(run.incar.get("IVDW", 0)),
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def same_crystal(one: Calculation, other: Calculation) -> bool:
+    """Return whether two bulk calculations are of the same crystal at the same lattice parameters."""
+    structures = [run.structure for run in (one, other)]
+    volumes = [s.volume / len(s) for s in structures]
+    if abs(volumes[0] / volumes[1] - 1) > _VOLUME_TOLERANCE:
+        return False
+    return bool(_SAME_CRYSTAL.fit(structures[0], structures[1]))
+
+
+def same_cell(one: Any, other: Any, tolerance: float = 0.02) -> bool:
+    """Return whether two structures are the same atoms at the same places (angstrom), in any order."""
+    if one.composition != other.composition:
+        return False
+    if np.abs(one.lattice.matrix - other.lattice.matrix).max() > tolerance:
+        return False
+    distances = one.lattice.get_all_distances(one.frac_coords, other.frac_coords)
+    different = np.array([[a.specie != b.specie for b in other] for a in one])
+    return bool(np.where(different, np.inf, distances).min(axis=1).max() < tolerance)
+
+
+def _different_potentials(one: dict[str, str], other: dict[str, str]) -> list[str]:
+    reasons = []
+    for element in sorted(set(one) & set(other)):
+        (first, _, hash_one), (second, _, hash_two) = (
+            text.partition(" sha256:") for text in (one[element], other[element])
+        )
+        if first != second:
+            reasons.append(f"the potentials of {element} differ: {first} and {second}")
+        elif hash_one and hash_two and hash_one != hash_two:
+            reasons.append(f"the POTCARs of {element} differ although both are called {first}")
+    return reasons
+
+
+def _name(functional: dict[str, Any]) -> str:
+    return ", ".join(f"{key} = {value}" for key, value in functional.items())

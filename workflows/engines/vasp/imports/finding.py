@@ -1,0 +1,189 @@
+"""Finished calculations in a tree of folders: found, told apart, and checked one by one.
+
+Folders may come from atomate, from custodian or from a person's own hands: what a calculation is follows
+from its parameters and its cell, never from the name of its folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+
+from monty.io import zopen
+
+from surfalign.errors import EngineError, EngineKilledError, SurfalignError
+from surfalign.physics.recognition import LEAST_VACUUM, empty_heights, is_slab
+from surfalign.workflows.engines.vasp.outputs.calculation import (
+    WAVE_FUNCTIONS_NOT_READ,
+    Calculation,
+    find_file,
+)
+
+#: Files whose contents identify a calculation, and are named in the provenance.
+IDENTIFYING = ("vasprun.xml", "OUTCAR", "LOCPOT")
+#: Files that make a folder one in which VASP has run.
+_SIGNS = ("vasprun.xml", "OUTCAR")
+
+
+class Kind(StrEnum):
+    """What a calculation contributes."""
+
+    BULK = "bulk"  # semilocal: energy, band edges, potentials
+    HYBRID = "hybrid band edges"
+    DIELECTRIC = "dielectric tensor"
+    SLAB_RELAXATION = "slab relaxation"
+    SLAB_POTENTIAL = "slab potential"
+
+
+@dataclass(frozen=True)
+class FinishedCalculation:
+    """A calculation that can be used.
+
+    Parameters
+    ----------
+    run
+        The calculation.
+    kind
+        What it contributes.
+    """
+
+    run: Calculation
+    kind: Kind
+
+    @property
+    def directory(self) -> Path:
+        """Its folder."""
+        return self.run.directory
+
+    @cached_property
+    def formula(self) -> str:
+        """Reduced formula."""
+        return str(self.run.structure.composition.reduced_formula)
+
+    @cached_property
+    def checksums(self) -> dict[str, str]:
+        """SHA-256 of the uncompressed contents of its identifying files."""
+        found = {name: find_file(self.directory, name) for name in IDENTIFYING}
+        return {name: _sha256(path) for name, path in found.items() if path is not None}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What could not be used, and why.
+
+    Parameters
+    ----------
+    directories
+        The folders concerned: one, or those of a pair that does not fit together.
+    reason
+        One sentence.
+    """
+
+    directories: tuple[Path, ...]
+    reason: str
+
+
+def find_calculations(
+    roots: Iterable[Path], on_folder: Callable[[Path], None] = lambda folder: None
+) -> tuple[list[FinishedCalculation], list[Refusal]]:
+    """Look through folders, and all below, for calculations.
+
+    Parameters
+    ----------
+    roots
+        Where to look.
+    on_folder
+        Called with each folder in which VASP has run, before it is read.
+
+    Returns
+    -------
+    calculations, refusals
+        What can be used, and what cannot with the reason, in the order of the folders.
+    """
+    found: list[FinishedCalculation] = []
+    refusals: list[Refusal] = []
+    for folder in _folders(roots):
+        on_folder(folder)
+        try:
+            found.append(classify(folder))
+        except SurfalignError as error:
+            refusals.append(Refusal((folder,), error.found))
+        # Files that somebody else made may break parsers in any way; the other folders must not suffer.
+        except Exception as error:  # noqa: BLE001
+            reason = f"cannot be read ({type(error).__name__}: {error})"
+            refusals.append(Refusal((folder,), reason))
+    return found, refusals
+
+
+def classify(folder: Path) -> FinishedCalculation:
+    """Tell what the calculation in a folder contributes.
+
+    Raises
+    ------
+    EngineError
+        When it is broken off, not converged, or of no use here.
+    MetallicError
+        When its gap closes.
+    """
+    run = Calculation(folder)
+    run.require_converged()
+    if run.relaxing and not run.ionically_converged:
+        raise EngineError(
+            f"the relaxation ended after {len(run.vasprun.ionic_steps)} steps without converging"
+        )
+    kind = _slab_kind(run) if is_slab(run.structure) else _bulk_kind(run)
+    if kind is not Kind.DIELECTRIC:
+        run.band_edges()
+    return FinishedCalculation(run, kind)
+
+
+def _bulk_kind(run: Calculation) -> Kind:
+    if max(empty_heights(run.structure)) > LEAST_VACUUM:
+        raise EngineError(
+            "the cell is empty along a or b: a slab with another normal than c, or a molecule"
+        )
+    if run.parameters.get("LEPSILON", False):
+        return Kind.DIELECTRIC
+    if int(run.parameters.get("IBRION", -1)) in (0, 5, 6, 7, 8):
+        raise EngineError("molecular dynamics or phonons, which no step of the alignment is")
+    if run.hybrid:
+        if run.one_shot and WAVE_FUNCTIONS_NOT_READ in run.stdout:
+            raise EngineError("a one-shot hybrid that found no WAVECAR: its orbitals are random")
+        return Kind.HYBRID
+    if int(run.incar.get("ICHARG", 0)) >= 10:
+        raise EngineError("bands at fixed density: the self-consistent calculation is used instead")
+    return Kind.BULK
+
+
+def _slab_kind(run: Calculation) -> Kind:
+    if find_file(run.directory, "LOCPOT") is not None:
+        run.potential()
+        return Kind.SLAB_POTENTIAL
+    if run.relaxing:
+        return Kind.SLAB_RELAXATION
+    raise EngineKilledError("a slab without LOCPOT: repeat this static calculation with LVHAR")
+
+
+def _folders(roots: Iterable[Path]) -> Iterator[Path]:
+    """Yield each folder in which VASP has run, once, sorted."""
+    seen: set[Path] = set()
+    for root in roots:
+        for name, children, _ in os.walk(root):
+            children.sort()
+            folder = Path(name).resolve()
+            if folder not in seen and any(find_file(folder, sign) for sign in _SIGNS):
+                seen.add(folder)
+                yield folder
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with zopen(path, mode="rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block if isinstance(block, bytes) else block.encode())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""What VASP is asked for."""

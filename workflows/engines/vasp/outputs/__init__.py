@@ -1,0 +1,1 @@
+"""What VASP has written."""

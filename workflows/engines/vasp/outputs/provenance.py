@@ -1,0 +1,221 @@
+"""How a VASP calculation was done: settings, potentials, corrections, cost."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monty.io import zopen
+
+from surfalign.hashing import hash_of
+from surfalign.physics.checks import Check
+from surfalign.stores.documents import CalculationRecord
+from surfalign.workflows.engines.vasp.outputs.calculation import Calculation, find_file
+from surfalign.workflows.engines.vasp.outputs.step_context import StepContext
+
+#: Tags that share out the work, or are labels: they do not change what is computed.
+NOT_NUMERICAL = frozenset(
+    {"KPAR", "NCORE", "NPAR", "NSIM", "LPLANE", "LSCALAPACK", "LSCALU", "SYSTEM", "NWRITE"}
+)
+_GGA = {
+    "PS": "PBEsol",
+    "PE": "PBE",
+    "91": "PW91",
+    "RP": "RPBE",
+    "AM": "AM05",
+    "RE": "revPBE",
+    "CA": "LDA",
+}
+
+
+def calculation_record(
+    main: Calculation,
+    context: StepContext,
+    *,
+    checks: Sequence[Check] = (),
+    notes: Sequence[str] = (),
+    hostname: str | None = None,
+) -> CalculationRecord:
+    """Return the record of a step.
+
+    Parameters
+    ----------
+    main
+        The calculation that gave the number.
+    context
+        What the step knows of itself; its folders are all calculations of the step.
+    checks, notes
+        Checks and warnings of the step, besides those of the context.
+    hostname
+        Machine; None means this one.
+    """
+    runs = {stage: Calculation(Path(folder)) for stage, folder in context.folders.items()}
+    settings = dict(context.settings)
+    for stage, run in runs.items():
+        settings[stage] = {"incar": numerical_tags(run), "k_points": k_points(run)}
+    costs = [cost(run.directory) for run in runs.values()]
+    generator = main.vasprun.generator
+    return CalculationRecord(
+        step=context.step,
+        engine=str(generator.get("PROGRAM", "vasp")).strip().lower(),
+        engine_version=str(main.vasprun.vasp_version).strip(),
+        code_versions={name: version(name) for name in ("pymatgen", "custodian")},
+        xc=context.xc or functional_name(main),
+        quality=context.quality,
+        settings=settings,
+        settings_hash=hash_of(settings),
+        datasets=potentials(main),
+        cores=max([context.cores or 1, *(c.cores for c in costs)]),
+        wall_time=sum(c.wall_time for c in costs),
+        cpu_time=sum(c.cpu_time for c in costs),
+        peak_memory=max((c.memory for c in costs if c.memory is not None), default=None),
+        started_at=context.started_at,
+        hostname=socket.gethostname() if hostname is None else hostname,
+        warnings=[*context.warnings, *notes],
+        checks=list(checks),
+        corrections=list(context.corrections),
+    )
+
+
+def numerical_tags(run: Calculation) -> dict[str, Any]:
+    """Return the tags of INCAR that shape the numbers, as plain JSON values."""
+    tags = {k.upper(): _plain(v) for k, v in run.incar.items() if k.upper() not in NOT_NUMERICAL}
+    return dict(sorted(tags.items()))
+
+
+def k_points(run: Calculation) -> dict[str, Any]:
+    """Return the mesh or, where the points were listed, the points and their weights."""
+    points = run.vasprun.kpoints
+    style = str(points.style.name)
+    if style.lower().startswith(("gamma", "monkhorst")):
+        shift = [float(x) for x in points.kpts_shift or (0, 0, 0)]
+        return {"style": style, "divisions": [int(n) for n in points.kpts[0]], "shift": shift}
+    rows = zip(run.vasprun.actual_kpoints, run.vasprun.actual_kpoints_weights, strict=True)
+    listed = [[*(round(float(x), 8) for x in k), round(float(w), 8)] for k, w in rows]
+    return {"style": style, "points": listed}
+
+
+def functional_name(run: Calculation) -> str:
+    """Return the functional as a person would write it, e.g. ``PBEsol+U`` or ``PBE, 33 % exchange``."""
+    parameters = run.parameters
+    gga = gradient_functional(run)
+    name = _GGA.get(gga, f"GGA {gga}")
+    if (meta := str(parameters.get("METAGGA", "--")).strip()) not in ("--", "None", ""):
+        name = meta.upper()
+    if run.hybrid:
+        fraction, screening = exchange(run)
+        name = f"{name}, {100 * fraction:g} % exact exchange"
+        name += f", screened by {screening:g}/angstrom" if screening else ""
+    if parameters.get("LDAU", False):
+        name += " +U"
+    if parameters.get("LSORBIT", False):
+        name += " with spin-orbit coupling"
+    return name
+
+
+def gradient_functional(run: Calculation) -> str:
+    """Return VASP's two letters of the GGA; where INCAR names none, it is that of the potentials."""
+    gga = str(run.parameters.get("GGA", "--")).strip().upper()[:2]
+    if gga not in ("--", ""):
+        return gga
+    return "PE" if any("PBE" in title for title in run.vasprun.potcar_symbols) else "CA"
+
+
+def exchange(run: Calculation) -> tuple[float, float]:
+    """Return the fraction of exact exchange and its screening (1/angstrom)."""
+    if not run.hybrid:
+        return 0.0, 0.0
+    return float(run.parameters.get("AEXX", 0.25)), float(run.parameters.get("HFSCREEN", 0.0))
+
+
+def potentials(run: Calculation) -> dict[str, str]:
+    """Return title, and where POTCAR is at hand its SHA-256, of the potential of each element."""
+    hashes = _potcar_hashes(run.directory)
+    found = {}
+    for title in run.vasprun.potcar_symbols:
+        words = title.split()
+        element = (words[1] if len(words) > 1 else words[0]).split("_")[0]
+        found[element] = f"{title} sha256:{hashes[title]}" if title in hashes else title
+    return found
+
+
+def _potcar_hashes(directory: Path) -> dict[str, str]:
+    path = find_file(directory, "POTCAR")
+    if path is None:
+        return {}
+    with zopen(path, mode="rt", encoding="utf-8", errors="replace") as file:
+        sections = str(file.read()).split("End of Dataset")
+    hashes = {}
+    for section in sections:
+        if title := re.search(r"TITEL\s*=\s*(.+)", section):
+            text = " ".join(section.split())
+            hashes[title[1].strip()] = hashlib.sha256(text.encode()).hexdigest()
+    return hashes
+
+
+def started_at(run: Calculation) -> datetime:
+    """Return when VASP started, UTC; its files hold the local time of the machine."""
+    path = run.file("OUTCAR")
+    with zopen(path, mode="rt", encoding="utf-8", errors="replace") as file:
+        head = str(file.read(4000))
+    found = re.search(r"date\s+(\d{4})\.(\d\d)\.(\d\d)\s+(\d\d):(\d\d):(\d\d)", head)
+    if found is None:
+        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    year, month, day, hour, minute, second = (int(x) for x in found.groups())
+    return datetime(year, month, day, hour, minute, second).astimezone(UTC)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a calculation took.
+
+    Parameters
+    ----------
+    wall_time, cpu_time
+        Seconds; the latter summed over all processes.
+    cores
+        Processes.
+    memory
+        Of all processes, GB; None where VASP did not say.
+    """
+
+    wall_time: float
+    cpu_time: float
+    cores: int
+    memory: float | None
+
+
+def cost(directory: Path) -> Cost:
+    """Read the cost of the last run in a folder from the head and the tail of its OUTCAR."""
+    path = find_file(directory, "OUTCAR")
+    text = ""
+    if path is not None:
+        with zopen(path, mode="rt", encoding="utf-8", errors="replace") as file:
+            text = str(file.read())
+    ranks = re.search(r"running\s+(?:on\s+)?(\d+)\s+(?:mpi-ranks|total cores|nodes)", text[:20000])
+    cores = int(ranks[1]) if ranks else 1
+
+    def last(label: str) -> float | None:
+        found = re.search(rf"{re.escape(label)}:\s*([\d.]+)", text[-6000:])
+        return float(found[1]) if found else None
+
+    wall = last("Elapsed time (sec)") or 0.0
+    cpu = last("Total CPU time used (sec)") or wall  # of one process
+    memory = last("Maximum memory used (kb)")  # likewise
+    return Cost(wall, cpu * cores, cores, None if memory is None else memory * cores / 1e6)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, bool | int | float | str) else str(value)

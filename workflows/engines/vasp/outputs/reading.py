@@ -1,0 +1,341 @@
+"""From the folders of finished VASP calculations to the engine-neutral documents.
+
+Conventions. LOCPOT (written with LVHAR) and the potentials at the cores in OUTCAR are potential energies
+of an electron, on the scale of the eigenvalues, whose zero VASP puts at the average of ionic plus Hartree
+potential. That average is read from LOCPOT all the same, so that nothing hangs on it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pymatgen.core import Structure
+from scipy.optimize import linear_sum_assignment
+
+from surfalign.errors import EngineError
+from surfalign.physics.checks import Check, within
+from surfalign.physics.potential import planar_average
+from surfalign.stores.documents import (
+    BandEdgesDocument,
+    BulkDocument,
+    DielectricDocument,
+    SlabPotentialDocument,
+    SlabRelaxationDocument,
+)
+from surfalign.workflows.engines.vasp.outputs.calculation import (
+    WAVE_FUNCTIONS_NOT_READ,
+    BandEdges,
+    Calculation,
+    find_file,
+)
+from surfalign.workflows.engines.vasp.outputs.provenance import calculation_record
+from surfalign.workflows.engines.vasp.outputs.step_context import StepContext
+
+#: Atoms of the same structure may differ by the digits of files and by a relaxation, angstrom.
+_FARTHEST_MOVE = 2.5
+#: In-plane cell vectors that should be equal may differ by this, angstrom.
+_CELL_TOLERANCE = 1e-3
+
+
+def read_bulk(folder: Path, structure: Structure, context: StepContext) -> BulkDocument:
+    """Read the energy, gap and forces of a bulk cell.
+
+    Parameters
+    ----------
+    folder
+        Of the calculation.
+    structure
+        The structure as the step was given it: its order of sites and its site properties are kept.
+    context
+        What the step knows of itself.
+
+    Raises
+    ------
+    EngineKilledError, ConvergenceError, MetallicError
+        When the calculation is no good; the messages say why.
+    """
+    run = _converged(folder)
+    order = matching_sites(run.initial_structure, structure)
+    largest = _largest_force(run)
+    return BulkDocument(
+        structure=_as_given(run.structure, structure, order),
+        formula=structure.composition.reduced_formula,
+        n_atoms=len(structure),
+        energy=run.energy,
+        energy_per_atom=run.energy / len(structure),
+        band_gap=run.band_edges().band_gap,
+        max_force=largest,
+        calculation=calculation_record(run, context, checks=_cycle_checks(run)),
+    )
+
+
+def read_dielectric(folder: Path, structure: Structure, context: StepContext) -> DielectricDocument:
+    """Read the electronic dielectric tensor of a linear-response run (LEPSILON).
+
+    Parameters as for :func:`read_bulk`.
+
+    Raises
+    ------
+    EngineError
+        When there is no tensor, or it is none of an insulator.
+    """
+    run = _converged(folder)
+    tensor = np.asarray(run.vasprun.epsilon_static, dtype=float)
+    if tensor.shape != (3, 3) or not np.trace(tensor) / 3 > 1:
+        raise EngineError(
+            f"vasprun.xml in {folder} holds the dielectric tensor {tensor.tolist()}",
+            "a tensor with a mean above 1, of a run with LEPSILON = .TRUE.",
+            "look at the end of its OUTCAR",
+        )
+    bare = np.asarray(run.vasprun.epsilon_static_wolfe, dtype=float)
+    return DielectricDocument(
+        structure=structure,
+        dielectric_tensor=tuple(tuple(float(x) for x in row) for row in tensor),
+        dielectric_constant=float(np.trace(tensor) / 3),
+        dielectric_constant_no_local_fields=(
+            float(np.trace(bare) / 3) if bare.shape == (3, 3) else None
+        ),
+        calculation=calculation_record(run, context),
+    )
+
+
+def read_band_edges(
+    semilocal: Path,
+    hybrid: Path | None,
+    structure: Structure,
+    context: StepContext,
+    *,
+    functional: str,
+    exchange_fraction: float,
+    screening: float,
+    dielectric_constant: float | None,
+    self_consistent: Path | None = None,
+    potential_required: bool = True,
+) -> BandEdgesDocument:
+    """Read the band edges against the average potential of the semilocal density.
+
+    Parameters
+    ----------
+    semilocal
+        Folder of the semilocal calculation with LOCPOT (LVHAR), of the same cell.
+    hybrid
+        Folder of the hybrid calculation; None where the band edges are semilocal.
+    structure, context
+        As for :func:`read_bulk`.
+    functional, exchange_fraction, screening, dielectric_constant
+        What the edges are of; stored with them. Screening in 1/angstrom.
+    self_consistent
+        Folder of the self-consistent hybrid, which then sets the gap.
+    potential_required
+        Whether LOCPOT must be there; else VASP's convention, a mean of zero, is relied on, with a note.
+
+    Raises
+    ------
+    EngineError
+        When a one-shot run did not read the wave functions it was told to read.
+    """
+    density = _converged(semilocal)
+    order = matching_sites(density.initial_structure, structure)
+    reference, notes = _average_potential(density, potential_required)
+    base = _relative(density.band_edges(), reference)
+    top = base
+    main = density
+    if hybrid is not None:
+        main = _converged(hybrid)
+        _require_wave_functions(main)
+        top = _relative(main.band_edges(), reference)
+    gap, correction = top.band_gap, None
+    if self_consistent is not None:
+        gap = _converged(self_consistent).band_edges().band_gap
+        correction = gap - top.band_gap
+    sites = (density.site_potentials - reference)[order]
+    return BandEdgesDocument(
+        structure=structure,
+        functional=functional,
+        exchange_fraction=exchange_fraction,
+        screening=screening,
+        dielectric_constant=dielectric_constant,
+        valence_band_maximum=top.valence_band_maximum,
+        conduction_band_minimum=top.valence_band_maximum + gap,
+        band_gap=gap,
+        one_shot_band_gap=None if correction is None else top.band_gap,
+        self_consistency_gap_correction=correction,
+        semilocal_valence_band_maximum=base.valence_band_maximum,
+        semilocal_conduction_band_minimum=base.conduction_band_minimum,
+        valence_band_k_point=top.valence_band_k_point,
+        conduction_band_k_point=top.conduction_band_k_point,
+        is_direct=top.valence_band_k_point == top.conduction_band_k_point,
+        spin_orbit=bool(main.parameters.get("LSORBIT", False)),
+        site_potentials=sites.tolist(),
+        calculation=calculation_record(main, context, notes=notes),
+    )
+
+
+def read_slab_relaxation(
+    folder: Path, slab: Structure, context: StepContext, *, force_tolerance: float
+) -> SlabRelaxationDocument:
+    """Read a relaxed slab.
+
+    Parameters
+    ----------
+    folder
+        Of the calculation.
+    slab
+        The slab before the relaxation; its site properties are kept.
+    context
+        What the step knows of itself.
+    force_tolerance
+        Largest force of a relaxed slab, eV/angstrom.
+    """
+    run = _converged(folder)
+    _require_same_cell(run, slab)
+    order = matching_sites(run.initial_structure, slab)
+    relaxed = _as_given(run.structure, slab, order)
+    moves = (relaxed.frac_coords - slab.frac_coords + 0.5) % 1.0 - 0.5
+    shifts = np.linalg.norm(moves @ slab.lattice.matrix, axis=1)
+    largest = _largest_force(run)
+    check = within(
+        "max_force", largest, force_tolerance, "eV/angstrom", "largest force left on an atom"
+    )
+    return SlabRelaxationDocument(
+        structure=relaxed,
+        initial_structure=slab,
+        energy=run.energy,
+        max_force=largest,
+        max_displacement=float(shifts.max()),
+        n_steps=len(run.vasprun.ionic_steps) - 1,
+        converged=check.passed and run.ionically_converged,
+        calculation=calculation_record(run, context, checks=[check]),
+    )
+
+
+def read_slab_potential(
+    folder: Path, slab: Structure, context: StepContext, *, dipole_corrected: bool
+) -> SlabPotentialDocument:
+    """Read the potential of a slab; parameters as for :func:`read_slab_relaxation`.
+
+    Raises
+    ------
+    EngineKilledError, EngineError
+        When LOCPOT is missing, broken off or written with LVTOT.
+    """
+    run = _converged(folder)
+    _require_same_cell(run, slab)
+    order = matching_sites(run.initial_structure, slab)
+    profile = planar_average(run.potential(), run.structure.lattice.matrix)
+    return SlabPotentialDocument(
+        structure=_as_given(run.structure, slab, order),
+        energy=run.energy,
+        positions=profile.heights.tolist(),
+        planar_average=profile.values.tolist(),
+        site_potentials=run.site_potentials[order].tolist(),
+        dipole_corrected=dipole_corrected,
+        calculation=calculation_record(run, context),
+    )
+
+
+def matching_sites(written: Structure, given: Structure) -> NDArray[np.int64]:
+    """Return, for each site of ``given``, the index of its site in ``written``.
+
+    Input sets sort atoms by element, and a continued relaxation starts where the last one stopped, so
+    sites are matched by element and nearest position, all together.
+
+    Raises
+    ------
+    EngineError
+        When the two are not the same atoms.
+    """
+    if written.composition.element_composition != given.composition.element_composition:
+        raise EngineError(
+            f"the folder holds {written.formula}", given.formula, "read the folder of this step"
+        )
+    distances = given.lattice.get_all_distances(given.frac_coords, written.frac_coords)
+    elements = np.array([site.specie.Z for site in written])
+    differs = np.array([site.specie.Z for site in given])[:, None] != elements[None, :]
+    _, order = linear_sum_assignment(np.where(differs, 1e6, distances**2))
+    farthest = float(distances[np.arange(len(given)), order].max())
+    if farthest > _FARTHEST_MOVE:
+        raise EngineError(
+            f"an atom of the folder's structure is {farthest:.2f} angstrom from its place",
+            f"the same structure, to {_FARTHEST_MOVE} angstrom",
+            "read the folder of this step",
+        )
+    return np.asarray(order, dtype=np.int64)
+
+
+def _converged(folder: Path) -> Calculation:
+    run = Calculation(Path(folder))
+    run.require_converged()
+    return run
+
+
+def _as_given(computed: Structure, given: Structure, order: NDArray[np.int64]) -> Structure:
+    """The computed structure in the given order of sites, with its site properties and labels."""
+    return Structure(
+        computed.lattice,
+        given.species,
+        computed.frac_coords[order],
+        site_properties=given.site_properties,
+    )
+
+
+def _average_potential(run: Calculation, required: bool) -> tuple[float, list[str]]:
+    """Mean of LOCPOT, eV, and what is to be noted of it."""
+    if required or find_file(run.directory, "LOCPOT") is not None:
+        return float(run.potential().mean()), []
+    note = (
+        "average_potential_assumed: the bulk has no LOCPOT; VASP's convention, zero, was relied on"
+    )
+    return 0.0, [note]
+
+
+def _relative(edges: BandEdges, reference: float) -> BandEdges:
+    return BandEdges(
+        edges.valence_band_maximum - reference,
+        edges.conduction_band_minimum - reference,
+        edges.valence_band_k_point,
+        edges.conduction_band_k_point,
+    )
+
+
+def _require_wave_functions(run: Calculation) -> None:
+    if run.one_shot and WAVE_FUNCTIONS_NOT_READ in run.stdout:
+        raise EngineError(
+            f"the one-shot calculation in {run.directory} found no wave functions to start from, "
+            "so its eigenvalues are those of random ones",
+            "the WAVECAR of the semilocal calculation in its folder",
+            "repeat the semilocal calculation with LWAVE = .TRUE., then this one",
+        )
+
+
+def _require_same_cell(run: Calculation, slab: Structure) -> None:
+    change = float(np.abs(run.structure.lattice.matrix - slab.lattice.matrix).max())
+    if change > _CELL_TOLERANCE:
+        raise EngineError(
+            f"the cell of the slab in {run.directory} differs by {change:.4f} angstrom",
+            "the cell that was given, unchanged (ISIF = 2)",
+            "look at ISIF in its INCAR",
+        )
+
+
+def _largest_force(run: Calculation) -> float:
+    return float(np.linalg.norm(run.forces, axis=1).max())
+
+
+def _cycle_checks(run: Calculation) -> list[Check]:
+    """The last change of energy in the electronic cycle, per atom."""
+    steps = run.vasprun.ionic_steps[-1]["electronic_steps"]
+    if run.one_shot or len(steps) < 2:
+        return []
+    change = (steps[-1]["e_wo_entrp"] - steps[-2]["e_wo_entrp"]) / len(run.structure)
+    return [
+        within(
+            "energy_convergence",
+            float(change),
+            1e-4,
+            "eV",
+            "last change of the energy in the electronic cycle, per atom",
+        )
+    ]

@@ -1,0 +1,1 @@
+"""VASP at work, under custodian."""
