@@ -1,11 +1,20 @@
-"""What a model says of one slab; loads no torch."""
+"""What every learner fulfils: data in, a model out, predictions of slabs; loads no torch."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+    from surfalign.ml.data.records import SetLabel, SurfaceRecord
 
 
 @dataclass(frozen=True)
@@ -29,3 +38,74 @@ class SurfacePrediction:
     attention: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     embedding: NDArray[np.float64] | None = None
     environments: NDArray[np.float64] | None = None
+
+
+class FittedModel(Protocol):
+    """A model that can predict and be kept as JSON and arrays."""
+
+    @property
+    def configuration(self) -> BaseModel:
+        """How it was fitted."""
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What else it needs, as plain JSON."""
+
+    @property
+    def elements(self) -> frozenset[str]:
+        """Elements of its training data."""
+
+    def tensors(self) -> Mapping[str, Any]:
+        """Its weights."""
+
+    def predict(self, structures: Sequence[Structure]) -> list[SurfacePrediction]:
+        """Predict for unrelaxed slabs."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What one model is fitted to.
+
+    Attributes
+    ----------
+    train
+        Surfaces to learn from.
+    validation
+        Surfaces that decide when to stop.
+    set_labels
+        Labels of sets; their members are among ``train``.
+    """
+
+    train: Sequence[SurfaceRecord]
+    validation: Sequence[SurfaceRecord] = ()
+    set_labels: Sequence[SetLabel] = ()
+
+    @property
+    def everything(self) -> list[SurfaceRecord]:
+        """All surfaces, for models that need no validation."""
+        return [*self.train, *self.validation]
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A kind of model: how it is configured, fitted and put together again.
+
+    Attributes
+    ----------
+    configuration
+        Model of its configuration, with ``extra="forbid"``. A field ``fidelity``, here or in a field
+        ``targets``, says what is predicted.
+    fit
+        Fits a model: ``fit(data, configuration, directory, seed, on_progress)``. The directory is for
+        checkpoints; ``on_progress`` takes a line now and then.
+    restore
+        Puts a model together again: ``restore(configuration, metadata, tensors)``, the arrays by name.
+    iterative
+        Whether it is trained in many rounds: then a share of the formulas decides when it stops, and
+        the members of an ensemble are fitted in processes of their own.
+    """
+
+    configuration: type[BaseModel]
+    fit: Callable[[TrainingData, Any, Path, int, Callable[[str], None]], FittedModel]
+    restore: Callable[[Any, dict[str, Any], Mapping[str, NDArray[Any]]], FittedModel]
+    iterative: bool = False

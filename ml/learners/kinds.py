@@ -1,95 +1,67 @@
-"""The kinds of models, behind one interface: fit, predict, take apart, put together again."""
+"""The kinds of models: how each is configured, fitted and put together again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
 from surfalign.errors import ConfigurationError, ModelVersionError
+from surfalign.ml.interface import FittedModel, Learner, TrainingData
+from surfalign.plugins import PluginGroup
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from pymatgen.core import Structure
 
-    from surfalign.ml.data.records import SetLabel, SurfaceRecord
-    from surfalign.ml.interface import SurfacePrediction
-
-
-class LearnerKind(StrEnum):
-    """The kinds of models."""
-
-    MEAN = "mean"  # the mean of the labels
-    COMPOSITION = "composition"  # composition features and boosted trees
-    LSOAP = "lsoap"  # learnable SOAP with attention
+#: Kind of model to the :class:`~surfalign.ml.interface.Learner` that makes it.
+LEARNERS = {
+    "mean": "surfalign.ml.learners.baselines:MEAN",  # the mean of the labels
+    "composition": "surfalign.ml.learners.baselines:COMPOSITION",  # boosted trees
+    "lsoap": "surfalign.ml.learners.lsoap:LSOAP",  # learnable SOAP with attention
+}
 
 
-class FittedModel(Protocol):
-    """A model that can predict and be kept as JSON and arrays."""
-
-    @property
-    def configuration(self) -> BaseModel:
-        """How it was fitted."""
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """What else it needs, as plain JSON."""
-
-    @property
-    def elements(self) -> frozenset[str]:
-        """Elements of its training data."""
-
-    def tensors(self) -> Mapping[str, Any]:
-        """Its weights."""
-
-    def predict(self, structures: Sequence[Structure]) -> list[SurfacePrediction]:
-        """Predict for unrelaxed slabs."""
+def _problem_of(part: Any) -> str:
+    return "" if isinstance(part, Learner) else f"is a {type(part).__name__}, not a Learner"
 
 
-@dataclass(frozen=True)
-class TrainingData:
-    """What one model is fitted to.
+#: The learners of surfalign and of other packages.
+LEARNER_GROUP = PluginGroup("surfalign.learners", "kind of model", LEARNERS, _problem_of)
 
-    Attributes
-    ----------
-    train
-        Surfaces to learn from.
-    validation
-        Surfaces that decide when to stop.
-    set_labels
-        Labels of sets; their members are among ``train``.
+
+def get_learner(kind: str) -> Learner:
+    """Return a learner by the kind of its models.
+
+    Raises
+    ------
+    ConfigurationError
+        When the kind is unknown.
+    PluginError
+        When another package adds the kind and it cannot be used.
     """
-
-    train: Sequence[SurfaceRecord]
-    validation: Sequence[SurfaceRecord] = ()
-    set_labels: Sequence[SetLabel] = ()
-
-    @property
-    def everything(self) -> list[SurfaceRecord]:
-        """All surfaces, for models that need no validation."""
-        return [*self.train, *self.validation]
+    learner: Learner = LEARNER_GROUP.load(kind)
+    return learner
 
 
-def configuration_of(kind: LearnerKind, given: Mapping[str, Any] | None = None) -> BaseModel:
+def configuration_of(kind: str, given: Mapping[str, Any] | None = None) -> BaseModel:
     """Return the typed configuration of a kind.
 
     Raises
     ------
     ConfigurationError
-        When a key is unknown or a value out of range.
+        When the kind or a key is unknown, or a value out of range.
     """
+    expected = get_learner(kind).configuration
     try:
-        return _configuration_class(kind).model_validate(dict(given or {}))
+        return expected.model_validate(dict(given or {}))
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         raise ConfigurationError(
             f"the configuration of {kind} has a mistake at "
             f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
-            f"keys among {', '.join(sorted(_configuration_class(kind).model_fields))}",
+            f"keys among {', '.join(sorted(expected.model_fields))}",
             "correct the configuration",
         ) from error
 
@@ -115,7 +87,7 @@ def with_fidelity(configuration: BaseModel, fidelity: str) -> tuple[BaseModel, s
 
 def fit_model(
     configuration: BaseModel,
-    kind: LearnerKind,
+    kind: str,
     data: TrainingData,
     *,
     directory: Path,
@@ -144,21 +116,13 @@ def fit_model(
     EmptyDatasetError
         When a property has no label.
     """
-    from surfalign.ml.learners import baselines
-
-    if isinstance(configuration, baselines.MeanConfiguration):
-        return baselines.MeanModel.fit(data.everything, configuration, data.set_labels, seed)
-    if isinstance(configuration, baselines.CompositionConfiguration):
-        return baselines.CompositionModel.fit(data.everything, configuration, data.set_labels, seed)
-    from surfalign.ml.configuration import LearnerConfiguration
-    from surfalign.ml.network.learner import NetworkModel
-
-    typed = LearnerConfiguration.model_validate(configuration)
-    return NetworkModel.fit(data, typed, directory, seed, on_progress)
+    learner = get_learner(kind)
+    typed = learner.configuration.model_validate(configuration)
+    return learner.fit(data, typed, directory, seed, on_progress or (lambda line: None))
 
 
 def restore_model(
-    kind: LearnerKind,
+    kind: str,
     configuration: Mapping[str, Any],
     metadata: dict[str, Any],
     tensors: Mapping[str, NDArray[Any]],
@@ -170,34 +134,11 @@ def restore_model(
     ModelVersionError
         When the parts do not fit this version of the code.
     """
-    from surfalign.ml.learners import baselines
-
     try:
-        typed = configuration_of(kind, configuration)
-        if isinstance(typed, baselines.MeanConfiguration):
-            return baselines.MeanModel(typed, metadata, tensors)
-        if isinstance(typed, baselines.CompositionConfiguration):
-            return baselines.CompositionModel(typed, metadata, tensors)
-        from surfalign.ml.configuration import LearnerConfiguration
-        from surfalign.ml.network.learner import NetworkModel
-
-        network = LearnerConfiguration.model_validate(typed)
-        return NetworkModel.restore(network, metadata, tensors)
+        return get_learner(kind).restore(configuration_of(kind, configuration), metadata, tensors)
     except (ConfigurationError, KeyError) as error:
         raise ModelVersionError(
             f"a stored model of kind {kind} does not fit this version: {error}",
             "the configuration, metadata and arrays that this version writes",
             "train it again, or use the version of surfalign that its card names",
         ) from error
-
-
-def _configuration_class(kind: LearnerKind) -> type[BaseModel]:
-    if kind is LearnerKind.LSOAP:
-        from surfalign.ml.configuration import LearnerConfiguration
-
-        return LearnerConfiguration
-    from surfalign.ml.learners import baselines
-
-    if kind is LearnerKind.MEAN:
-        return baselines.MeanConfiguration
-    return baselines.CompositionConfiguration

@@ -139,6 +139,10 @@ class MissingDependencyError(SurfalignError, ImportError):
     """An optional package or program is needed and absent."""
 
 
+class PluginError(SurfalignError, ImportError):
+    """A part that another package adds (engine, launcher, learner) cannot be used."""
+
+
 # --- learner ---------------------------------------------------------------------------------
 
 

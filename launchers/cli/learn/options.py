@@ -126,23 +126,17 @@ def recipe(
     """Return how to train, from a file and single values."""
     import os
 
-    from surfalign.errors import ConfigurationError
     from surfalign.ml.ensemble.recipe import Recipe
-    from surfalign.ml.learners.kinds import LearnerKind, configuration_of
+    from surfalign.ml.learners.kinds import configuration_of, get_learner
     from surfalign.settings import load_settings
 
-    try:
-        chosen = LearnerKind(kind)
-    except ValueError:
-        raise ConfigurationError(
-            f"{kind!r} is no kind of model", ", ".join(LearnerKind), "correct --kind"
-        ) from None
+    get_learner(kind)  # an unknown kind is named before files are read
     configuration = _read(file) if file is not None else {}
     for change in changes or []:
         _apply(configuration, change)
-    configuration_of(chosen, configuration)
+    configuration_of(kind, configuration)
     cores = workers or load_settings().cores or os.cpu_count() or 1
-    return Recipe(chosen, configuration, seed, cores)
+    return Recipe(kind, configuration, seed, cores)
 
 
 def _read(file: Path) -> dict[str, Any]:
