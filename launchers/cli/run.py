@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from surfalign.crystals.crystal import Crystal
     from surfalign.stores.database import Database
     from surfalign.stores.documents import SurfaceLevelsDocument
-    from surfalign.workflows.engines.engine import Engine
     from surfalign.workflows.flows import BandAlignmentMaker
 
 EXAMPLE = """
@@ -86,6 +84,7 @@ def run(
     from surfalign.crystals.sources import load_crystal
     from surfalign.launchers.cli.engine_options import parse_options
     from surfalign.workflows.engines.engine import get_engine
+    from surfalign.workflows.wanted_surfaces import checked_maker
 
     console = Console(stderr=True)
     _make_output_folders(json_file, figure)
@@ -104,7 +103,15 @@ def run(
         **parse_options(option or ()),
     )
     makers = [
-        _maker(crystal, chosen_engine, indices, max_index, surface, relax, not force)
+        checked_maker(
+            crystal,
+            chosen_engine,
+            miller_indices=indices,
+            max_index=max_index,
+            surface_names=surface,
+            relax_slabs=relax,
+            reuse=not force,
+        )
         for crystal in crystals
     ]
     from surfalign.launchers.database.server import open_database
@@ -144,57 +151,6 @@ def parse_miller_index(text: str) -> tuple[int, int, int]:
             f"'{text}' is no orientation", "three integers, not all zero", "write --hkl 1,1,0"
         )
     return h, k, l
-
-
-def _index_in_name(name: str) -> tuple[int, int, int]:
-    """Return the orientation that the name of a surface, e.g. ``MgO(1-10)-A``, holds."""
-    found = re.search(r"\(((?:-?\d){3}|-?\d+(?:,-?\d+){2})\)-[ABC]", name)
-    if found is None:
-        raise ConfigurationError(
-            f"'{name}' is no name of a surface",
-            "a name such as MgO(100)-A",
-            "copy one from 'surfalign surfaces TARGET'",
-        )
-    text = found.group(1)
-    h, k, l = re.findall(r"-?\d+", text) if "," in text else re.findall(r"-?\d", text)
-    return int(h), int(k), int(l)
-
-
-def _maker(
-    crystal: Crystal,
-    engine: Engine,
-    indices: list[tuple[int, int, int]],
-    max_index: int | None,
-    names: list[str] | None,
-    relax: bool,
-    reuse: bool,
-) -> BandAlignmentMaker:
-    """Build the flow's maker and check, before anything is computed, that the surfaces exist."""
-    from surfalign.workflows.flows import BandAlignmentMaker, named_surfaces
-    from surfalign.workflows.surface_jobs import describe_surfaces
-
-    chosen = indices
-    if names and not indices and max_index is None:
-        chosen = [_index_in_name(name) for name in names]
-    elif not indices and max_index is None and crystal.default_orientation is not None:
-        chosen = [crystal.default_orientation]
-    found = describe_surfaces(
-        crystal.structure,
-        source=crystal.source,
-        miller_indices=chosen,
-        max_index=max_index,
-        slab_thickness=engine.slab_thickness,
-        vacuum_thickness=engine.vacuum_thickness,
-    )
-    named_surfaces(found, names)
-    return BandAlignmentMaker(
-        engine=engine,
-        miller_indices=chosen or None,
-        max_index=max_index,
-        surface_names=names,
-        relax_slabs=relax,
-        reuse=reuse,
-    )
 
 
 def _run_all(

@@ -30,6 +30,7 @@ from surfalign.ml.ensemble.splits import FOLDS, formula_fold, hold_out
 from surfalign.ml.interface import FittedModel, TrainingData
 from surfalign.ml.learners.kinds import configuration_of, fit_model, get_learner, restore_model
 from surfalign.ml.network.weights import read_parts, write_parts
+from surfalign.version import __version__
 
 if TYPE_CHECKING:
     from surfalign.ml.data.records import SurfaceRecord
@@ -184,8 +185,6 @@ def _run_worker(frozen: Path, tasks: Sequence[Task], folder: Path, say: Progress
 
 def _fingerprint(dataset: FrozenDataset, tasks: Sequence[Task]) -> str:
     """Return a name for this data set, configuration and seed."""
-    from surfalign import __version__
-
     content = [dataset.digest, __version__, tasks[0].kind, tasks[0].seed]
     text = json.dumps([*content, tasks[0].configuration.model_dump(mode="json")], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -82,7 +82,7 @@ def evaluate(
         )
     else:
         models = options.registry(directory)
-        ensemble, _ = models.load(options.model_name(models, model))
+        ensemble, _ = models.load(model or models.latest())
         found = crossvalidation.blind(ensemble, dataset)
     summary = crossvalidation.summarise(found)
     if json_file is not None:

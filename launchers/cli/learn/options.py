@@ -60,9 +60,8 @@ Model = Annotated[
 def registry(directory: Path | None) -> Registry:
     """Return the registry of a folder, or of the settings in force."""
     from surfalign.ml.models.model_registry import Registry
-    from surfalign.settings import load_settings
 
-    return Registry(directory or load_settings().data_directory / "models")
+    return Registry(directory)
 
 
 def scratch_directory() -> Path:
@@ -70,23 +69,6 @@ def scratch_directory() -> Path:
     from surfalign.settings import load_settings
 
     return load_settings().data_directory / "training"
-
-
-def model_name(models: Registry, name: str | None) -> str:
-    """Return the wanted model, or the one whose champion is the youngest."""
-    from surfalign.errors import ModelNotFoundError
-
-    if name is not None:
-        return name
-    champions = {known: models.champion(known) for known in models.names()}
-    promoted = {known: c.since for known, c in champions.items() if c is not None}
-    if not promoted:
-        raise ModelNotFoundError(
-            f"there is no trained model in {models.directory}",
-            "a model",
-            "train one: surfalign learn train --slabs FILE --model NAME",
-        )
-    return max(promoted, key=lambda known: promoted[known])
 
 
 def gather(
