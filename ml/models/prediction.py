@@ -82,7 +82,7 @@ class PredictedSurface:
 
     def __repr__(self) -> str:
         levels = f"IP {fixed(self.ionization_potential)} eV, EA {fixed(self.electron_affinity)} eV"
-        return f"PredictedSurface({self.name!r}, {levels}, {_domain(self.estimate)} the domain)"
+        return f"PredictedSurface({self.name!r}, {levels}, domain: {_domain(self.estimate)})"
 
 
 class Predictions(Listing[PredictedSurface]):

@@ -12,6 +12,7 @@ from pymatgen.core import Lattice, Structure
 
 from surfalign.errors import InvalidStructureError, PartialOccupancyError, SurfaceError
 from surfalign.physics.orientations import (
+    as_miller_indices,
     convert_miller_index,
     format_miller_index,
     is_nonpolar,
@@ -195,3 +196,23 @@ def test_axes_are_chosen_where_the_space_group_leaves_them_open(name: str) -> No
 def _structure_factor(structure: Structure, reflection: tuple[int, int, int]) -> float:
     numbers = np.array([site.specie.Z for site in structure])
     return float(abs(np.exp(2j * np.pi * structure.frac_coords @ reflection) @ numbers))
+
+
+@pytest.mark.parametrize(
+    ("given", "indices"),
+    [
+        (None, []),
+        ((1, 1, 0), [(1, 1, 0)]),
+        ([(1, 0, 0), [1, -1, 0]], [(1, 0, 0), (1, -1, 0)]),
+    ],
+)
+def test_one_or_several_indices_become_a_list(given: object, indices: object) -> None:
+    assert as_miller_indices(given) == indices
+
+
+@pytest.mark.parametrize(
+    "given", [(0, 0, 0), (1, 0), (1.5, 0, 0), [(1, 0, 0), (0, 0, 0)], [(1, 0, 0), (1, 0)], "110"]
+)
+def test_what_is_no_index_is_refused(given: object) -> None:
+    with pytest.raises(SurfaceError, match="is no Miller index"):
+        as_miller_indices(given)

@@ -53,6 +53,12 @@ def load_crystal(target: str | PathLike[str] | Structure | Crystal) -> Crystal:
     if isinstance(target, Crystal):
         return target
     if not isinstance(target, str | PathLike):
+        if not hasattr(target, "lattice"):
+            raise InvalidStructureError(
+                f"{target!r} is no crystal",
+                "a name, a file or a pymatgen Structure",
+                "list the names with `surfalign oxides`",
+            )
         return make_crystal(target, source="structure")
     target = str(target)
     path = Path(target).expanduser()

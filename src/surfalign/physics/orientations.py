@@ -14,6 +14,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,8 +67,10 @@ def as_miller_indices(given: MillerIndex | Sequence[MillerIndex] | None) -> list
     """
     if given is None:
         return []
-    rows = np.atleast_2d(np.asarray(given))
-    if rows.shape[1:] != (3,) or rows.dtype.kind not in "iu" or not rows.any(axis=1).all():
+    rows: list[Any] = list(given)
+    if rows and isinstance(rows[0], Integral):
+        rows = [rows]
+    if not all(len(r) == 3 and all(isinstance(h, Integral) for h in r) and any(r) for r in rows):
         raise SurfaceError(
             f"{given!r} is no Miller index",
             "three integers that are not all zero, or a list of such",
