@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,7 @@ def as_miller_indices(given: MillerIndex | Sequence[MillerIndex] | None) -> list
     if given is None:
         return []
     rows: list[Any] = list(given)
-    if rows and isinstance(rows[0], Integral):
+    if rows and isinstance(rows[0], Real):
         rows = [rows]
     if not all(len(r) == 3 and all(isinstance(h, Integral) for h in r) and any(r) for r in rows):
         raise SurfaceError(
