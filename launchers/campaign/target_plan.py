@@ -39,7 +39,7 @@ def write_target_plan(
     """
     from surfalign.crystals.sources import load_crystal
     from surfalign.launchers.campaign.submission import engine_of
-    from surfalign.launchers.cli.run import parse_miller_index
+    from surfalign.physics.orientations import parse_miller_index
     from surfalign.workflows.planning.crystals import Candidate
     from surfalign.workflows.planning.survey import PlanSettings, examine, write_plan
 

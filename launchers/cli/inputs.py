@@ -64,7 +64,7 @@ def inputs(
 ) -> None:
     """Write the input files of all steps (potentials by name) and estimate what they cost."""
     from surfalign.crystals.sources import load_crystal
-    from surfalign.launchers.cli.run import parse_miller_index
+    from surfalign.physics.orientations import parse_miller_index
     from surfalign.workflows.dry_run import write_inputs
     from surfalign.workflows.engines.engine import get_engine
     from surfalign.workflows.engines.protocols import protocol as named_protocol

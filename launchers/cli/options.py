@@ -9,7 +9,9 @@ import typer
 Orientations = Annotated[
     list[str] | None,
     typer.Option(
-        "--hkl", help="Orientation h,k,l in the conventional cell; repeatable.", metavar="H,K,L"
+        "--hkl",
+        help="Orientation h,k,l (or h,k,i,l) in the conventional cell; repeatable.",
+        metavar="H,K,L",
     ),
 ]
 #: For commands that take all nonpolar orientations where none is named.

@@ -85,6 +85,7 @@ def run(
 
     from surfalign.crystals.sources import load_crystal
     from surfalign.launchers.cli.engine_options import parse_options
+    from surfalign.physics.orientations import parse_miller_index
     from surfalign.workflows.engines.engine import get_engine
 
     console = Console(stderr=True)
@@ -124,30 +125,10 @@ def _make_output_folders(json_file: Path | None, figure: Path | None) -> None:
     make_folders(folders)
 
 
-def parse_miller_index(text: str) -> tuple[int, int, int]:
-    """Read ``1,1,0``, ``1 1 0`` or ``110``.
-
-    Raises
-    ------
-    ConfigurationError
-        When the text is no orientation.
-    """
-    parts = text.replace(",", " ").split()
-    if len(parts) == 1 and parts[0].lstrip("-").isdigit() and len(parts[0]) == 3:
-        parts = list(parts[0])
-    try:
-        h, k, l = (int(part) for part in parts)
-    except ValueError:
-        h = k = l = 0
-    if (h, k, l) == (0, 0, 0):
-        raise ConfigurationError(
-            f"'{text}' is no orientation", "three integers, not all zero", "write --hkl 1,1,0"
-        )
-    return h, k, l
-
-
 def _index_in_name(name: str) -> tuple[int, int, int]:
     """Return the orientation that the name of a surface, e.g. ``MgO(1-10)-A``, holds."""
+    from surfalign.physics.orientations import parse_miller_index
+
     found = re.search(r"\(((?:-?\d){3}|-?\d+(?:,-?\d+){2})\)-[ABC]", name)
     if found is None:
         raise ConfigurationError(
@@ -155,9 +136,7 @@ def _index_in_name(name: str) -> tuple[int, int, int]:
             "a name such as MgO(100)-A",
             "copy one from 'surfalign surfaces TARGET'",
         )
-    text = found.group(1)
-    h, k, l = re.findall(r"-?\d+", text) if "," in text else re.findall(r"-?\d", text)
-    return int(h), int(k), int(l)
+    return parse_miller_index(found.group(1))
 
 
 def _maker(

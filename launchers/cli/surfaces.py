@@ -64,10 +64,11 @@ def surfaces(
     from surfalign.crystals.sources import load_crystal
     from surfalign.launchers.cli.tables.surface_records import left_record, rejected_records
     from surfalign.launchers.cli.tables.surfaces import show_surfaces
+    from surfalign.physics.orientations import parse_miller_index
 
     _make_output_folders(json_file, figure)
     crystal = load_crystal(target)
-    indices = [_parse(text) for text in hkl or []]
+    indices = [parse_miller_index(text) for text in hkl or []]
     source = None if json_file is None else crystal.source
     found, left = survey_within(
         crystal.structure, max_index, indices, thickness, vacuum, area_ratio, time_limit, source
@@ -98,22 +99,6 @@ class Surveyed:
     survey: OrientationSurvey
     losses: list[SurfaceCoordination]
     records: list[dict[str, Any]]
-
-
-def survey(
-    structure: Structure,
-    max_index: int,
-    hkl: list[str],
-    thickness: float,
-    vacuum: float,
-    area_ratio: float | None,
-) -> list[OrientationSurvey]:
-    """Survey the wanted orientations of a structure, however long it takes."""
-    indices = [_parse(text) for text in hkl]
-    found, _ = survey_within(
-        structure, max_index, indices, thickness, vacuum, area_ratio, float("inf")
-    )
-    return [one.survey for one in found]
 
 
 def survey_within(
@@ -193,18 +178,6 @@ def _make_output_folders(json_file: str | None, figure: Path | None) -> None:
     if json_file is not None and json_file != "-":
         folders.append(Path(json_file).parent)
     make_folders(folders)
-
-
-def _parse(text: str) -> tuple[int, int, int]:
-    from surfalign.errors import SurfaceError
-
-    try:
-        h, k, l = (int(part) for part in text.split(","))
-    except ValueError:
-        raise SurfaceError(
-            f"{text!r} is no Miller index", "three integers, e.g. 1,1,0", "Correct --hkl"
-        ) from None
-    return h, k, l
 
 
 def _write_json(records: list[dict[str, Any]], path: str) -> None:

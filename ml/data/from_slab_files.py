@@ -24,6 +24,7 @@ from surfalign.errors import (
     EmptyDatasetError,
     InvalidLabelError,
     LearnerError,
+    SurfaceError,
     UnknownElementError,
 )
 from surfalign.ml.data.datasets import FrozenDataset, element_symbol, freeze
@@ -35,6 +36,7 @@ from surfalign.ml.data.records import (
     convert,
     surface_record,
 )
+from surfalign.physics.orientations import parse_miller_index
 
 #: Names of labels in such files: property and unit.
 FILE_LABELS = {
@@ -175,7 +177,7 @@ def _record(entry: dict[str, Any], number: int, fidelity: Fidelity) -> SurfaceRe
         _structure(entry["initial"], name),
         origin,
         labels=_labels(entry, name, fidelity),
-        miller_index=_miller_index(entry.get("miller", entry.get("miller_index"))),
+        miller_index=_miller_index(entry.get("miller", entry.get("miller_index")), name),
     )
 
 
@@ -232,13 +234,15 @@ def _number(value: Any, what: str) -> float:
     return float(value)
 
 
-def _miller_index(given: Any) -> tuple[int, int, int] | None:
-    if isinstance(given, str):
-        given = given.split()
-    if isinstance(given, list | tuple) and len(given) == 3:
-        h, k, l = (int(index) for index in given)
-        return h, k, l
-    return None
+def _miller_index(given: Any, name: str) -> tuple[int, int, int] | None:
+    """Read the orientation, a text or a list; None where the file states none."""
+    if given is None:
+        return None
+    text = " ".join(map(str, given)) if isinstance(given, list) else str(given)
+    try:
+        return parse_miller_index(text)
+    except SurfaceError as error:
+        raise LearnerError(f"{name}: {error.found}", error.expected, "correct the file") from error
 
 
 def _weighted(record: SurfaceRecord) -> SurfaceRecord:

@@ -110,10 +110,9 @@ def _crystal_surfaces(target: str, hkl: Sequence[str], max_index: int) -> list[S
     """Enumerate what ``surfalign run`` would compute, in thinner slabs."""
     from surfalign.crystals.sources import load_crystal
     from surfalign.errors import SurfaceError, TerminationError
-    from surfalign.launchers.cli.run import parse_miller_index
     from surfalign.ml.data.candidate_surfaces import SLAB_THICKNESS, VACUUM_THICKNESS
     from surfalign.ml.data.records import surface_record
-    from surfalign.physics.orientations import nonpolar_orientations
+    from surfalign.physics.orientations import nonpolar_orientations, parse_miller_index
     from surfalign.physics.slabs import enumerate_slabs
     from surfalign.physics.symmetry import symmetrize
 

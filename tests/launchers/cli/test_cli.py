@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from surfalign.errors import ConfigurationError
 from surfalign.launchers.cli.main import app
-from surfalign.launchers.cli.run import parse_miller_index
 
 HEAVY = ("torch", "atomate2", "pymatgen", "jobflow", "gpaw", "pandas", "matplotlib", "pymongo")
 
@@ -100,12 +98,3 @@ def test_a_polar_orientation_lists_the_possible_ones(tmp_path: Path) -> None:
     message = surfalign("run", "ZnO", "--hkl", "0,0,1", cwd=tmp_path).stderr
     assert "(100)" in message
     assert "(110)" in message
-
-
-def test_miller_indices_are_read_in_the_usual_ways() -> None:
-    assert parse_miller_index("1,1,0") == (1, 1, 0)
-    assert parse_miller_index("1 -1 0") == (1, -1, 0)
-    assert parse_miller_index("110") == (1, 1, 0)
-    for text in ("0,0,0", "1,0", "a,b,c", ""):
-        with pytest.raises(ConfigurationError, match="no orientation"):
-            parse_miller_index(text)
