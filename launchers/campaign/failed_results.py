@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from monty.json import jsanitize
 
-from surfalign.launchers.cluster.launcher import Cause, JobRecord, JobState
+from surfalign.launchers.cluster.launcher import Cause, JobRecord, JobState, Launcher
 from surfalign.stores.campaign_register import Method, Registry
+from surfalign.stores.database import Database
 from surfalign.stores.documents import ErrorRecord, ResultState, SurfaceLevelsDocument
-
-if TYPE_CHECKING:
-    from surfalign.launchers.cluster.launcher import Launcher
-    from surfalign.stores.database import Database
 
 #: Marks failed results that follow from the state of a launcher: they go when the failure goes.
 REPORTED_BY = "launcher"

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from jobflow import Flow
 from pymatgen.core import Structure
 
 from surfalign.batches import batches
-from surfalign.launchers.cluster.launcher import JobState
+from surfalign.launchers.cluster.launcher import JobState, Launcher
 from surfalign.stores.campaign_register import (
     CrystalEntry,
     LockedCrystal,
@@ -25,17 +25,12 @@ from surfalign.stores.campaign_register import (
     Registry,
     SurfaceEntry,
 )
+from surfalign.stores.database import Database
 from surfalign.stores.jobstore import finished_uuids
 from surfalign.workflows.engines.engine import Engine, get_engine
 from surfalign.workflows.identity import content_uuid, without_finished
 from surfalign.workflows.planning.plan_file import crystal_flow, read_plan
-
-if TYPE_CHECKING:
-    from jobflow import Flow
-
-    from surfalign.launchers.cluster.launcher import Launcher
-    from surfalign.stores.database import Database
-    from surfalign.workflows.planning.survey import PlannedCrystal, PlannedSurface
+from surfalign.workflows.planning.survey import PlannedCrystal, PlannedSurface
 
 #: Crystals registered, or built and handed over, at a time.
 BATCH_SIZE = 100

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import json
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from surfalign.launchers.cluster.launcher import Launcher
-    from surfalign.stores.database import Database
+from surfalign.launchers.campaign.failed_results import report_failures
+from surfalign.launchers.campaign.submission import release
+from surfalign.launchers.cluster.launcher import Launcher, open_launcher
+from surfalign.launchers.cluster.profiles import load_profile
+from surfalign.launchers.database.server import open_database
+from surfalign.stores.builders import SurfaceLevelsBuilder
+from surfalign.stores.database import Database
 
 
 def register(app: typer.Typer) -> None:
@@ -36,11 +41,6 @@ def build(
 
     Example: surfalign build --profile cluster
     """
-    import json
-
-    from surfalign.launchers.cluster.profiles import load_profile
-    from surfalign.launchers.database.server import open_database
-
     chosen = load_profile(profile) if profile else None
     settings = chosen.settings() if chosen else None
     with (
@@ -50,8 +50,6 @@ def build(
         if chosen is None or chosen.launcher == "local":
             report = bring_up_to_date(database, recompute=recompute)
         else:
-            from surfalign.launchers.cluster.launcher import open_launcher
-
             with open_launcher(chosen) as launcher:
                 report = bring_up_to_date(database, launcher, recompute=recompute)
     if as_json:
@@ -68,14 +66,9 @@ def bring_up_to_date(
     database: Database, launcher: Launcher | None = None, *, recompute: bool = False
 ) -> dict[str, int]:
     """Build the results, note the failures of a launcher, and submit what had waited; count each."""
-    from surfalign.stores.builders import SurfaceLevelsBuilder
-
     builder = SurfaceLevelsBuilder(database.jobs, database.surface_levels, recompute_all=recompute)
     report = {"written": builder.run()}
     if launcher is not None:
-        from surfalign.launchers.campaign.failed_results import report_failures
-        from surfalign.launchers.campaign.submission import release
-
         report["failures"] = report_failures(launcher, database)
         report["flows_released"] = release(launcher, database)
     report["results"] = database.surface_levels.count()

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from surfalign.errors import ConfigurationError
+from surfalign.launchers.campaign import control
+from surfalign.launchers.campaign.control import Selection
+from surfalign.launchers.cli.build import bring_up_to_date
+from surfalign.launchers.cli.console import output_console
+from surfalign.launchers.cluster.launcher import Cause, open_launcher
+from surfalign.launchers.cluster.profiles import load_profile
+from surfalign.launchers.database.server import open_database
+from surfalign.settings import load_settings
+from surfalign.stores.query import results as stored
+from surfalign.stores.query.exports import write_json
+from surfalign.workflows.routing import STEPS
 
 if TYPE_CHECKING:
     from surfalign.launchers.campaign.control import Selection
@@ -63,14 +79,10 @@ def status(
 
     Example: surfalign status --state failed --json
     """
-    import time
-    from concurrent.futures import ThreadPoolExecutor
-
     listing = surfaces or state is not None or campaign is not None
     with _opened(profile) as (launcher, database, chosen), ThreadPoolExecutor(1) as pool:
         # The database counts while Python still reads modules: half a second for a person who waits.
         counts = None if listing else pool.submit(launcher.counts)
-        from surfalign.launchers.cli.console import output_console
         from surfalign.launchers.cli.tables import campaign as tables
 
         console = output_console()
@@ -107,8 +119,6 @@ def retry(
 
     Example: surfalign retry --cause walltime --step 'slab relaxation'
     """
-    from surfalign.launchers.campaign import control
-
     selection = _selection(cause, step, formula, surface)
     _act(profile, selection, control.retry, "to be run again", as_json)
 
@@ -127,8 +137,6 @@ def cancel(
 
     Example: surfalign cancel --formula BaO
     """
-    from surfalign.launchers.campaign import control
-
     selection = _selection(None, step, formula, surface)
     if selection.everything and not yes:
         typer.confirm("Cancel all jobs of the campaign that are not done?", abort=True)
@@ -146,8 +154,6 @@ def pause(
 
     Example: surfalign pause
     """
-    from surfalign.launchers.campaign import control
-
     selection = _selection(None, step, formula, surface)
     _act(profile, selection, control.pause, "held", as_json)
 
@@ -163,8 +169,6 @@ def resume(
 
     Example: surfalign resume
     """
-    from surfalign.launchers.campaign import control
-
     selection = _selection(None, step, formula, surface)
     _act(profile, selection, control.resume, "released", as_json)
 
@@ -182,11 +186,7 @@ def results(
 
     Example: surfalign results --profile cluster 'state = failed'
     """
-    from surfalign.launchers.cli.build import bring_up_to_date
-    from surfalign.launchers.cli.console import output_console
     from surfalign.launchers.cli.tables.levels import results_table
-    from surfalign.stores.query import results as stored
-    from surfalign.stores.query.exports import write_json
 
     with _opened(profile) as (launcher, database, _), database.errors_named():
         report = bring_up_to_date(database, launcher)
@@ -205,11 +205,6 @@ def _selection(
     formula: list[str] | None,
     surface: list[str] | None,
 ) -> Selection:
-    from surfalign.errors import ConfigurationError
-    from surfalign.launchers.campaign.control import Selection
-    from surfalign.launchers.cluster.launcher import Cause
-    from surfalign.workflows.routing import STEPS
-
     for kind, given, known in (
         ("cause", cause, [member.value for member in Cause]),
         ("kind of step", step, list(STEPS)),
@@ -232,8 +227,6 @@ def _act(
     as_json: bool,
 ) -> None:
     """Act on the jobs that are meant and say how many there were."""
-    import json
-
     with _opened(profile) as (launcher, database, _), database.errors_named():
         number = action(launcher, selection)
     typer.echo(json.dumps({"jobs": number}) if as_json else f"{number} jobs {verb}")
@@ -241,14 +234,8 @@ def _act(
 
 @contextmanager
 def _opened(profile: str | None) -> Iterator[tuple[Launcher, Database, Profile]]:
-    from surfalign.launchers.cluster.launcher import open_launcher
-    from surfalign.launchers.cluster.profiles import load_profile
-    from surfalign.launchers.database.server import open_database
-
     chosen = load_profile(profile or _only_profile())
     if chosen.launcher == "local":
-        from surfalign.errors import ConfigurationError
-
         raise ConfigurationError(
             f"profile '{chosen.name}' runs jobs at once (launcher local)",
             "a profile with a workflow manager",
@@ -264,9 +251,6 @@ def _opened(profile: str | None) -> Iterator[tuple[Launcher, Database, Profile]]
 
 def _only_profile() -> str:
     """Return the name of the only profile of the settings."""
-    from surfalign.errors import ConfigurationError
-    from surfalign.settings import load_settings
-
     names = list(load_settings().profiles)
     if len(names) != 1:
         raise ConfigurationError(

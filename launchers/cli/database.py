@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+import json
+from typing import Annotated, Any
 
 import typer
+from pydantic import SecretStr
+from rich.markup import escape
+from rich.table import Table
 
-if TYPE_CHECKING:
-    from surfalign.settings import Settings
+from surfalign.errors import ConfigurationError, DatabaseUnreachableError
+from surfalign.launchers.cli.console import output_console
+from surfalign.launchers.database import server
+from surfalign.settings import Settings, load_settings
+from surfalign.stores.database import connect, masked
 
 commands = typer.Typer(
     help="The results database: the local server, or the configured one.", no_args_is_help=True
@@ -28,10 +35,6 @@ def start() -> None:
 
     Example: surfalign db start
     """
-    from surfalign.errors import ConfigurationError
-    from surfalign.launchers.database import server
-    from surfalign.settings import load_settings
-
     settings = load_settings()
     if settings.database_uri is not None:
         raise ConfigurationError(
@@ -49,8 +52,6 @@ def stop() -> None:
 
     Example: surfalign db stop
     """
-    from surfalign.launchers.database import server
-
     stopped = server.stop()
     typer.echo("Stopped the local database." if stopped else "No local database was running.")
 
@@ -63,19 +64,11 @@ def status(
 
     Example: surfalign db status --json
     """
-    import json
-
-    from surfalign.launchers.cli.console import output_console
-    from surfalign.settings import load_settings
-
     settings = load_settings()
     report = _local(settings) if settings.database_uri is None else _configured(settings)
     if as_json:
         typer.echo(json.dumps(report, indent=1))
     else:
-        from rich.markup import escape
-        from rich.table import Table
-
         table = Table.grid(padding=(0, 2))
         for name, value in report.items():
             if value is not None:
@@ -87,10 +80,6 @@ def status(
 
 def _local(settings: Settings) -> dict[str, Any]:
     """Report on the local server, which is not started for it."""
-    from pydantic import SecretStr
-
-    from surfalign.launchers.database import server
-
     found = server.status(settings)
     report: dict[str, Any] = {
         "kind": "local",
@@ -111,8 +100,6 @@ def _local(settings: Settings) -> dict[str, Any]:
 
 def _configured(settings: Settings) -> dict[str, Any]:
     """Report on the configured database."""
-    from surfalign.errors import DatabaseUnreachableError
-
     report: dict[str, Any] = {
         "kind": "configured",
         "uri": _address(settings),
@@ -127,15 +114,11 @@ def _configured(settings: Settings) -> dict[str, Any]:
 
 
 def _numbers(settings: Settings) -> dict[str, int]:
-    from surfalign.stores.database import connect
-
     with connect(settings) as database, database.errors_named():
         return {"jobs": database.jobs.count(), "results": database.surface_levels.count()}
 
 
 def _address(settings: Settings) -> str:
-    from surfalign.stores.database import masked
-
     return masked(settings.database_uri.get_secret_value() if settings.database_uri else None)
 
 

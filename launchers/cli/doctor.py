@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from surfalign.launchers.doctor.installation import Finding
+from surfalign.launchers.cluster.profiles import load_profile
+from surfalign.launchers.doctor.installation import Finding, checks, examine
+from surfalign.launchers.doctor.profile import all_checks
 
 MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "missing": "[red]✗[/]"}
 
@@ -35,10 +39,6 @@ def doctor(
 
     Example: surfalign doctor --profile cluster
     """
-    from rich.console import Console
-
-    from surfalign.launchers.doctor.installation import checks, examine
-
     console = Console(soft_wrap=True)
     findings = []
     for name, check in _profile_checks(profile) if profile is not None else checks():
@@ -62,16 +62,11 @@ def doctor(
 
 
 def _profile_checks(name: str) -> Iterator[tuple[str, Callable[[], Finding]]]:
-    from surfalign.launchers.cluster.profiles import load_profile
-    from surfalign.launchers.doctor.profile import all_checks
-
     return all_checks(load_profile(name))
 
 
 def _line(finding: Finding) -> str:
     """Write a finding in rich's markup."""
-    from rich.markup import escape
-
     mark, optional = MARKS[finding.state], ""
     if finding.state == "missing" and not finding.required:
         mark, optional = "[dim]–[/]", " [dim](optional)[/]"
@@ -82,9 +77,6 @@ def _line(finding: Finding) -> str:
 
 
 def _print_json(findings: list[Finding]) -> None:
-    import json
-    from dataclasses import asdict
-
     report = {
         "ready": not any(finding.blocks for finding in findings),
         "checks": [asdict(finding) for finding in findings],

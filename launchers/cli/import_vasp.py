@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from surfalign.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from surfalign.workflows.engines.vasp.imports.results import ImportReport
+from surfalign.launchers.cli.console import output_console
+from surfalign.launchers.database.server import open_database
+from surfalign.workflows.engines.vasp.imports.results import ImportReport, read_folders
+from surfalign.workflows.engines.vasp.imports.storing import new_results, store_results
 
 EXAMPLE = """
 
@@ -46,10 +49,6 @@ def import_vasp(
     Any layout of folders will do. Pairs that do not fit together are refused with the reason; the files
     stay where they are. A second import adds nothing. Exits with 1 when no pair was found.
     """
-    import json
-
-    from rich.console import Console
-
     for directory in directories:
         if not directory.is_dir():
             raise ConfigurationError(
@@ -72,10 +71,6 @@ def _read(
     directories: list[Path], dry_run: bool, console: Console
 ) -> tuple[ImportReport, set[str]]:
     """Read the folders and store what is new; return the report and the new uuids."""
-    from surfalign.launchers.database.server import open_database
-    from surfalign.workflows.engines.vasp.imports.results import read_folders
-    from surfalign.workflows.engines.vasp.imports.storing import new_results, store_results
-
     with console.status("") as status:
         report = read_folders(directories, status.update)
     with open_database(announce=lambda line: console.print(line, soft_wrap=True)) as database:
@@ -114,11 +109,6 @@ def _record(report: ImportReport, is_new: set[str], dry_run: bool) -> dict[str, 
 
 
 def _print(record: dict[str, Any]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    from surfalign.launchers.cli.console import output_console
-
     console = output_console()
     table = Table(title=f"{len(record['results'])} results")
     for column in ("Surface", "Functional", "IP (eV)", "EA (eV)", "State", "", "Slab"):

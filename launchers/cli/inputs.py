@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
+from surfalign.crystals.sources import load_crystal
+from surfalign.launchers.cli.console import output_console
 from surfalign.launchers.cli.options import EngineName, MaxIndex, Orientations, QualityName, Relax
-
-if TYPE_CHECKING:
-    from surfalign.workflows.dry_run import StepInputs
+from surfalign.physics.orientations import parse_miller_index
+from surfalign.workflows.dry_run import StepInputs, write_inputs
+from surfalign.workflows.engines.engine import get_engine
+from surfalign.workflows.engines.protocols import protocol as named_protocol
+from surfalign.workflows.surface_jobs import describe_surfaces
 
 EXAMPLE = """
 
@@ -63,13 +68,6 @@ def inputs(
     engine: EngineName = "vasp",
 ) -> None:
     """Write the input files of all steps (potentials by name) and estimate what they cost."""
-    from surfalign.crystals.sources import load_crystal
-    from surfalign.physics.orientations import parse_miller_index
-    from surfalign.workflows.dry_run import write_inputs
-    from surfalign.workflows.engines.engine import get_engine
-    from surfalign.workflows.engines.protocols import protocol as named_protocol
-    from surfalign.workflows.surface_jobs import describe_surfaces
-
     options: dict[str, Any] = {
         "self_consistent": self_consistent or None,
         "hubbard_u": hubbard_u or None,
@@ -111,10 +109,6 @@ def _plain(step: StepInputs) -> dict[str, object]:
 
 
 def _print_table(written: list[StepInputs], folder: Path) -> None:
-    from rich.table import Table
-
-    from surfalign.launchers.cli.console import output_console
-
     table = Table("step", title=f"Inputs in {folder}; costs are estimates, within a factor of 3")
     for name in ("atoms", "kind", "processors", "memory GB", "wall time h", "core h", "GPU h"):
         table.add_column(name, justify="right")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
+from rich.table import Table
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from rich.table import Table
-
-    from surfalign.crystals.library import LibraryEntry
+from surfalign.crystals.library import LibraryEntry, library
+from surfalign.launchers.cli.console import output_console
 
 #: Terminals of this many columns hold whole citations; narrower ones get author and year.
 WIDE = 140
@@ -40,15 +42,10 @@ def oxides(
 
     Example: surfalign oxides --filter perovskite
     """
-    from surfalign.crystals.library import library
-
     entries = [entry for entry in library().values() if matches(entry, text)]
     if json_file is not None:
         _write_json(entries, json_file)
         return
-    from rich.markup import escape
-
-    from surfalign.launchers.cli.console import output_console
 
     console = output_console()
     if not entries:
@@ -93,9 +90,6 @@ def as_dict(entry: LibraryEntry) -> dict[str, Any]:
 
 
 def _write_json(entries: list[LibraryEntry], json_file: str) -> None:
-    import json
-    from pathlib import Path
-
     text = json.dumps([as_dict(entry) for entry in entries], indent=1, ensure_ascii=False)
     if json_file == "-":
         typer.echo(text)
@@ -105,9 +99,6 @@ def _write_json(entries: list[LibraryEntry], json_file: str) -> None:
 
 
 def _table(entries: Iterable[LibraryEntry], *, full_sources: bool) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
     rows = list(entries)
     table = Table(title=f"{len(rows)} oxides", caption="surfalign run NAME computes one")
     table.add_column("Name", no_wrap=True)
@@ -130,8 +121,6 @@ def _table(entries: Iterable[LibraryEntry], *, full_sources: bool) -> Table:
 
 def short_source(entry: LibraryEntry) -> str:
     """Return the first author's family name and the year."""
-    import re
-
     text = entry.reference.text
     author = re.split(r",| and | et al", text)[0].split()[-1]
     year = re.findall(r"\b(?:19|20)\d\d\b", text)[-1]

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import os
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
+from rich.console import Console
+from rich.progress import track
+
+from surfalign.launchers.cli.console import output_console
+from surfalign.launchers.cli.tables.surface_records import estimated_cpu_time
+from surfalign.workflows.planning import survey as campaigns
+from surfalign.workflows.planning.crystals import find_candidates
+from surfalign.workflows.planning.survey import PlannedSurface
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -59,8 +74,6 @@ def plan(
 
     Example: surfalign plan crystals/ library --max-index 1 --limit 500 -o plan.jsonl
     """
-    from surfalign.workflows.planning import survey as campaigns
-
     wanted = select or []
     settings = campaigns.PlanSettings(
         max_index=max_index,
@@ -79,13 +92,6 @@ def plan(
 
 def make_plan(targets: list[str], output: Path, settings: PlanSettings, cores: int) -> None:
     """Examine, order, survey, deal and write; show progress and a summary."""
-    from collections import Counter
-    from functools import partial
-
-    from surfalign.launchers.cli.console import output_console
-    from surfalign.workflows.planning import survey as campaigns
-    from surfalign.workflows.planning.crystals import find_candidates
-
     console = output_console()
     candidates = list(find_candidates(targets))
     cache = _Cache(output.with_name(output.name + ".partial"), settings)
@@ -137,7 +143,6 @@ def make_plan(targets: list[str], output: Path, settings: PlanSettings, cores: i
         )
     for heading, counts in campaigns.summary(chosen).items():
         console.print(f"By {heading}: " + ", ".join(f"{k} {n}" for k, n in counts.items()))
-    from surfalign.launchers.cli.tables.surface_records import estimated_cpu_time
 
     hours = sum(estimated_cpu_time(surface.n_atoms) for surface in chosen) / 3600
     console.print(f"Slab potentials: about {hours:,.0f} CPU hours (to a factor of three or so)")
@@ -147,11 +152,6 @@ class _Cache:
     """Surveys done so far, one JSON line each, for a plan that is interrupted."""
 
     def __init__(self, path: Path, settings: PlanSettings) -> None:
-        import json
-        from dataclasses import asdict
-
-        from surfalign.workflows.planning.survey import PlannedSurface
-
         self.path = path
         self._results: dict[str, list[PlannedSurface] | str] = {}
         header = json.dumps(asdict(settings))
@@ -180,9 +180,6 @@ class _Cache:
         return self._results[key]
 
     def add(self, key: str, result: list[PlannedSurface] | str) -> None:
-        import json
-        from dataclasses import asdict
-
         self._results[key] = result
         plain = result if isinstance(result, str) else [asdict(s) for s in result]
         with self.path.open("a", encoding="utf-8") as stream:
@@ -196,9 +193,6 @@ class _Workers:
     """Processes that apply functions to lists, with a progress bar; one core means no processes."""
 
     def __init__(self, cores: int) -> None:
-        from concurrent.futures import ProcessPoolExecutor
-        from multiprocessing import get_context
-
         # Processes are started afresh: forking a process with running threads may hang it.
         self._cores = cores
         self._pool = (
@@ -214,9 +208,6 @@ class _Workers:
 
     def map(self, function: Callable[[T], R], items: Sequence[T], title: str) -> list[R]:
         """Return the results in the order of the items."""
-        from rich.console import Console
-        from rich.progress import track
-
         console = Console(stderr=True)
         results: Iterable[R]
         if self._pool is None or len(items) < 2:
@@ -237,6 +228,4 @@ class _Workers:
 
 
 def _all_cores() -> int:
-    import os
-
     return len(os.sched_getaffinity(0))

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import time
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from rich.console import Console
 from rich.markup import escape
+from rich.status import Status
 
-if TYPE_CHECKING:
-    from rich.status import Status
-
-    from surfalign.launchers.local.run_crystal import CrystalOutcome
-
+from surfalign.launchers.local.run_crystal import CrystalOutcome
 
 #: Shortest time between two reports of the engine in a log file, seconds.
 REPORT_INTERVAL = 20.0

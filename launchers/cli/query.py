@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from surfalign.stores.database import Database
-    from surfalign.stores.documents import SurfaceLevelsDocument
-    from surfalign.stores.query.exports import ExportFormat
+from surfalign.errors import ConfigurationError
+from surfalign.launchers.cli.console import output_console
+from surfalign.launchers.cli.tables.levels import details, results_table
+from surfalign.launchers.database.server import open_database
+from surfalign.stores.database import Database
+from surfalign.stores.documents import SurfaceLevelsDocument
+from surfalign.stores.query import results
+from surfalign.stores.query.exports import ExportFormat, write_json, write_json_file
+from surfalign.stores.query.exports import export as write
+from surfalign.stores.query.language import known_field, to_filter
 
 QUERY_HELP = "Query, e.g. 'ionization_potential > 6 eV and formula = MgO'; all results without one."
 #: Rows of one table: what is shown without --limit, and at a time with --limit 0.
@@ -52,9 +58,6 @@ def query(
 
     Example: surfalign query 'miller_index = (1,1,0) and electron_affinity < 0 eV' --json -
     """
-    from surfalign.stores.query import results
-    from surfalign.stores.query.exports import write_json, write_json_file
-
     _check(expression, sort)
     with _database() as database:
         shown = PAGE if limit is None and json_file is None else limit or None
@@ -81,12 +84,6 @@ def show(
 
     Example: surfalign show 7f3a2b --json
     """
-    import json
-
-    from surfalign.launchers.cli.console import output_console
-    from surfalign.launchers.cli.tables.levels import details
-    from surfalign.stores.query import results
-
     with _database() as database:
         document = results.get(database, identifier)
     if as_json:
@@ -109,9 +106,6 @@ def export(
 
     Example: surfalign export levels.csv 'state = passed'
     """
-    from surfalign.stores.query import results
-    from surfalign.stores.query.exports import export as write
-
     chosen = _format(file, format)
     _check(expression, None)
     with _database() as database:
@@ -124,24 +118,17 @@ def export(
 
 
 def _database() -> Database:
-    from surfalign.launchers.database.server import open_database
-
     return open_database(announce=lambda line: typer.echo(line, err=True))
 
 
 def _check(expression: str | None, sort: str | None) -> None:
     """Refuse a query that cannot be understood before a server is started for it."""
-    from surfalign.stores.query.language import known_field, to_filter
-
     to_filter(expression or "")
     if sort is not None:
         known_field(sort)
 
 
 def _format(file: Path, name: str | None) -> ExportFormat:
-    from surfalign.errors import ConfigurationError
-    from surfalign.stores.query.exports import ExportFormat
-
     text = (name or file.suffix.removeprefix(".")).lower()
     try:
         return ExportFormat("extxyz" if text == "xyz" else text)
@@ -155,9 +142,6 @@ def _format(file: Path, name: str | None) -> ExportFormat:
 
 def _print_pages(found: Iterator[SurfaceLevelsDocument]) -> None:
     """Print a table a page, so that any number of results passes through."""
-    from surfalign.launchers.cli.console import output_console
-    from surfalign.launchers.cli.tables.levels import results_table
-
     console = output_console()
     while page := list(islice(found, PAGE)):
         console.print(results_table(page, identifiers=True))

@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
 
+from surfalign.crystals.crystal import Crystal
+from surfalign.crystals.sources import load_crystal
 from surfalign.errors import ConfigurationError
+from surfalign.launchers.cli.console import output_console
+from surfalign.launchers.cli.engine_options import parse_options
 from surfalign.launchers.cli.options import (
     Cores,
     EngineName,
@@ -22,15 +27,18 @@ from surfalign.launchers.cli.options import (
     Relax,
 )
 from surfalign.launchers.cli.output_folders import make_folders
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from surfalign.crystals.crystal import Crystal
-    from surfalign.stores.database import Database
-    from surfalign.stores.documents import SurfaceLevelsDocument
-    from surfalign.workflows.engines.engine import Engine
-    from surfalign.workflows.flows import BandAlignmentMaker
+from surfalign.launchers.cli.progress import RunProgress
+from surfalign.launchers.cli.tables.levels import results_table
+from surfalign.launchers.database.server import open_database
+from surfalign.launchers.local.run_crystal import run_crystal
+from surfalign.physics.orientations import parse_miller_index
+from surfalign.settings import load_settings
+from surfalign.stores.database import Database
+from surfalign.stores.documents import SurfaceLevelsDocument
+from surfalign.stores.query.exports import write_json, write_json_file
+from surfalign.workflows.engines.engine import Engine, get_engine
+from surfalign.workflows.flows import BandAlignmentMaker, named_surfaces
+from surfalign.workflows.surface_jobs import describe_surfaces
 
 EXAMPLE = """
 
@@ -81,13 +89,6 @@ def run(
     option: EngineOptions = None,
 ) -> None:
     """Compute IP and EA of the surfaces of oxides, and store them with their checks."""
-    from rich.console import Console
-
-    from surfalign.crystals.sources import load_crystal
-    from surfalign.launchers.cli.engine_options import parse_options
-    from surfalign.physics.orientations import parse_miller_index
-    from surfalign.workflows.engines.engine import get_engine
-
     console = Console(stderr=True)
     _make_output_folders(json_file, figure)
     indices = [parse_miller_index(text) for text in hkl or ()]
@@ -108,7 +109,6 @@ def run(
         _maker(crystal, chosen_engine, indices, max_index, surface, relax, not force)
         for crystal in crystals
     ]
-    from surfalign.launchers.database.server import open_database
 
     with open_database(announce=lambda line: console.print(line, soft_wrap=True)) as database:
         documents = _run_all(makers, crystals, database, console)
@@ -127,8 +127,6 @@ def _make_output_folders(json_file: Path | None, figure: Path | None) -> None:
 
 def _index_in_name(name: str) -> tuple[int, int, int]:
     """Return the orientation that the name of a surface, e.g. ``MgO(1-10)-A``, holds."""
-    from surfalign.physics.orientations import parse_miller_index
-
     found = re.search(r"\(((?:-?\d){3}|-?\d+(?:,-?\d+){2})\)-[ABC]", name)
     if found is None:
         raise ConfigurationError(
@@ -149,9 +147,6 @@ def _maker(
     reuse: bool,
 ) -> BandAlignmentMaker:
     """Build the flow's maker and check, before anything is computed, that the surfaces exist."""
-    from surfalign.workflows.flows import BandAlignmentMaker, named_surfaces
-    from surfalign.workflows.surface_jobs import describe_surfaces
-
     chosen = indices
     if names and not indices and max_index is None:
         chosen = [_index_in_name(name) for name in names]
@@ -182,10 +177,6 @@ def _run_all(
     database: Database,
     console: Console,
 ) -> list[SurfaceLevelsDocument]:
-    from surfalign.launchers.cli.progress import RunProgress
-    from surfalign.launchers.local.run_crystal import run_crystal
-    from surfalign.settings import load_settings
-
     directory = load_settings().data_directory / "runs"
     documents: list[SurfaceLevelsDocument] = []
     with RunProgress(console, total=len(crystals)) as progress:
@@ -203,10 +194,6 @@ def _report(
     figure: Path | None,
     console: Console,
 ) -> None:
-    from surfalign.launchers.cli.console import output_console
-    from surfalign.launchers.cli.tables.levels import results_table
-    from surfalign.stores.query.exports import write_json, write_json_file
-
     if str(json_file) == "-":
         write_json(documents, typer.get_text_stream("stdout"))
     else:

@@ -7,6 +7,11 @@ from typing import Annotated
 
 import typer
 
+from surfalign.errors import ConfigurationError
+from surfalign.launchers.nightly import schedulers as schedules
+from surfalign.launchers.nightly.runs import run_night
+from surfalign.settings import load_settings
+
 TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="build or retrain.")]
 
 
@@ -45,9 +50,6 @@ def schedule(
 
     Example: surfalign schedule build --profile cluster --at 02:00 --via scrontab --install
     """
-    from surfalign.errors import ConfigurationError
-    from surfalign.launchers.nightly import schedulers as schedules
-
     if profile and task != "build":
         raise ConfigurationError(
             f"--profile with the task {task}", "a task that has one", "leave it out"
@@ -74,9 +76,6 @@ def nightly(
 
     Example: surfalign nightly build -- --profile cluster
     """
-    from surfalign.launchers.nightly.runs import run_night
-    from surfalign.settings import load_settings
-
     night = run_night(task, arguments or [], load_settings())
     typer.echo(f"{night.summary} (log: {night.log_file})")
     if not night.ok:

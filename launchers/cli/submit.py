@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from tempfile import TemporaryDirectory
+from typing import Annotated
 
 import typer
+from rich.console import Console
 
+from surfalign.launchers.campaign.submission import SubmissionReport, planned, submit_plan
+from surfalign.launchers.campaign.target_plan import write_target_plan
+from surfalign.launchers.cli.engine_options import parse_options
 from surfalign.launchers.cli.options import (
     EngineName,
     EngineOptions,
@@ -15,11 +22,12 @@ from surfalign.launchers.cli.options import (
     QualityName,
     Relax,
 )
-
-if TYPE_CHECKING:
-    from surfalign.launchers.campaign.submission import SubmissionReport
-    from surfalign.launchers.cluster.profiles import Profile
-    from surfalign.stores.campaign_register import Method
+from surfalign.launchers.cluster.launcher import open_launcher
+from surfalign.launchers.cluster.profiles import Profile, load_profile
+from surfalign.launchers.database.server import open_database
+from surfalign.launchers.doctor.profile import require
+from surfalign.stores.campaign_register import Method
+from surfalign.workflows.engines.engine import get_engine
 
 EXAMPLE = """
 
@@ -80,12 +88,6 @@ def submit(
     the bulk steps of a crystal serve all its surfaces. Another option of the engine is another method.
     Faults of the profile are named before anything is submitted. The jobs start when surfalign worker runs.
     """
-    from surfalign.launchers.cli.engine_options import parse_options
-    from surfalign.launchers.cluster.profiles import load_profile
-    from surfalign.launchers.doctor.profile import require
-    from surfalign.stores.campaign_register import Method
-    from surfalign.workflows.engines.engine import get_engine
-
     chosen = load_profile(profile)
     options = parse_options(option or ())
     # It names what is unknown.
@@ -105,10 +107,6 @@ def submit(
     if len(targets) == 1 and plan.suffix == ".jsonl":
         report = _submit(chosen, plan, method, campaign or plan.stem, limit, dry_run)
     else:
-        from tempfile import TemporaryDirectory
-
-        from surfalign.launchers.campaign.target_plan import write_target_plan
-
         with TemporaryDirectory() as folder:
             plan = Path(folder) / "targets.jsonl"
             write_target_plan(plan, targets, hkl or [], max_index, method)
@@ -119,14 +117,9 @@ def submit(
 def _submit(
     profile: Profile, plan: Path, method: Method, campaign: str, limit: int | None, dry_run: bool
 ) -> SubmissionReport:
-    from surfalign.launchers.campaign.submission import planned, submit_plan
-    from surfalign.launchers.cluster.launcher import open_launcher
-    from surfalign.launchers.database.server import open_database
-
     with open_database(profile.settings()) as database, database.errors_named():
         if dry_run:
             return planned(plan, method, database, limit)
-        from rich.console import Console
 
         console = Console(stderr=True)
         with open_launcher(profile) as launcher, console.status("submitting") as status:
@@ -144,9 +137,6 @@ def _submit(
 
 
 def _print(report: SubmissionReport, profile: str, *, dry_run: bool, as_json: bool) -> None:
-    import json
-    from dataclasses import asdict
-
     if as_json:
         typer.echo(json.dumps(asdict(report) | {"dry_run": dry_run}, indent=1))
         return

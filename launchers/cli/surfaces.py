@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from pymatgen.core import Structure
 
+from surfalign.crystals.sources import load_crystal
+from surfalign.errors import TimeLimitError
 from surfalign.launchers.cli.options import LargestIndex, OnlyOrientations
 from surfalign.launchers.cli.output_folders import make_folders
-
-if TYPE_CHECKING:
-    from pymatgen.core import Structure
-
-    from surfalign.errors import TimeLimitError
-    from surfalign.physics.coordination import SurfaceCoordination
-    from surfalign.physics.orientations import MillerIndex
-    from surfalign.physics.slabs import OrientationSurvey
+from surfalign.launchers.cli.tables.surface_records import as_dict, left_record, rejected_records
+from surfalign.launchers.cli.tables.surfaces import show_surfaces
+from surfalign.physics.coordination import SurfaceCoordination, surface_coordination
+from surfalign.physics.orientations import (
+    MillerIndex,
+    format_miller_index,
+    parse_miller_index,
+    unique_orientations,
+)
+from surfalign.physics.slabs import OrientationSurvey, survey_orientation
+from surfalign.physics.symmetry import symmetrize
+from surfalign.workflows.planning.time_limit import time_limit
 
 
 def register(app: typer.Typer) -> None:
@@ -61,11 +69,6 @@ def surfaces(
 
     Example: surfalign surfaces SrTiO3 --max-index 1 --figure pictures
     """
-    from surfalign.crystals.sources import load_crystal
-    from surfalign.launchers.cli.tables.surface_records import left_record, rejected_records
-    from surfalign.launchers.cli.tables.surfaces import show_surfaces
-    from surfalign.physics.orientations import parse_miller_index
-
     _make_output_folders(json_file, figure)
     crystal = load_crystal(target)
     indices = [parse_miller_index(text) for text in hkl or []]
@@ -124,14 +127,6 @@ def survey_within(
     TimeLimitError
         Not even the orientations were found in time.
     """
-    from surfalign.errors import TimeLimitError
-    from surfalign.launchers.cli.tables.surface_records import as_dict
-    from surfalign.physics.coordination import surface_coordination
-    from surfalign.physics.orientations import unique_orientations
-    from surfalign.physics.slabs import survey_orientation
-    from surfalign.physics.symmetry import symmetrize
-    from surfalign.workflows.planning.time_limit import time_limit
-
     found: list[Surveyed] = []
     left: list[MillerIndex] = list(indices)
     try:
@@ -159,9 +154,6 @@ def survey_within(
 
 
 def _unfinished(left: list[MillerIndex], n_found: int, seconds: float) -> TimeLimitError:
-    from surfalign.errors import TimeLimitError
-    from surfalign.physics.orientations import format_miller_index
-
     names = [format_miller_index(index) for index in left[:8]]
     if len(left) > len(names):
         names.append("...")
@@ -181,8 +173,6 @@ def _make_output_folders(json_file: str | None, figure: Path | None) -> None:
 
 
 def _write_json(records: list[dict[str, Any]], path: str) -> None:
-    import json
-
     text = json.dumps(records, indent=1)
     if path == "-":
         typer.echo(text)

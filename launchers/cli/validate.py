@@ -5,17 +5,25 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
+from surfalign.launchers.cli.console import output_console
 from surfalign.launchers.cli.options import Cores, EngineName, Functional, QualityName
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
-    from surfalign.workflows.gap_validation import GapRecord
+from surfalign.workflows.engines.engine import get_engine
+from surfalign.workflows.gap_validation import (
+    GapRecord,
+    compute_entries,
+    markdown_table,
+    read_entries,
+    summarise,
+    summary_sentence,
+    table_cells,
+)
 
 EXAMPLE = """
 
@@ -60,18 +68,6 @@ def gaps(
     Structures are taken as they are. An entry that fails is reported and the others go on; the exit
     status is then not zero.
     """
-    from rich.console import Console
-
-    from surfalign.launchers.cli.console import output_console
-    from surfalign.workflows.engines.engine import get_engine
-    from surfalign.workflows.gap_validation import (
-        compute_entries,
-        markdown_table,
-        read_entries,
-        summarise,
-        summary_sentence,
-    )
-
     if cores is not None:
         os.environ["SURFALIGN_CORES"] = str(cores)
     makers = get_engine(engine, quality=quality, functional=functional)
@@ -113,14 +109,10 @@ class _Progress(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show what the engine is doing."""
-        from rich.markup import escape
-
         self._status.update(f"{self._done + 1}/{self.total} {escape(record.getMessage())}")
 
     def finish(self, record: GapRecord, reused: bool) -> None:
         """Show that an entry ended."""
-        from rich.markup import escape
-
         self._done += 1
         if record.error is not None:
             outcome = f"[red]{record.error.error}[/]: {escape(record.error.message)}"
@@ -131,11 +123,6 @@ class _Progress(logging.Handler):
 
 
 def _table(records: list[GapRecord]) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
-    from surfalign.workflows.gap_validation import table_cells
-
     first = records[0] if records else None
     caption = f"{first.functional}, {first.quality}, {first.engine}" if first else None
     table = Table(title="Bulk gaps and dielectric constants", caption=caption)

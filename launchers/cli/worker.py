@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import signal
+import threading
+import warnings
 from typing import Annotated
 
 import typer
+
+from surfalign.launchers.cluster.launcher import open_launcher
+from surfalign.launchers.cluster.profiles import load_profile
 
 
 def register(app: typer.Typer) -> None:
@@ -30,14 +37,6 @@ def worker(
 
     Example: surfalign worker --profile cluster
     """
-    import logging
-    import signal
-    import threading
-    import warnings
-
-    from surfalign.launchers.cluster.launcher import open_launcher
-    from surfalign.launchers.cluster.profiles import load_profile
-
     handler = logging.StreamHandler()
     # The libraries' loggers say more than anybody reads.
     handler.setLevel(logging.WARNING)

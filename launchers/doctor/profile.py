@@ -15,7 +15,9 @@ from functools import partial
 
 from surfalign.errors import ConfigurationError
 from surfalign.launchers.cluster import slurm
+from surfalign.launchers.cluster.fireworks.launcher import FireworksLauncher
 from surfalign.launchers.cluster.profiles import Cluster, Profile, Queue, python_of
+from surfalign.launchers.database.server import open_database
 from surfalign.launchers.doctor.installation import Finding, State
 
 #: How long a short job may wait and run (s).
@@ -89,8 +91,6 @@ def check_launcher(profile: Profile) -> Finding:
 
 def check_database(profile: Profile) -> Finding:
     """Open the database; its own errors are clear enough to be passed on."""
-    from surfalign.launchers.database.server import open_database
-
     with open_database(profile.settings()) as database, database.errors_named():
         number = database.surface_levels.count()
         return Finding("database", State.OK, f"{database.address} answers: {number} results")
@@ -163,7 +163,6 @@ def check_job(profile: Profile, name: str, queue: Queue) -> Finding:
         program = (
             "from jobflow import SETTINGS; SETTINGS.JOB_STORE.connect(); SETTINGS.JOB_STORE.count()"
         )
-        from surfalign.launchers.cluster.fireworks.launcher import FireworksLauncher
 
         with FireworksLauncher(profile, queue.cluster) as launcher:
             site = launcher.worksite(queue.cluster)

@@ -15,17 +15,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, Field, ValidationError
 
 from surfalign.errors import ConfigurationError, SurfalignError
-
-if TYPE_CHECKING:
-    from surfalign.settings import Settings
-    from surfalign.stores.database import Database
+from surfalign.launchers.database.server import open_database
+from surfalign.settings import Settings, load_settings
+from surfalign.stores.database import Database
 
 #: What can be done at night, and the command that does it.
 TASKS = {"build": ("build",), "retrain": ("learn", "retrain")}
@@ -121,8 +119,6 @@ def last_nights(database: Database | None, folder: Path | None = None) -> list[N
     folder
         Data directory whose reports count as well; that of the settings by default.
     """
-    from surfalign.settings import load_settings
-
     folder = (folder or load_settings().data_directory).expanduser() / COLLECTION
     nights: dict[str, Night] = {}
     for task in TASKS:
@@ -160,7 +156,6 @@ def _leave(night: Night, report: Path, settings: Settings) -> None:
     temporary = report.with_suffix(".partial")
     temporary.write_text(night.model_dump_json(indent=1), encoding="utf-8")
     temporary.replace(report)
-    from surfalign.launchers.database.server import open_database
 
     # The file tells it already.
     with suppress(SurfalignError), open_database(settings) as database, database.errors_named():

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
+from surfalign.launchers.cli.console import output_console
+from surfalign.launchers.cli.learn import options
 from surfalign.launchers.cli.learn.options import (
     Changes,
     Configuration,
@@ -20,9 +24,10 @@ from surfalign.launchers.cli.learn.options import (
     Slabs,
     Workers,
 )
-
-if TYPE_CHECKING:
-    from surfalign.ml.ensemble.crossvalidation import HeldOut
+from surfalign.launchers.cli.tables.cards import number
+from surfalign.launchers.figures.learner import save_parity
+from surfalign.ml.ensemble import crossvalidation
+from surfalign.ml.ensemble.crossvalidation import HeldOut
 
 
 def register(commands: typer.Typer) -> None:
@@ -64,12 +69,6 @@ def evaluate(
 
     Example: surfalign learn evaluate --slabs slabs.json.gz --split formula --kind composition
     """
-    import json
-
-    from surfalign.launchers.cli.console import output_console
-    from surfalign.launchers.cli.learn import options
-    from surfalign.ml.ensemble import crossvalidation
-
     dataset = options.gather(slabs, datasets, query, min_gap=min_gap)
     options.say_what_is_left_out(dataset)
     if split is not None:
@@ -89,17 +88,11 @@ def evaluate(
         rows = [crossvalidation.as_dict(held) for held in found]
         json_file.write_text(json.dumps({"summary": summary, "surfaces": rows}, indent=1) + "\n")
     if figure is not None:
-        from surfalign.launchers.figures.learner import save_parity
-
         save_parity(found, figure)
     output_console().print(_table(summary, found))
 
 
 def _table(summary: dict[str, dict[str, Any]], found: list[HeldOut]) -> Any:
-    from rich.table import Table
-
-    from surfalign.launchers.cli.tables.cards import number
-
     table = Table(caption=f"{len(found)} surfaces, on formulas that were held out")
     table.add_column("Property", no_wrap=True)
     for name in ("Surfaces", "MAE", "RMSE", "90 % intervals\ncover", "MAE inside",

@@ -7,8 +7,12 @@ from typing import Annotated
 
 import typer
 
+from surfalign.errors import ConfigurationError
+from surfalign.launchers.cli.learn import options
 from surfalign.launchers.cli.learn.options import Directory, Model
+from surfalign.launchers.cli.learn.predict import surfaces
 from surfalign.launchers.cli.options import OnlyOrientations
+from surfalign.launchers.figures.learner import save_attention
 
 
 def register(commands: typer.Typer) -> None:
@@ -37,11 +41,6 @@ def explain(
 
     Example: surfalign learn explain TiO2-rutile --hkl 1,1,0 --figure attention
     """
-    from surfalign.errors import ConfigurationError
-    from surfalign.launchers.cli.learn import options
-    from surfalign.launchers.cli.learn.predict import surfaces
-    from surfalign.launchers.figures.learner import save_attention
-
     records = surfaces(structure, slabs, hkl)
     if names:
         unknown = set(names) - {record.name for record in records}

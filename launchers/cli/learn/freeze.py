@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from surfalign.launchers.cli.learn.options import Datasets, MinGap, Query, Slabs
+from surfalign.launchers.cli.learn.options import (
+    Datasets,
+    MinGap,
+    Query,
+    Slabs,
+    gather,
+    say_what_is_left_out,
+)
+from surfalign.ml.data.candidate_surfaces import read_crystals
+from surfalign.ml.data.datasets import write_dataset
+from surfalign.ml.data.from_jacs_table import import_table
+from surfalign.ml.data.from_medians import import_medians as match
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="File to write, *.dataset.json.gz.")]
 Crystals = Annotated[
@@ -43,11 +55,6 @@ def freeze(
 
     Example: surfalign learn freeze --query 'functional = ddh' -o ddh.dataset.json.gz
     """
-    import json
-
-    from surfalign.launchers.cli.learn.options import gather, say_what_is_left_out
-    from surfalign.ml.data.datasets import write_dataset
-
     dataset = gather(slabs, datasets, query, min_gap=min_gap, flagged=flagged)
     write_dataset(dataset, output)
     say_what_is_left_out(dataset)
@@ -68,11 +75,6 @@ def import_jacs_si(
 
     Example: surfalign learn import-jacs-si ja3c13574_si_002.xlsx --crystals crystals/
     """
-    from surfalign.launchers.cli.learn.options import say_what_is_left_out
-    from surfalign.ml.data.candidate_surfaces import read_crystals
-    from surfalign.ml.data.datasets import write_dataset
-    from surfalign.ml.data.from_jacs_table import import_table
-
     found, unreadable = read_crystals(crystals)
     _say_unreadable(unreadable)
     dataset = import_table(file, found, _progress("orientations"))
@@ -92,11 +94,6 @@ def import_medians(
 
     Example: surfalign learn import-medians medians.csv --crystals crystals/
     """
-    from surfalign.launchers.cli.learn.options import say_what_is_left_out
-    from surfalign.ml.data.candidate_surfaces import read_crystals
-    from surfalign.ml.data.datasets import write_dataset
-    from surfalign.ml.data.from_medians import import_medians as match
-
     found, unreadable = read_crystals(crystals)
     _say_unreadable(unreadable)
     dataset = match(file, found, _progress("formulas"))

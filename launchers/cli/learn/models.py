@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from surfalign.launchers.cli.learn.options import Directory
+from surfalign.launchers.cli.console import output_console
+from surfalign.launchers.cli.learn.options import Directory, registry
+from surfalign.launchers.cli.tables.cards import versions_table
 
 
 def register(commands: typer.Typer) -> None:
@@ -24,13 +28,6 @@ def models(
 
     Example: surfalign learn models --json
     """
-    import json
-    from dataclasses import asdict
-
-    from surfalign.launchers.cli.console import output_console
-    from surfalign.launchers.cli.learn.options import registry
-    from surfalign.launchers.cli.tables.cards import versions_table
-
     found = registry(directory)
     names = [name] if name is not None else found.names()
     if name is not None and not found.versions(name):
@@ -60,7 +57,5 @@ def rollback(
 
     Example: surfalign learn rollback jarvis
     """
-    from surfalign.launchers.cli.learn.options import registry
-
     champion = registry(directory).rollback(name, to)
     typer.echo(f"{name} predicts with {champion.version}")

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+import yaml
 
-if TYPE_CHECKING:
-    from surfalign.ml.data.datasets import FrozenDataset
-    from surfalign.ml.ensemble.recipe import Recipe
-    from surfalign.ml.models.model_registry import Registry
+from surfalign.errors import ConfigurationError, ModelNotFoundError
+from surfalign.launchers.database.server import open_database
+from surfalign.ml.data.datasets import FrozenDataset, merge, read_dataset
+from surfalign.ml.data.from_results import freeze_results
+from surfalign.ml.data.from_slab_files import freeze_slab_file
+from surfalign.ml.ensemble.recipe import Recipe
+from surfalign.ml.learners.kinds import LearnerKind, configuration_of
+from surfalign.ml.models.model_registry import Registry
+from surfalign.settings import load_settings
+from surfalign.stores.query.results import find
 
 Slabs = Annotated[
     list[Path] | None,
@@ -59,23 +67,16 @@ Model = Annotated[
 
 def registry(directory: Path | None) -> Registry:
     """Return the registry of a folder, or of the settings in force."""
-    from surfalign.ml.models.model_registry import Registry
-    from surfalign.settings import load_settings
-
     return Registry(directory or load_settings().data_directory / "models")
 
 
 def scratch_directory() -> Path:
     """Return the folder of checkpoints and finished members."""
-    from surfalign.settings import load_settings
-
     return load_settings().data_directory / "training"
 
 
 def model_name(models: Registry, name: str | None) -> str:
     """Return the wanted model, or the one whose champion is the youngest."""
-    from surfalign.errors import ModelNotFoundError
-
     if name is not None:
         return name
     champions = {known: models.champion(known) for known in models.names()}
@@ -99,9 +100,6 @@ def gather(
     name: str = "",
 ) -> FrozenDataset:
     """Return one data set of all named sources; of the whole store where none is named."""
-    from surfalign.ml.data.datasets import merge, read_dataset
-    from surfalign.ml.data.from_slab_files import freeze_slab_file
-
     found = [freeze_slab_file(path, min_gap=min_gap) for path in slabs or []]
     found += [read_dataset(path) for path in datasets or []]
     if query is not None or not found:
@@ -112,10 +110,6 @@ def gather(
 
 
 def _from_store(query: str | None, flagged: bool) -> FrozenDataset:
-    from surfalign.launchers.database.server import open_database
-    from surfalign.ml.data.from_results import freeze_results
-    from surfalign.stores.query.results import find
-
     with open_database() as database:
         return freeze_results(find(database, query, full=True), flagged=flagged)
 
@@ -124,13 +118,6 @@ def recipe(
     kind: str, file: Path | None, changes: Sequence[str] | None, seed: int, workers: int | None
 ) -> Recipe:
     """Return how to train, from a file and single values."""
-    import os
-
-    from surfalign.errors import ConfigurationError
-    from surfalign.ml.ensemble.recipe import Recipe
-    from surfalign.ml.learners.kinds import LearnerKind, configuration_of
-    from surfalign.settings import load_settings
-
     try:
         chosen = LearnerKind(kind)
     except ValueError:
@@ -146,10 +133,6 @@ def recipe(
 
 
 def _read(file: Path) -> dict[str, Any]:
-    import yaml
-
-    from surfalign.errors import ConfigurationError
-
     try:
         plain = yaml.safe_load(file.read_text()) or {}
     except (OSError, yaml.YAMLError) as error:
@@ -162,10 +145,6 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _apply(configuration: dict[str, Any], change: str) -> None:
-    import yaml
-
-    from surfalign.errors import ConfigurationError
-
     path, equals, text = change.partition("=")
     *parents, last = path.split(".")
     place = configuration

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
+from rich.table import Table
 
+from surfalign.crystals.sources import load_crystal
+from surfalign.errors import ConfigurationError, SurfaceError, TerminationError
+from surfalign.launchers.cli.console import output_console
+from surfalign.launchers.cli.learn import options
 from surfalign.launchers.cli.learn.options import Directory, Model
 from surfalign.launchers.cli.options import LargestIndex, OnlyOrientations
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rich.table import Table
-
-    from surfalign.ml.data.records import SurfaceRecord
-    from surfalign.ml.ensemble.ensemble import SurfaceEstimate
+from surfalign.ml.data.candidate_surfaces import SLAB_THICKNESS, VACUUM_THICKNESS
+from surfalign.ml.data.from_slab_files import read_slab_file
+from surfalign.ml.data.records import SurfaceRecord, surface_record
+from surfalign.ml.ensemble.ensemble import SurfaceEstimate
+from surfalign.physics.orientations import nonpolar_orientations, parse_miller_index
+from surfalign.physics.slabs import enumerate_slabs
+from surfalign.physics.symmetry import symmetrize
 
 LEVELS = ("ionization_potential", "electron_affinity")
 
@@ -55,11 +62,6 @@ def predict(
 
     Example: surfalign learn predict --slabs slabs.json.gz --json predictions.json
     """
-    import json
-
-    from surfalign.launchers.cli.console import output_console
-    from surfalign.launchers.cli.learn import options
-
     records = surfaces(structure, slabs, hkl, max_index)
     models = options.registry(directory)
     name = options.model_name(models, model)
@@ -89,8 +91,6 @@ def surfaces(
     SurfaceError
         When the crystal has no nonpolar surface, or a wanted orientation has none.
     """
-    from surfalign.errors import ConfigurationError
-
     if (structure is None) == (slabs is None):
         raise ConfigurationError(
             "a crystal and a file of slabs are named"
@@ -100,22 +100,12 @@ def surfaces(
             "name one of them",
         )
     if slabs is not None:
-        from surfalign.ml.data.from_slab_files import read_slab_file
-
         return read_slab_file(slabs)
     return _crystal_surfaces(str(structure), list(hkl or []), max_index)
 
 
 def _crystal_surfaces(target: str, hkl: Sequence[str], max_index: int) -> list[SurfaceRecord]:
     """Enumerate what ``surfalign run`` would compute, in thinner slabs."""
-    from surfalign.crystals.sources import load_crystal
-    from surfalign.errors import SurfaceError, TerminationError
-    from surfalign.ml.data.candidate_surfaces import SLAB_THICKNESS, VACUUM_THICKNESS
-    from surfalign.ml.data.records import surface_record
-    from surfalign.physics.orientations import nonpolar_orientations, parse_miller_index
-    from surfalign.physics.slabs import enumerate_slabs
-    from surfalign.physics.symmetry import symmetrize
-
     crystal = load_crystal(target)
     symmetric = symmetrize(crystal.structure)
     indices = [parse_miller_index(text) for text in hkl] or [
@@ -176,9 +166,6 @@ def table(
     records: Sequence[SurfaceRecord], estimates: Sequence[SurfaceEstimate], caption: str
 ) -> Table:
     """Return the predictions as a table."""
-    from rich.markup import escape
-    from rich.table import Table
-
     shown = Table(caption=escape(caption))
     shown.add_column("Surface", no_wrap=True)
     for name in ("IP\n(eV)", "90 %", "EA\n(eV)", "90 %"):

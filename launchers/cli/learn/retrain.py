@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from surfalign.launchers.cli.learn import options
 from surfalign.launchers.cli.learn.options import (
     Changes,
     Configuration,
@@ -18,6 +21,8 @@ from surfalign.launchers.cli.learn.options import (
     Slabs,
     Workers,
 )
+from surfalign.ml.data.datasets import write_dataset
+from surfalign.ml.models import retraining
 
 
 def register(commands: typer.Typer) -> None:
@@ -48,13 +53,6 @@ def retrain(
 
     Example: surfalign learn retrain --model nightly --query 'functional = ddh'
     """
-    import json
-    from dataclasses import asdict
-
-    from surfalign.launchers.cli.learn import options
-    from surfalign.ml.data.datasets import write_dataset
-    from surfalign.ml.models import retraining
-
     chosen = options.recipe(kind, config, changes, seed, workers)
     dataset = options.gather(slabs, datasets, query, min_gap=min_gap)
     options.say_what_is_left_out(dataset)

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from surfalign.launchers.cli.console import output_console
+from surfalign.launchers.cli.learn import options
 from surfalign.launchers.cli.learn.options import (
     Changes,
     Configuration,
@@ -18,6 +20,8 @@ from surfalign.launchers.cli.learn.options import (
     Slabs,
     Workers,
 )
+from surfalign.launchers.cli.tables.cards import metrics_table
+from surfalign.ml.models.retraining import train_version
 
 
 def register(commands: typer.Typer) -> None:
@@ -48,11 +52,6 @@ def train(
 
     Example: surfalign learn train --slabs slabs.json.gz --model jarvis
     """
-    from surfalign.launchers.cli.console import output_console
-    from surfalign.launchers.cli.learn import options
-    from surfalign.launchers.cli.tables.cards import metrics_table
-    from surfalign.ml.models.retraining import train_version
-
     chosen = options.recipe(kind, config, changes, seed, workers)
     dataset = options.gather(slabs, datasets, query, min_gap=min_gap)
     options.say_what_is_left_out(dataset)

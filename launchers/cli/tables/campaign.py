@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from surfalign.launchers.campaign.status import campaign_status, surface_rows
 from surfalign.launchers.cluster.launcher import JobState
+from surfalign.launchers.nightly.runs import last_nights
 
 if TYPE_CHECKING:
     from surfalign.launchers.campaign.status import CampaignStatus
@@ -31,14 +34,9 @@ def print_status(
     console: Console,
 ) -> None:
     """Print one look at a campaign."""
-    from surfalign.launchers.campaign.status import campaign_status
-    from surfalign.launchers.nightly.runs import last_nights
-
     found = campaign_status(launcher, database, profile, counts)
     nights = last_nights(database)
     if as_json:
-        import json
-
         report = found.model_dump(mode="json") | {
             "nights": [night.model_dump(mode="json") for night in nights]
         }
@@ -62,10 +60,6 @@ def print_surfaces(
     console: Console,
 ) -> None:
     """Print the surfaces one by one, as they are read."""
-    import json
-
-    from surfalign.launchers.campaign.status import surface_rows
-
     rows = (row for row in surface_rows(launcher, database, campaign) if state in (None, row.state))
     if as_json:
         # A list, written as it comes.
