@@ -215,13 +215,18 @@ def compute_entries(
 
 def write_records(records: Sequence[GapRecord], output: Path) -> None:
     """Write records and their summary as JSON; the file is never half-written."""
+    scratch = output.with_name(output.name + ".part")
+    scratch.write_text(records_json(records))
+    scratch.replace(output)
+
+
+def records_json(records: Sequence[GapRecord]) -> str:
+    """Return records and their summary as JSON."""
     content = {
         "summary": summarise(records).model_dump(),
         "records": [record.model_dump() for record in records],
     }
-    scratch = output.with_name(output.name + ".part")
-    scratch.write_text(json.dumps(content, cls=MontyEncoder, indent=1))
-    scratch.replace(output)
+    return json.dumps(content, cls=MontyEncoder, indent=1)
 
 
 def summarise(records: Sequence[GapRecord]) -> GapSummary:

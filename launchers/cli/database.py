@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from pydantic import SecretStr
@@ -11,19 +10,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from surfalign.errors import ConfigurationError, DatabaseUnreachableError
-from surfalign.launchers.cli.console import output_console
+from surfalign.launchers.cli.options import Json
+from surfalign.launchers.cli.output import output_console, print_json
 from surfalign.launchers.database import server
 from surfalign.settings import Settings, load_settings
 from surfalign.stores.database import connect, masked
 
 commands = typer.Typer(
-    help="The results database: the local server, or the configured one.", no_args_is_help=True
+    name="db",
+    help="The results database: the local server, or the configured one.",
+    no_args_is_help=True,
 )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.add_typer(commands, name="db")
 
 
 @commands.command()
@@ -58,7 +55,7 @@ def stop() -> None:
 
 @commands.command()
 def status(
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Say which database is used and whether it answers; exit with 1 if not.
 
@@ -67,7 +64,7 @@ def status(
     settings = load_settings()
     report = _local(settings) if settings.database_uri is None else _configured(settings)
     if as_json:
-        typer.echo(json.dumps(report, indent=1))
+        print_json(report)
     else:
         table = Table.grid(padding=(0, 2))
         for name, value in report.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Annotated
@@ -11,24 +10,25 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from surfalign.launchers.cli.options import Json
+from surfalign.launchers.cli.output import print_json
 from surfalign.launchers.cluster.profiles import load_profile
 from surfalign.launchers.doctor.installation import Finding, checks, examine
 from surfalign.launchers.doctor.profile import all_checks
 
+commands = typer.Typer()
+
+
 MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "missing": "[red]✗[/]"}
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(name="doctor")(doctor)
-
-
+@commands.command()
 def doctor(
     profile: Annotated[
         str | None,
         typer.Option("--profile", help="Try this profile, with a short job in each queue."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Look at this installation: what works, what is missing, and the command that mends it.
 
@@ -81,4 +81,4 @@ def _print_json(findings: list[Finding]) -> None:
         "ready": not any(finding.blocks for finding in findings),
         "checks": [asdict(finding) for finding in findings],
     }
-    typer.echo(json.dumps(report, indent=1))
+    print_json(report)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,26 +11,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from surfalign.errors import ConfigurationError
-from surfalign.launchers.cli.console import output_console
+from surfalign.launchers.cli.options import JsonFile
+from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, write_json
 from surfalign.launchers.database.server import open_database
 from surfalign.workflows.engines.vasp.imports.results import ImportReport, read_folders
 from surfalign.workflows.engines.vasp.imports.storing import new_results, store_results
 
-EXAMPLE = """
-
-Examples:
-
-    surfalign import-vasp /data/oxides --dry-run
-
-    surfalign import-vasp bulk/ slabs/ --json report.json
-"""
+commands = typer.Typer()
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("import-vasp", help=(import_vasp.__doc__ or "") + EXAMPLE)(import_vasp)
-
-
+@commands.command("import-vasp")
 def import_vasp(
     directories: Annotated[
         list[Path],
@@ -40,29 +29,29 @@ def import_vasp(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be imported; store nothing.")
     ] = False,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the report to FILE; - is the output.")
-    ] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Turn finished VASP calculations, bulk and slabs, into results of the store.
 
     Any layout of folders will do. Pairs that do not fit together are refused with the reason; the files
     stay where they are. A second import adds nothing. Exits with 1 when no pair was found.
+
+    Example: surfalign import-vasp /data/oxides --dry-run
+
+    Example: surfalign import-vasp bulk/ slabs/ --json report.json
     """
     for directory in directories:
         if not directory.is_dir():
             raise ConfigurationError(
                 f"{directory} is no folder", "folders of finished calculations", "correct the path"
             )
+    make_folders(json_file)
     console = Console(stderr=True)
     report, is_new = _read(directories, dry_run, console)
     record = _record(report, is_new, dry_run)
-    if str(json_file) == "-":
-        typer.echo(json.dumps(record, indent=1))
-    else:
+    write_json(record, json_file)
+    if not is_stdout(json_file):
         _print(record)
-    if json_file is not None and str(json_file) != "-":
-        json_file.write_text(json.dumps(record, indent=1))
     if not report.results:
         raise typer.Exit(1)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,29 +9,25 @@ import typer
 from rich.table import Table
 
 from surfalign.crystals.sources import load_crystal
-from surfalign.launchers.cli.console import output_console
-from surfalign.launchers.cli.options import EngineName, MaxIndex, Orientations, QualityName, Relax
+from surfalign.launchers.cli.options import (
+    EngineName,
+    Json,
+    MaxIndex,
+    Orientations,
+    QualityName,
+    Relax,
+)
+from surfalign.launchers.cli.output import output_console, print_json
 from surfalign.physics.orientations import parse_miller_index
 from surfalign.workflows.dry_run import StepInputs, write_inputs
 from surfalign.workflows.engines.engine import get_engine
 from surfalign.workflows.engines.protocols import protocol as named_protocol
 from surfalign.workflows.surface_jobs import describe_surfaces
 
-EXAMPLE = """
-
-Examples:
-
-    surfalign inputs MgO --engine vasp --dry-run mgo-inputs
-
-    surfalign inputs PbO-litharge --spin-orbit heavy --protocol hse06 --dry-run pbo --json
-"""
+commands = typer.Typer()
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("inputs", help=(inputs.__doc__ or "") + EXAMPLE)(inputs)
-
-
+@commands.command()
 def inputs(
     target: Annotated[
         str,
@@ -64,10 +59,15 @@ def inputs(
         str | None, typer.Option(help="Set of POTCAR files: PBE_54 or PBE_64.")
     ] = None,
     relax: Relax = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the steps as JSON.")] = False,
+    as_json: Json = False,
     engine: EngineName = "vasp",
 ) -> None:
-    """Write the input files of all steps (potentials by name) and estimate what they cost."""
+    """Write the input files of all steps (potentials by name) and estimate what they cost.
+
+    Example: surfalign inputs MgO --engine vasp --dry-run mgo-inputs
+
+    Example: surfalign inputs PbO-litharge --spin-orbit heavy --protocol hse06 --dry-run pbo --json
+    """
     options: dict[str, Any] = {
         "self_consistent": self_consistent or None,
         "hubbard_u": hubbard_u or None,
@@ -94,7 +94,7 @@ def inputs(
     )
     written = write_inputs(chosen, crystal.structure, surfaces, dry_run, relax_slabs=relax)
     if as_json:
-        typer.echo(json.dumps([_plain(step) for step in written], indent=1))
+        print_json([_plain(step) for step in written])
     else:
         _print_table(written, dry_run)
 

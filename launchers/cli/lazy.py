@@ -7,7 +7,6 @@ import what they need at their top, like all other code.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -15,36 +14,28 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
 
-
-@dataclass(frozen=True)
-class Entry:
-    """A row of the table: what a list of commands says of one, without importing it.
-
-    Parameters
-    ----------
-    module
-        Module whose typer app, called ``commands``, holds the command; or is it, where it bears its name.
-    help
-        First line of the command's help.
-    heading
-        Panel of the help that shows it.
-    """
-
-    module: str
-    help: str
-    heading: str = "Commands"
+#: Heading of the help to names of commands, each with its module and the first line of its help.
+Table = Mapping[str, Mapping[str, tuple[str, str]]]
 
 
 class LazyCommand(TyperCommand):
-    """Stands for a command in lists, and loads it when it is called."""
+    """Stands for a command in lists, and imports it when it is called.
 
-    def __init__(self, name: str, entry: Entry) -> None:
-        super().__init__(name, help=entry.help, rich_help_panel=entry.heading)
-        self.entry = entry
+    Parameters
+    ----------
+    name, help, heading
+        What a list shows: the name, the first line of the help, and the panel that both stand in.
+    module
+        Module whose typer app ``commands`` holds the command; or is it, where it bears the same name.
+    """
+
+    def __init__(self, name: str, help: str, heading: str, module: str) -> None:
+        super().__init__(name, help=help, rich_help_panel=heading)
+        self.module = module
 
     def load(self) -> Any:
-        """Import the command's module; return the command, or the group of commands."""
-        commands: typer.Typer = import_module(self.entry.module).commands
+        """Import the module; return the command, or the group of commands."""
+        commands: typer.Typer = import_module(self.module).commands
         group = get_group(commands)
         return group if group.name == self.name else group.commands[str(self.name)]
 
@@ -56,24 +47,37 @@ class LazyCommand(TyperCommand):
 class LazyGroup(TyperGroup):
     """A group whose commands are in a table.
 
-    Its own help, and a shell that completes names, are served from the table. Who looks at a command from
-    outside, such as typer's writer of reference pages, gets the command itself.
+    Its own help, and a shell that completes names, are served from the table. Who looks from elsewhere,
+    such as typer's writer of reference pages, gets the commands themselves.
     """
 
-    table: ClassVar[Mapping[str, Entry]]
+    package: ClassVar[str]
+    table: ClassVar[Table]
 
     def __init__(self, **options: Any) -> None:
-        commands = {name: LazyCommand(name, entry) for name, entry in self.table.items()}
-        super().__init__(**{**options, "commands": commands})
+        options["commands"] = {
+            name: LazyCommand(name, help, heading, f"{self.package}.{module}")
+            for heading, rows in self.table.items()
+            for name, (module, help) in rows.items()
+        }
+        super().__init__(**options)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return a command by its name; None where there is no such one."""
+        """Return a command by its name, or None."""
         command = super().get_command(ctx, cmd_name)
         if isinstance(command, LazyCommand) and ctx.command is not self:
             return command.load()
         return command
 
 
-def lazy_group(entries: Mapping[str, Entry]) -> type[LazyGroup]:
-    """Return the class of a group with these commands, for ``typer.Typer(cls=...)``."""
-    return type("Group", (LazyGroup,), {"table": entries})
+def lazy_group(package: str, table: Table) -> type[LazyGroup]:
+    """Return the class of a group, for ``typer.Typer(cls=...)``.
+
+    Parameters
+    ----------
+    package
+        Where the modules of the table are.
+    table
+        The commands.
+    """
+    return type("CommandGroup", (LazyGroup,), {"package": package, "table": table})

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,17 +11,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from surfalign.crystals.library import LibraryEntry, library
-from surfalign.launchers.cli.console import output_console
+from surfalign.launchers.cli.options import JsonFile
+from surfalign.launchers.cli.output import make_folders, output_console, write_json
+
+commands = typer.Typer()
+
 
 #: Terminals of this many columns hold whole citations; narrower ones get author and year.
 WIDE = 140
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(name="oxides")(oxides)
-
-
+@commands.command()
 def oxides(
     text: Annotated[
         str,
@@ -31,9 +29,7 @@ def oxides(
             "--filter", help="An element (Ti), or part of a name, phase or space group (rutile)."
         ),
     ] = "",
-    json_file: Annotated[
-        str | None, typer.Option("--json", help="Write JSON to this file; - for standard output.")
-    ] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """List the built-in oxides: phase, lattice, cleavage plane and literature source.
 
@@ -42,9 +38,10 @@ def oxides(
 
     Example: surfalign oxides --filter perovskite
     """
+    make_folders(json_file)
     entries = [entry for entry in library().values() if matches(entry, text)]
     if json_file is not None:
-        _write_json(entries, json_file)
+        write_json([as_dict(entry) for entry in entries], json_file)
         return
 
     console = output_console()
@@ -87,15 +84,6 @@ def as_dict(entry: LibraryEntry) -> dict[str, Any]:
         "doi": entry.reference.doi,
         "note": entry.note,
     }
-
-
-def _write_json(entries: list[LibraryEntry], json_file: str) -> None:
-    text = json.dumps([as_dict(entry) for entry in entries], indent=1, ensure_ascii=False)
-    if json_file == "-":
-        typer.echo(text)
-    else:
-        Path(json_file).write_text(text + "\n", encoding="utf-8")
-        typer.echo(f"{len(entries)} oxides written to {json_file}", err=True)
 
 
 def _table(entries: Iterable[LibraryEntry], *, full_sources: bool) -> Table:

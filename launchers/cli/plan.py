@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from surfalign.launchers.cli.console import output_console
+from surfalign.launchers.cli.output import output_console
 from surfalign.launchers.cli.tables.surface_records import estimated_cpu_time
 from surfalign.workflows.planning import survey as campaigns
 from surfalign.workflows.planning.crystals import find_candidates
@@ -31,12 +31,10 @@ if TYPE_CHECKING:
     T = TypeVar("T")
     R = TypeVar("R")
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(name="plan")(plan)
+commands = typer.Typer()
 
 
+@commands.command()
 def plan(
     crystals: Annotated[
         list[str],

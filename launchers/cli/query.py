@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +10,8 @@ from typing import Annotated
 import typer
 
 from surfalign.errors import ConfigurationError
-from surfalign.launchers.cli.console import output_console
+from surfalign.launchers.cli.options import Expression, Json, JsonFile
+from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, print_json
 from surfalign.launchers.cli.tables.levels import details, results_table
 from surfalign.launchers.database.server import open_database
 from surfalign.stores.database import Database
@@ -21,23 +21,17 @@ from surfalign.stores.query.exports import ExportFormat, write_json, write_json_
 from surfalign.stores.query.exports import export as write
 from surfalign.stores.query.language import known_field, to_filter
 
-QUERY_HELP = "Query, e.g. 'ionization_potential > 6 eV and formula = MgO'; all results without one."
+commands = typer.Typer()
+
+
 #: Rows of one table: what is shown without --limit, and at a time with --limit 0.
 PAGE = 100
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("query")(query)
-    app.command("show")(show)
-    app.command("export")(export)
-
-
+@commands.command()
 def query(
-    expression: Annotated[str | None, typer.Argument(metavar="EXPR", help=QUERY_HELP)] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write a JSON list to FILE; - is the output.")
-    ] = None,
+    expression: Expression = None,
+    json_file: JsonFile = None,
     full: Annotated[
         bool, typer.Option("--full", help="Put structures and potential curves in the JSON, too.")
     ] = False,
@@ -59,6 +53,7 @@ def query(
     Example: surfalign query 'miller_index = (1,1,0) and electron_affinity < 0 eV' --json -
     """
     _check(expression, sort)
+    make_folders(json_file)
     with _database() as database:
         shown = PAGE if limit is None and json_file is None else limit or None
         found = results.find(
@@ -67,18 +62,16 @@ def query(
         if json_file is None:
             _print_pages(found)
             _say_what_is_left(results.count(database, expression), shown)
-        elif str(json_file) == "-":
-            write_json(found, typer.get_text_stream("stdout"), full)
         else:
-            written = write_json_file(found, json_file, full)
-            typer.echo(f"Wrote {_results(written)} to {json_file}", err=True)
+            write_results(found, json_file, full=full)
 
 
+@commands.command()
 def show(
     identifier: Annotated[
         str, typer.Argument(metavar="ID", help="Identifier of a result, or its unique beginning.")
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show one result: levels, checks, method, cost.
 
@@ -87,14 +80,15 @@ def show(
     with _database() as database:
         document = results.get(database, identifier)
     if as_json:
-        typer.echo(json.dumps(results.json_record(document), indent=1, allow_nan=False))
+        print_json(results.json_record(document))
     else:
         output_console().print(details(document))
 
 
+@commands.command()
 def export(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
-    expression: Annotated[str | None, typer.Argument(metavar="EXPR", help=QUERY_HELP)] = None,
+    expression: Expression = None,
     format: Annotated[
         str | None,
         typer.Option(help="csv, json, parquet or extxyz; by default the ending of FILE."),
@@ -115,6 +109,17 @@ def export(
     typer.echo(f"Wrote {_results(written)} to {file}", err=True)
     if written < matched:
         typer.echo(f"{_results(matched - written)} without a slab left out", err=True)
+
+
+def write_results(
+    documents: Iterable[SurfaceLevelsDocument], json_file: Path, *, full: bool = True
+) -> None:
+    """Write results where ``--json FILE`` says."""
+    if is_stdout(json_file):
+        write_json(documents, typer.get_text_stream("stdout"), full)
+    else:
+        written = write_json_file(documents, json_file, full)
+        typer.echo(f"Wrote {_results(written)} to {json_file}", err=True)
 
 
 def _database() -> Database:

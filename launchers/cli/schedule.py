@@ -12,15 +12,13 @@ from surfalign.launchers.nightly import schedulers as schedules
 from surfalign.launchers.nightly.runs import run_night
 from surfalign.settings import load_settings
 
+commands = typer.Typer()
+
+
 TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="build or retrain.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command(name="schedule")(schedule)
-    app.command(name="nightly")(nightly)
-
-
+@commands.command()
 def schedule(
     task: TaskArgument,
     arguments: Annotated[
@@ -66,6 +64,7 @@ def schedule(
         typer.echo(f"Installed: {schedules.install(wanted, via)}", err=True)
 
 
+@commands.command()
 def nightly(
     task: TaskArgument,
     arguments: Annotated[

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,15 +12,18 @@ from rich.console import Console
 
 from surfalign.launchers.campaign.submission import SubmissionReport, planned, submit_plan
 from surfalign.launchers.campaign.target_plan import write_target_plan
-from surfalign.launchers.cli.engine_options import parse_options
 from surfalign.launchers.cli.options import (
     EngineName,
     EngineOptions,
     FitVolume,
     Functional,
+    Json,
+    ProfileName,
     QualityName,
     Relax,
+    parse_options,
 )
+from surfalign.launchers.cli.output import print_json
 from surfalign.launchers.cluster.launcher import open_launcher
 from surfalign.launchers.cluster.profiles import Profile, load_profile
 from surfalign.launchers.database.server import open_database
@@ -29,23 +31,10 @@ from surfalign.launchers.doctor.profile import require
 from surfalign.stores.campaign_register import Method
 from surfalign.workflows.engines.engine import get_engine
 
-EXAMPLE = """
-
-Examples:
-
-    surfalign submit plan.jsonl --profile cluster --limit 100 --dry-run
-
-    surfalign submit MgO TiO2-rutile --profile cluster --max-index 1 --quality quick
-
-    surfalign submit PbO-litharge --profile cluster --engine vasp --option spin_orbit=heavy
-"""
+commands = typer.Typer()
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(name="submit", help=(submit.__doc__ or "") + EXAMPLE)(submit)
-
-
+@commands.command()
 def submit(
     targets: Annotated[
         list[str],
@@ -54,9 +43,7 @@ def submit(
             help="A plan of surfalign plan (.jsonl); or oxides as surfalign run takes them.",
         ),
     ],
-    profile: Annotated[
-        str, typer.Option("--profile", help="Profile: a name in surfalign.yaml, or a YAML file.")
-    ],
+    profile: ProfileName,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="At most so many surfaces.")
     ] = None,
@@ -80,13 +67,19 @@ def submit(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be submitted, and submit nothing.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Submit surfaces to the queues of a profile.
 
     The same surface by the same method is computed once, however often and by whomever it is submitted;
     the bulk steps of a crystal serve all its surfaces. Another option of the engine is another method.
     Faults of the profile are named before anything is submitted. The jobs start when surfalign worker runs.
+
+    Example: surfalign submit plan.jsonl --profile cluster --limit 100 --dry-run
+
+    Example: surfalign submit MgO TiO2-rutile --profile cluster --max-index 1 --quality quick
+
+    Example: surfalign submit PbO-litharge --profile cluster --engine vasp --option spin_orbit=heavy
     """
     chosen = load_profile(profile)
     options = parse_options(option or ())
@@ -138,7 +131,7 @@ def _submit(
 
 def _print(report: SubmissionReport, profile: str, *, dry_run: bool, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(asdict(report) | {"dry_run": dry_run}, indent=1))
+        print_json(asdict(report) | {"dry_run": dry_run})
         return
     verb = "would be" if dry_run else "were"
     typer.echo(f"{report.surfaces} surfaces: {report.new} {verb} new, {report.flows} flows")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,8 +11,8 @@ from pymatgen.core import Structure
 
 from surfalign.crystals.sources import load_crystal
 from surfalign.errors import TimeLimitError
-from surfalign.launchers.cli.options import LargestIndex, OnlyOrientations
-from surfalign.launchers.cli.output_folders import make_folders
+from surfalign.launchers.cli.options import JsonFile, LargestIndex, OnlyOrientations
+from surfalign.launchers.cli.output import is_stdout, make_folders, write_json
 from surfalign.launchers.cli.tables.surface_records import as_dict, left_record, rejected_records
 from surfalign.launchers.cli.tables.surfaces import show_surfaces
 from surfalign.physics.coordination import SurfaceCoordination, surface_coordination
@@ -27,12 +26,10 @@ from surfalign.physics.slabs import OrientationSurvey, survey_orientation
 from surfalign.physics.symmetry import symmetrize
 from surfalign.workflows.planning.time_limit import time_limit
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(name="surfaces")(surfaces)
+commands = typer.Typer()
 
 
+@commands.command()
 def surfaces(
     target: Annotated[
         str, typer.Argument(help="Library name (MgO), structure file, or database id.")
@@ -53,9 +50,7 @@ def surfaces(
     time_limit: Annotated[
         float, typer.Option("--time-limit", min=0.1, help="Longest search, seconds.")
     ] = 60.0,
-    json_file: Annotated[
-        str | None, typer.Option("--json", help="Write JSON to this file; - for standard output.")
-    ] = None,
+    json_file: JsonFile = None,
     figure: Annotated[
         Path | None,
         typer.Option("--figure", help="Draw a side view of each slab into this folder."),
@@ -69,7 +64,7 @@ def surfaces(
 
     Example: surfalign surfaces SrTiO3 --max-index 1 --figure pictures
     """
-    _make_output_folders(json_file, figure)
+    make_folders(json_file, figure)
     crystal = load_crystal(target)
     indices = [parse_miller_index(text) for text in hkl or []]
     source = None if json_file is None else crystal.source
@@ -87,8 +82,8 @@ def surfaces(
         if include_rejected:
             records += [record for survey in surveys for record in rejected_records(survey)]
         records += [left_record(index, time_limit) for index in left]
-        _write_json(records, json_file)
-    if json_file != "-":
+        write_json(records, json_file)
+    if not is_stdout(json_file):
         losses = [loss for one in found for loss in one.losses]
         show_surfaces(surveys, losses, include_rejected, paths)
     if left:
@@ -162,19 +157,3 @@ def _unfinished(left: list[MillerIndex], n_found: int, seconds: float) -> TimeLi
         f"all orientations ({n_found} are complete and were listed)",
         "give a longer --time-limit, single orientations with --hkl, or --max-area-ratio",
     )
-
-
-def _make_output_folders(json_file: str | None, figure: Path | None) -> None:
-    """Make the folders of the outputs before anything is computed for them."""
-    folders = [figure] if figure else []
-    if json_file is not None and json_file != "-":
-        folders.append(Path(json_file).parent)
-    make_folders(folders)
-
-
-def _write_json(records: list[dict[str, Any]], path: str) -> None:
-    text = json.dumps(records, indent=1)
-    if path == "-":
-        typer.echo(text)
-    else:
-        Path(path).write_text(text + "\n", encoding="utf-8")

@@ -10,19 +10,16 @@ from typing import Annotated
 
 import typer
 
+from surfalign.launchers.cli.options import ProfileName
 from surfalign.launchers.cluster.launcher import open_launcher
 from surfalign.launchers.cluster.profiles import load_profile
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(name="worker")(worker)
+commands = typer.Typer()
 
 
+@commands.command()
 def worker(
-    profile: Annotated[
-        str, typer.Option("--profile", help="Profile: a name in surfalign.yaml, or a YAML file.")
-    ],
+    profile: ProfileName,
     cluster: Annotated[
         str | None, typer.Option("--cluster", help="Cluster whose queues this machine serves.")
     ] = None,

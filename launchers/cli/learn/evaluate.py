@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from surfalign.launchers.cli.console import output_console
-from surfalign.launchers.cli.learn import options
-from surfalign.launchers.cli.learn.options import (
+from surfalign.launchers.cli.learn import sources
+from surfalign.launchers.cli.options import (
     Changes,
     Configuration,
     Datasets,
     Directory,
+    JsonFile,
     Kind,
     MinGap,
     Model,
@@ -24,17 +23,17 @@ from surfalign.launchers.cli.learn.options import (
     Slabs,
     Workers,
 )
+from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, write_json
+from surfalign.launchers.cli.progress import Lines
 from surfalign.launchers.cli.tables.cards import number
 from surfalign.launchers.figures.learner import save_parity
 from surfalign.ml.ensemble import crossvalidation
 from surfalign.ml.ensemble.crossvalidation import HeldOut
 
-
-def register(commands: typer.Typer) -> None:
-    """Add the command."""
-    commands.command("evaluate")(evaluate)
+commands = typer.Typer()
 
 
+@commands.command()
 def evaluate(
     model: Model = None,
     slabs: Slabs = None,
@@ -53,9 +52,7 @@ def evaluate(
     changes: Changes = None,
     seed: Seed = 0,
     workers: Workers = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the errors and predictions to this file.")
-    ] = None,
+    json_file: JsonFile = None,
     figure: Annotated[
         Path | None, typer.Option("--figure", help="Draw predictions against labels, PNG.")
     ] = None,
@@ -69,27 +66,28 @@ def evaluate(
 
     Example: surfalign learn evaluate --slabs slabs.json.gz --split formula --kind composition
     """
-    dataset = options.gather(slabs, datasets, query, min_gap=min_gap)
-    options.say_what_is_left_out(dataset)
+    make_folders(json_file)
+    dataset = sources.gather(slabs, datasets, query, min_gap=min_gap)
+    sources.say_what_is_left_out(dataset)
     if split is not None:
         found = crossvalidation.hold_out_folds(
             dataset,
-            options.recipe(kind, config, changes, seed, workers),
+            sources.recipe(kind, config, changes, seed, workers),
             split,
-            scratch=options.scratch_directory(),
-            on_progress=options.Lines(),
+            scratch=sources.scratch_directory(),
+            on_progress=Lines(),
         )
     else:
-        models = options.registry(directory)
-        ensemble, _ = models.load(options.model_name(models, model))
+        models = sources.registry(directory)
+        ensemble, _ = models.load(sources.model_name(models, model))
         found = crossvalidation.blind(ensemble, dataset)
     summary = crossvalidation.summarise(found)
-    if json_file is not None:
-        rows = [crossvalidation.as_dict(held) for held in found]
-        json_file.write_text(json.dumps({"summary": summary, "surfaces": rows}, indent=1) + "\n")
+    rows = [crossvalidation.as_dict(held) for held in found]
+    write_json({"summary": summary, "surfaces": rows}, json_file)
     if figure is not None:
         save_parity(found, figure)
-    output_console().print(_table(summary, found))
+    if not is_stdout(json_file):
+        output_console().print(_table(summary, found))
 
 
 def _table(summary: dict[str, dict[str, Any]], found: list[HeldOut]) -> Any:

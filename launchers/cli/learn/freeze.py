@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from surfalign.launchers.cli.learn.options import (
+from surfalign.launchers.cli.learn.sources import gather, say_what_is_left_out
+from surfalign.launchers.cli.options import (
     Datasets,
+    Json,
     MinGap,
     Query,
     Slabs,
-    gather,
-    say_what_is_left_out,
 )
+from surfalign.launchers.cli.output import print_json
+from surfalign.launchers.cli.progress import Counted
 from surfalign.ml.data.candidate_surfaces import read_crystals
 from surfalign.ml.data.datasets import write_dataset
 from surfalign.ml.data.from_jacs_table import import_table
 from surfalign.ml.data.from_medians import import_medians as match
+
+commands = typer.Typer()
+
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="File to write, *.dataset.json.gz.")]
 Crystals = Annotated[
@@ -28,13 +32,7 @@ Crystals = Annotated[
 ]
 
 
-def register(commands: typer.Typer) -> None:
-    """Add the commands."""
-    commands.command("freeze")(freeze)
-    commands.command("import-jacs-si")(import_jacs_si)
-    commands.command("import-medians")(import_medians)
-
-
+@commands.command()
 def freeze(
     output: Output = Path("surfaces.dataset.json.gz"),
     query: Query = None,
@@ -44,9 +42,7 @@ def freeze(
     flagged: Annotated[
         bool, typer.Option("--flagged", help="Keep results with a failed check, at lower weight.")
     ] = False,
-    json_summary: Annotated[
-        bool, typer.Option("--json", help="Print a summary as JSON to standard output.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Freeze results of the store, files of slabs or data sets into one hashed file.
 
@@ -59,10 +55,11 @@ def freeze(
     write_dataset(dataset, output)
     say_what_is_left_out(dataset)
     typer.echo(f"Wrote {output}", err=True)
-    if json_summary:
-        typer.echo(json.dumps(dataset.summary(), indent=1))
+    if as_json:
+        print_json(dataset.summary())
 
 
+@commands.command("import-jacs-si")
 def import_jacs_si(
     file: Annotated[Path, typer.Argument(metavar="FILE.xlsx", help="ja3c13574_si_002.xlsx.")],
     crystals: Crystals,
@@ -77,12 +74,13 @@ def import_jacs_si(
     """
     found, unreadable = read_crystals(crystals)
     _say_unreadable(unreadable)
-    dataset = import_table(file, found, _progress("orientations"))
+    dataset = import_table(file, found, Counted("orientations"))
     write_dataset(dataset, output)
     say_what_is_left_out(dataset)
     typer.echo(f"Wrote {output}", err=True)
 
 
+@commands.command("import-medians")
 def import_medians(
     file: Annotated[
         Path, typer.Argument(metavar="FILE.csv", help="Columns formula and ip_median_ev.")
@@ -96,24 +94,10 @@ def import_medians(
     """
     found, unreadable = read_crystals(crystals)
     _say_unreadable(unreadable)
-    dataset = match(file, found, _progress("formulas"))
+    dataset = match(file, found, Counted("formulas"))
     write_dataset(dataset, output)
     say_what_is_left_out(dataset)
     typer.echo(f"Wrote {output}", err=True)
-
-
-class _progress:  # noqa: N801 - used as a function
-    """Prints every twentieth part of a long work to standard error."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._shown = -1
-
-    def __call__(self, done: int, total: int) -> None:
-        part = 20 * done // max(total, 1)
-        if part > self._shown:
-            self._shown = part
-            typer.echo(f"{done} of {total} {self._what}", err=True)
 
 
 def _say_unreadable(unreadable: dict[str, list[str]]) -> None:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from surfalign.launchers.cli.console import output_console
-from surfalign.launchers.cli.learn.options import Directory, registry
+from surfalign.launchers.cli.learn.sources import registry
+from surfalign.launchers.cli.options import Directory, Json
+from surfalign.launchers.cli.output import output_console, print_json
 from surfalign.launchers.cli.tables.cards import versions_table
 
-
-def register(commands: typer.Typer) -> None:
-    """Add the commands."""
-    commands.command("models")(models)
-    commands.command("rollback")(rollback)
+commands = typer.Typer()
 
 
+@commands.command()
 def models(
     name: Annotated[str | None, typer.Argument(help="Only this model.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the cards as JSON.")] = False,
+    as_json: Json = False,
     directory: Directory = None,
 ) -> None:
     """List all versions of the models, with their data and errors.
@@ -39,13 +36,14 @@ def models(
             for version in found.versions(model):
                 is_champion = champion is not None and champion.version == version
                 cards.append(asdict(found.card(model, version)) | {"champion": is_champion})
-        typer.echo(json.dumps(cards, indent=1))
+        print_json(cards)
     elif names:
         output_console().print(versions_table(found, names))
     else:
         typer.echo(f"No model in {found.directory}; train one: surfalign learn train --help")
 
 
+@commands.command()
 def rollback(
     name: Annotated[str, typer.Argument(help="Name of the model.")],
     to: Annotated[

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,10 +13,17 @@ from rich.table import Table
 
 from surfalign.crystals.sources import load_crystal
 from surfalign.errors import ConfigurationError, SurfaceError, TerminationError
-from surfalign.launchers.cli.console import output_console
-from surfalign.launchers.cli.learn import options
-from surfalign.launchers.cli.learn.options import Directory, Model
-from surfalign.launchers.cli.options import LargestIndex, OnlyOrientations
+from surfalign.launchers.cli.learn import sources
+from surfalign.launchers.cli.options import (
+    BulkCrystal,
+    Directory,
+    JsonFile,
+    LargestIndex,
+    Model,
+    OnlyOrientations,
+    UnlabelledSlabs,
+)
+from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, write_json
 from surfalign.ml.data.candidate_surfaces import SLAB_THICKNESS, VACUUM_THICKNESS
 from surfalign.ml.data.from_slab_files import read_slab_file
 from surfalign.ml.data.records import SurfaceRecord, surface_record
@@ -26,30 +32,23 @@ from surfalign.physics.orientations import nonpolar_orientations, parse_miller_i
 from surfalign.physics.slabs import enumerate_slabs
 from surfalign.physics.symmetry import symmetrize
 
+commands = typer.Typer()
+
+
 LEVELS = ("ionization_potential", "electron_affinity")
 
 
-def register(commands: typer.Typer) -> None:
-    """Add the command."""
-    commands.command("predict")(predict)
-
-
+@commands.command()
 def predict(
-    structure: Annotated[
-        str | None, typer.Argument(help="Bulk crystal: library name, structure file, database id.")
-    ] = None,
-    slabs: Annotated[
-        Path | None, typer.Option("--slabs", help="Or a JSON list of slabs (key initial), .gz.")
-    ] = None,
+    structure: BulkCrystal = None,
+    slabs: UnlabelledSlabs = None,
     hkl: OnlyOrientations = None,
     max_index: LargestIndex = 1,
     model: Model = None,
     version: Annotated[
         str | None, typer.Option("--version", help="Version; by default the champion.")
     ] = None,
-    json_file: Annotated[
-        str | None, typer.Option("--json", help="Write JSON to this file; - is the output.")
-    ] = None,
+    json_file: JsonFile = None,
     directory: Directory = None,
 ) -> None:
     """Predict IP and EA of relaxed surfaces from unrelaxed ones.
@@ -62,20 +61,15 @@ def predict(
 
     Example: surfalign learn predict --slabs slabs.json.gz --json predictions.json
     """
+    make_folders(json_file)
     records = surfaces(structure, slabs, hkl, max_index)
-    models = options.registry(directory)
-    name = options.model_name(models, model)
+    models = sources.registry(directory)
+    name = sources.model_name(models, model)
     ensemble, card = models.load(name, version)
     estimates = ensemble.predict([record.structure for record in records])
     source = f"{card.name} {card.version}"
-    if json_file is not None:
-        plain = [as_dict(r, e, source) for r, e in zip(records, estimates, strict=True)]
-        text = json.dumps(plain, indent=1, allow_nan=False)
-        if json_file == "-":
-            typer.echo(text)
-        else:
-            Path(json_file).write_text(text + "\n", encoding="utf-8")
-    if json_file != "-":
+    write_json([as_dict(r, e, source) for r, e in zip(records, estimates, strict=True)], json_file)
+    if not is_stdout(json_file):
         output_console().print(table(records, estimates, f"{source}, predicts {card.fidelity}"))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from surfalign.launchers.cli.console import output_console
+from surfalign.launchers.cli.output import output_console
 from surfalign.launchers.cli.tables.surface_records import estimated_cpu_time
 from surfalign.physics.coordination import SurfaceCoordination
 from surfalign.physics.orientations import format_miller_index

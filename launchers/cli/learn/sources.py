@@ -1,12 +1,11 @@
-"""What the commands of ``surfalign learn`` have in common: options, sources of data, the registry."""
+"""What the commands of ``surfalign learn`` work with: sources of data, recipes, the registry of models."""
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 import yaml
@@ -21,48 +20,6 @@ from surfalign.ml.learners.kinds import LearnerKind, configuration_of
 from surfalign.ml.models.model_registry import Registry
 from surfalign.settings import load_settings
 from surfalign.stores.query.results import find
-
-Slabs = Annotated[
-    list[Path] | None,
-    typer.Option("--slabs", help="JSON list of slabs with levels (also .gz); repeatable."),
-]
-Datasets = Annotated[
-    list[Path] | None,
-    typer.Option("--dataset", help="File that 'learn freeze' wrote; repeatable."),
-]
-Query = Annotated[
-    str | None,
-    typer.Option("--query", help="Results of the store that match; '' means all."),
-]
-MinGap = Annotated[
-    float | None,
-    typer.Option("--min-gap", help="Leave slabs of --slabs with a smaller gap out, eV."),
-]
-Kind = Annotated[
-    str,
-    typer.Option("--kind", help="lsoap (the network), composition (boosted trees) or mean."),
-]
-Configuration = Annotated[
-    Path | None,
-    typer.Option("--config", help="YAML file with what differs from the defaults of the kind."),
-]
-Changes = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="One value, e.g. training.epochs=30; repeatable."),
-]
-Seed = Annotated[int, typer.Option("--seed", help="Of everything random.")]
-Workers = Annotated[
-    int | None,
-    typer.Option("--workers", min=1, help="Members trained at a time; by default one a core."),
-]
-Directory = Annotated[
-    Path | None,
-    typer.Option("--registry", help="Folder of the models; by default in the data directory."),
-]
-Model = Annotated[
-    str | None,
-    typer.Option("--model", help="Name of the model; by default the one promoted last."),
-]
 
 
 def registry(directory: Path | None) -> Registry:
@@ -155,17 +112,6 @@ def _apply(configuration: dict[str, Any], change: str) -> None:
             f"--set {change!r} sets nothing", "KEY=VALUE, e.g. training.epochs=30", "correct --set"
         )
     place[last] = yaml.safe_load(text)
-
-
-class Lines:
-    """Prints progress to standard error, with the time since the start."""
-
-    def __init__(self) -> None:
-        self._start = time.monotonic()
-
-    def __call__(self, line: str) -> None:
-        """Print one line."""
-        typer.echo(f"{time.monotonic() - self._start:7.0f} s  {line}", err=True)
 
 
 def say_what_is_left_out(dataset: FrozenDataset) -> None:
