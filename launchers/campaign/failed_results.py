@@ -7,6 +7,7 @@ from typing import Any
 
 from monty.json import jsanitize
 
+from surfalign.batches import batches
 from surfalign.launchers.cluster.launcher import Cause, JobRecord, JobState, Launcher
 from surfalign.stores.campaign_register import Method, Registry
 from surfalign.stores.database import Database
@@ -97,7 +98,7 @@ def store_failures(
 def report_failures(launcher: Launcher, database: Database, batch_size: int = 200) -> int:
     """Bring the failed results up to date with the failed jobs of a launcher.
 
-    A failure that was mended, or is being tried again, leaves no failed result behind.
+    A failure that was repaired, or is being tried again, leaves no failed result behind.
 
     Parameters
     ----------
@@ -115,13 +116,9 @@ def report_failures(launcher: Launcher, database: Database, batch_size: int = 20
     """
     written = 0
     current: set[str] = set()
-    batch: list[JobRecord] = []
-    for record in launcher.jobs(states=[JobState.FAILED, JobState.CANCELLED]):
-        batch.append(record)
-        if len(batch) == batch_size:
-            written += _report(batch, database, current)
-            batch = []
-    written += _report(batch, database, current)
+    failed = launcher.jobs(states=[JobState.FAILED, JobState.CANCELLED])
+    for batch in batches(failed, batch_size):
+        written += _report(batch, database, current)
     database.surface_levels.remove_docs(
         {
             "state": ResultState.FAILED.value,

@@ -2,7 +2,7 @@
 
 Every surface is registered first. Then the flows of all crystals with unsubmitted surfaces are built and
 handed over in batches, each crystal under a lock. A submitter may be killed at any point, and any number
-may work at once: the next pass, of whoever, takes up what was left.
+may work at once: the next pass, by anybody, takes up what was left.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ commands = typer.Typer(
 def start() -> None:
     """Start the local database server and print its address.
 
-    The password of its only user, surfalign, is in the file server.password of its directory. Other
-    commands start it where they need it. It goes on running until db stop or a reboot.
+    Other commands start it when they need it. It runs until surfalign db stop or a reboot. Its only user is
+    surfalign; the password is in the file server.password of its folder.
 
     Example: surfalign db start
     """
@@ -45,7 +45,7 @@ def start() -> None:
 
 @commands.command()
 def stop() -> None:
-    """Stop the local database server; its data stay.
+    """Stop the local database server; the data stay.
 
     Example: surfalign db stop
     """
@@ -57,7 +57,7 @@ def stop() -> None:
 def status(
     as_json: Json = False,
 ) -> None:
-    """Say which database is used and whether it answers; exit with 1 if not.
+    """Show which database is used and whether it answers; exit with 1 if not.
 
     Example: surfalign db status --json
     """

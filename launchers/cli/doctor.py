@@ -1,4 +1,4 @@
-"""``surfalign doctor``: what is installed, reachable and missing, and what mends it."""
+"""``surfalign doctor``: what is installed, reachable and missing, and what repairs it."""
 
 from __future__ import annotations
 
@@ -26,16 +26,19 @@ MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "missing": "[red]✗[
 def doctor(
     profile: Annotated[
         str | None,
-        typer.Option("--profile", help="Try this profile, with a short job in each queue."),
+        typer.Option(
+            "--profile",
+            metavar="PROFILE",
+            help="Check this profile, with a short job in each queue.",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Look at this installation: what works, what is missing, and the command that mends it.
+    """Check this installation: what works, what is missing, and the command that repairs it.
 
-    Exits with 1 when something that surfalign needs is missing. Optional features are marked so.
+    Exits with 1 when something that surfalign needs is missing. Optional features are marked.
 
-    With --profile the database is opened, the engine looked for and a short job sent through every
-    queue of the profile instead.
+    With --profile it checks the profile instead: the database, the engine, and a short job in every queue.
 
     Example: surfalign doctor --profile cluster
     """

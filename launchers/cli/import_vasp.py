@@ -24,16 +24,16 @@ commands = typer.Typer()
 def import_vasp(
     directories: Annotated[
         list[Path],
-        typer.Argument(metavar="DIR...", help="Folders, searched with all below them."),
+        typer.Argument(metavar="DIR...", help="Folders; their subfolders are searched, too."),
     ],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be imported; store nothing.")
     ] = False,
     json_file: JsonFile = None,
 ) -> None:
-    """Turn finished VASP calculations, bulk and slabs, into results of the store.
+    """Turn finished VASP calculations of bulk and slabs into stored results.
 
-    Any layout of folders will do. Pairs that do not fit together are refused with the reason; the files
+    Any layout of folders will do. Pairs that do not fit together are refused, with the reason. The files
     stay where they are. A second import adds nothing. Exits with 1 when no pair was found.
 
     Example: surfalign import-vasp /data/oxides --dry-run

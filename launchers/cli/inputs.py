@@ -37,7 +37,10 @@ def inputs(
         ),
     ],
     dry_run: Annotated[
-        Path, typer.Option("--dry-run", metavar="DIR", help="New folder for the input files.")
+        Path,
+        typer.Option(
+            "--dry-run", metavar="DIR", help="New folder for the input files; nothing is run."
+        ),
     ],
     hkl: Orientations = None,
     max_index: MaxIndex = None,
@@ -46,14 +49,20 @@ def inputs(
     ] = "jacs2024",
     quality: QualityName = "standard",
     self_consistent: Annotated[
-        bool, typer.Option("--self-consistent", help="Gap of the self-consistent hybrid.")
+        bool,
+        typer.Option("--self-consistent", help="Take the band gap of the self-consistent hybrid."),
     ] = False,
     hubbard_u: Annotated[
-        bool, typer.Option("--hubbard-u", help="The school's U on d and f shells.")
+        bool,
+        typer.Option(
+            "--hubbard-u", help="Hubbard U on d and f shells, as in the published protocol."
+        ),
     ] = False,
     spin_orbit: Annotated[
         str | None,
-        typer.Option(help="Spin-orbit coupling in the band edges: off, heavy (Pb, Bi, ...) or on."),
+        typer.Option(
+            help="Spin-orbit coupling in the band edges: off, on, or heavy (for Pb, Bi, ... only)."
+        ),
     ] = None,
     potcar_functional: Annotated[
         str | None, typer.Option(help="Set of POTCAR files: PBE_54 or PBE_64.")
@@ -62,7 +71,7 @@ def inputs(
     as_json: Json = False,
     engine: EngineName = "vasp",
 ) -> None:
-    """Write the input files of all steps (potentials by name) and estimate what they cost.
+    """Write the input files of all steps (potentials by name) and estimate their cost.
 
     Example: surfalign inputs MgO --engine vasp --dry-run mgo-inputs
 

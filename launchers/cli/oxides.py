@@ -33,8 +33,8 @@ def oxides(
 ) -> None:
     """List the built-in oxides: phase, lattice, cleavage plane and literature source.
 
-    Their names are what surfalign run takes. Lattice parameters are measured ones, in the axes of the
-    source; the cleavage plane is in the standard conventional cell, as --hkl takes it.
+    surfalign run takes these names. Lattice parameters are measured, in the axes of the source. The
+    cleavage plane is in the standard conventional cell, like --hkl.
 
     Example: surfalign oxides --filter perovskite
     """

@@ -43,32 +43,37 @@ def plan(
     output: Annotated[Path, typer.Option("--output", "-o", help="Plan to write (JSON lines).")],
     max_index: Annotated[int, typer.Option("--max-index", min=1, help="Largest Miller index.")] = 2,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Number of surfaces.")] = 3000,
-    max_atoms: Annotated[int, typer.Option("--max-atoms", help="Largest slab, atoms.")] = 120,
-    max_sites: Annotated[int, typer.Option("--max-sites", help="Largest primitive cell.")] = 40,
+    max_atoms: Annotated[int, typer.Option("--max-atoms", help="Most atoms of a slab.")] = 120,
+    max_sites: Annotated[
+        int, typer.Option("--max-sites", help="Most atoms of a primitive cell.")
+    ] = 40,
     max_per_crystal: Annotated[
         int, typer.Option("--max-per-crystal", help="Most surfaces of one crystal.")
     ] = 8,
     min_band_gap: Annotated[
-        float, typer.Option("--min-band-gap", help="Least gap (eV), where the source states one.")
+        float,
+        typer.Option("--min-band-gap", help="Least band gap (eV), where the source states one."),
     ] = 0.3,
     select: Annotated[
         list[str] | None,
         typer.Option(
-            "--select", help="Only crystals with this element; -El for without; repeatable."
+            "--select", help="Only crystals with this element, or without it (-Fe); repeatable."
         ),
     ] = None,
     types: Annotated[
         str, typer.Option("--types", help="Types of terminations, any of ABC.")
     ] = "ABC",
     time_limit: Annotated[
-        int, typer.Option("--time-limit", min=1, help="Longest work on one crystal, seconds.")
+        int, typer.Option("--time-limit", min=1, help="Longest work on one crystal (s).")
     ] = 60,
-    cores: Annotated[int | None, typer.Option("--cores", min=1, help="Processes.")] = None,
+    cores: Annotated[
+        int | None, typer.Option("--cores", min=1, help="Processes; one a core by default.")
+    ] = None,
 ) -> None:
     """Choose the surfaces of a campaign: filter, remove duplicates, balance over formulas.
 
-    The plan depends on the crystals alone, not on their order. A plan that was interrupted goes on
-    where it stopped when the same command is given again.
+    The plan depends on the crystals alone, not on their order. An interrupted plan goes on where it
+    stopped when the same command is given again.
 
     Example: surfalign plan crystals/ library --max-index 1 --limit 500 -o plan.jsonl
     """

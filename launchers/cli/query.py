@@ -33,11 +33,11 @@ def query(
     expression: Expression = None,
     json_file: JsonFile = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Put structures and potential curves in the JSON, too.")
+        bool, typer.Option("--full", help="Put structures and potential curves into the JSON, too.")
     ] = False,
     limit: Annotated[
         int | None,
-        typer.Option(min=0, help=f"Show at most so many (a table: {PAGE}); 0 shows all."),
+        typer.Option(min=0, help=f"Show at most this number (a table: {PAGE}); 0 shows all."),
     ] = None,
     sort: Annotated[str | None, typer.Option(help="Field to sort by.")] = None,
     descending: Annotated[
@@ -46,7 +46,7 @@ def query(
 ) -> None:
     """Find stored results.
 
-    Flagged results name their failed checks, failed ones their error.
+    Flagged results show their failed checks, failed results their error.
 
     Example: surfalign query 'formula in (MgO, CaO) and not state = failed' --sort band_gap
 
@@ -69,7 +69,8 @@ def query(
 @commands.command()
 def show(
     identifier: Annotated[
-        str, typer.Argument(metavar="ID", help="Identifier of a result, or its unique beginning.")
+        str,
+        typer.Argument(metavar="ID", help="Identifier of a result; a unique beginning is enough."),
     ],
     as_json: Json = False,
 ) -> None:
@@ -96,7 +97,7 @@ def export(
 ) -> None:
     """Write stored results to a file.
 
-    csv and parquet hold the numbers and texts, json everything, extxyz the slabs with their levels.
+    csv and parquet hold numbers and texts, json everything, extxyz the slabs with their levels.
 
     Example: surfalign export levels.csv 'state = passed'
     """

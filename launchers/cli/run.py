@@ -64,15 +64,17 @@ def run(
     fit_volume: FitVolume = False,
     relax: Relax = True,
     cores: Cores = None,
-    force: Annotated[bool, typer.Option("--force", help="Recompute what is stored.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Compute again what is stored already.")
+    ] = False,
     json_file: JsonFile = None,
     figure: Annotated[
-        Path | None, typer.Option(help="Write figures (PNG) to this directory.", metavar="DIR")
+        Path | None, typer.Option(help="Write figures (PNG) to this folder.", metavar="DIR")
     ] = None,
     engine: EngineName = "gpaw",
     option: EngineOptions = None,
 ) -> None:
-    """Compute IP and EA of the surfaces of oxides, and store them with their checks.
+    """Compute IP and EA of the surfaces of oxides and store them with their checks.
 
     Example: surfalign run MgO --quality quick
 

@@ -9,23 +9,25 @@ import typer
 
 from surfalign.errors import ConfigurationError
 from surfalign.launchers.nightly import schedulers as schedules
-from surfalign.launchers.nightly.runs import run_night
+from surfalign.launchers.nightly.runs import run_nightly
 from surfalign.settings import load_settings
 
 commands = typer.Typer()
 
 
-TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="build or retrain.")]
+TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="Task: build or retrain.")]
 
 
 @commands.command()
 def schedule(
     task: TaskArgument,
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="-- ARGS", help="Arguments of its command.")
+        list[str] | None, typer.Argument(metavar="-- ARGS", help="Arguments of the task's command.")
     ] = None,
-    at: Annotated[str, typer.Option("--at", help="Local time, HH:MM.")] = "02:00",
-    via: Annotated[str, typer.Option("--via", help="scrontab, cron or systemd.")] = "cron",
+    at: Annotated[str, typer.Option("--at", help="Local time of the run, HH:MM.")] = "02:00",
+    via: Annotated[
+        str, typer.Option("--via", help="Scheduler: scrontab, cron or systemd.")
+    ] = "cron",
     profile: Annotated[
         str | None, typer.Option("--profile", help="Profile of the campaign (build only).")
     ] = None,
@@ -39,12 +41,13 @@ def schedule(
         Path | None, typer.Option("--output", "-o", help="Write the entry to a file.")
     ] = None,
     install: Annotated[
-        bool, typer.Option("--install", help="Put the entry into your table, or enable the timer.")
+        bool,
+        typer.Option("--install", help="Install the entry in your table, or enable the timer."),
     ] = False,
 ) -> None:
     """Write the entry that runs a task every night: build the results, or retrain the model.
 
-    Each run takes a lock, logs, and leaves a dated report; surfalign status shows a failed night.
+    Each run takes a lock, writes a log and leaves a dated report; surfalign status shows a failed run.
 
     Example: surfalign schedule build --profile cluster --at 02:00 --via scrontab --install
     """
@@ -68,14 +71,14 @@ def schedule(
 def nightly(
     task: TaskArgument,
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="-- ARGS", help="Arguments of its command.")
+        list[str] | None, typer.Argument(metavar="-- ARGS", help="Arguments of the task's command.")
     ] = None,
 ) -> None:
-    """Do a nightly task now, as the scheduler does: with lock, log and report.
+    """Run a nightly task now, as the scheduler does: with lock, log and report.
 
     Example: surfalign nightly build -- --profile cluster
     """
-    night = run_night(task, arguments or [], load_settings())
+    night = run_nightly(task, arguments or [], load_settings())
     typer.echo(f"{night.summary} (log: {night.log_file})")
     if not night.ok:
         raise typer.Exit(1)

@@ -40,15 +40,16 @@ def submit(
         list[str],
         typer.Argument(
             metavar="PLAN|TARGET...",
-            help="A plan of surfalign plan (.jsonl); or oxides as surfalign run takes them.",
+            help="A plan of surfalign plan (.jsonl), or oxides as for surfalign run.",
         ),
     ],
     profile: ProfileName,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="At most so many surfaces.")
+        int | None, typer.Option("--limit", min=1, help="Submit at most this number of surfaces.")
     ] = None,
     campaign: Annotated[
-        str | None, typer.Option("--campaign", help="Label; the plan's name by default.")
+        str | None,
+        typer.Option("--campaign", help="Label of these surfaces; the plan's name by default."),
     ] = None,
     hkl: Annotated[
         list[str] | None,
@@ -65,15 +66,15 @@ def submit(
     engine: EngineName = "gpaw",
     option: EngineOptions = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be submitted, and submit nothing.")
+        bool, typer.Option("--dry-run", help="Show what would be submitted; submit nothing.")
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Submit surfaces to the queues of a profile.
 
-    The same surface by the same method is computed once, however often and by whomever it is submitted;
-    the bulk steps of a crystal serve all its surfaces. Another option of the engine is another method.
-    Faults of the profile are named before anything is submitted. The jobs start when surfalign worker runs.
+    The same surface by the same method is computed once, even if several people submit it. The bulk steps
+    of a crystal serve all its surfaces. Another option of the engine is another method. Faults of the
+    profile are reported before anything is submitted. The jobs start when surfalign worker runs.
 
     Example: surfalign submit plan.jsonl --profile cluster --limit 100 --dry-run
 
@@ -137,7 +138,7 @@ def _print(report: SubmissionReport, profile: str, *, dry_run: bool, as_json: bo
     typer.echo(f"{report.surfaces} surfaces: {report.new} {verb} new, {report.flows} flows")
     if report.waiting:
         typer.echo(
-            f"{report.waiting} wait: the bulk steps of their crystal are under way, or being submitted"
+            f"{report.waiting} wait: the bulk steps of their crystal are running or being submitted"
         )
     if report.flows and not dry_run:
         typer.echo(f"Next: surfalign worker --profile {profile}; surfalign status")

@@ -37,18 +37,22 @@ def surfaces(
     max_index: LargestIndex = 1,
     hkl: OnlyOrientations = None,
     thickness: Annotated[
-        float, typer.Option("--slab-thickness", help="Least thickness of the slabs, angstrom.")
+        float, typer.Option("--slab-thickness", help="Least thickness of the slabs (angstrom).")
     ] = 20.0,
-    vacuum: Annotated[float, typer.Option("--vacuum-thickness", help="Vacuum, angstrom.")] = 15.0,
+    vacuum: Annotated[
+        float, typer.Option("--vacuum-thickness", help="Thickness of the vacuum (angstrom).")
+    ] = 15.0,
     area_ratio: Annotated[
         float | None,
-        typer.Option("--max-area-ratio", help="Largest in-plane cell, in units of the smallest."),
+        typer.Option(
+            "--max-area-ratio", help="Largest in-plane cell, in multiples of the smallest."
+        ),
     ] = None,
     include_rejected: Annotated[
         bool, typer.Option("--include-rejected", help="Also list the cuts without a slab, and why.")
     ] = False,
     time_limit: Annotated[
-        float, typer.Option("--time-limit", min=0.1, help="Longest search, seconds.")
+        float, typer.Option("--time-limit", min=0.1, help="Longest search (s).")
     ] = 60.0,
     json_file: JsonFile = None,
     figure: Annotated[

@@ -36,10 +36,10 @@ commands = typer.Typer(
 @commands.command()
 def gaps(
     file: Annotated[
-        Path, typer.Argument(help="JSON (.gz): crystals, with reference gaps where known.")
+        Path, typer.Argument(help="JSON (.gz) of crystals, with reference gaps where known.")
     ],
     only: Annotated[
-        str | None, typer.Option(help="Entries to compute, comma-separated.", metavar="ID,...")
+        str | None, typer.Option(help="Entries to compute, separated by commas.", metavar="ID,...")
     ] = None,
     quality: QualityName = "standard",
     functional: Functional = "ddh",
@@ -50,10 +50,10 @@ def gaps(
     cores: Cores = None,
     engine: EngineName = "gpaw",
 ) -> None:
-    """Compute dielectric constants and band gaps of bulk crystals, beside references where known.
+    """Compute dielectric constants and band gaps of bulk crystals and compare them with references.
 
-    Structures are taken as they are. An entry that fails is reported and the others go on; the exit
-    status is then not zero. With --json FILE the file is written after each entry, and a second run takes
+    Structures are taken as they are. An entry that fails is reported and the others go on; the command
+    then exits with 1. With --json FILE the file is written after each entry, and a second run takes
     up from it.
 
     Example: surfalign validate gaps oxides.json.gz --only mp-1265,mp-2605 --json gaps.json

@@ -23,14 +23,12 @@ def worker(
     cluster: Annotated[
         str | None, typer.Option("--cluster", help="Cluster whose queues this machine serves.")
     ] = None,
-    once: Annotated[
-        bool, typer.Option("--once", help="End when nothing is left to do, instead of waiting.")
-    ] = False,
+    once: Annotated[bool, typer.Option("--once", help="End when nothing is left to do.")] = False,
 ) -> None:
-    """Hand the jobs of a campaign to SLURM, notice lost ones and start them again.
+    """Hand the jobs of a campaign to SLURM, find lost jobs and start them again.
 
-    Runs until it is interrupted; start it on a login node, in screen or as a service. When it is
-    killed nothing is lost: start it again.
+    It runs until it is interrupted. Start it on a login node, in screen or as a service. If it is killed,
+    nothing is lost: start it again.
 
     Example: surfalign worker --profile cluster
     """

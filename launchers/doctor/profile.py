@@ -1,4 +1,4 @@
-"""Whether a profile works: every part of it is tried, and each fault comes with what mends it.
+"""Whether a profile works: every part of it is tried, and each fault comes with what repairs it.
 
 ``surfalign submit`` runs the quick checks before anything is submitted; ``surfalign doctor --profile``
 also sends a short job through every queue.
@@ -63,7 +63,7 @@ def require(profile: Profile, engine: str) -> None:
     Raises
     ------
     ConfigurationError
-        Names the fault and what mends it.
+        Names the fault and what repairs it.
     DatabaseUnreachableError
         When the database does not answer or refuses the user.
     """

@@ -44,7 +44,7 @@ def evaluate(
         str | None,
         typer.Option(
             "--split",
-            help="Train anew and hold out by formula, chemical-system or element; no model is used.",
+            help="Train new models and hold out by formula, chemical-system or element.",
         ),
     ] = None,
     kind: Kind = "lsoap",
@@ -54,15 +54,16 @@ def evaluate(
     workers: Workers = None,
     json_file: JsonFile = None,
     figure: Annotated[
-        Path | None, typer.Option("--figure", help="Draw predictions against labels, PNG.")
+        Path | None,
+        typer.Option("--figure", metavar="FILE", help="Draw predictions against labels (PNG)."),
     ] = None,
     directory: Directory = None,
 ) -> None:
-    """Measure errors, coverage of the intervals and worth of the domain flag.
+    """Measure the errors, the coverage of the intervals and the worth of the domain flag.
 
     By default the members of a model predict the formulas that they have not seen. With --split, new
-    models are trained on the rest of each fold and predict it with intervals and domain flag: the honest
-    measure of these, and slower.
+    models are trained without each fold and predict it, with intervals and domain flag. This is slower, and
+    the honest measure of intervals and flag.
 
     Example: surfalign learn evaluate --slabs slabs.json.gz --split formula --kind composition
     """

@@ -40,14 +40,15 @@ def freeze(
     datasets: Datasets = None,
     min_gap: MinGap = None,
     flagged: Annotated[
-        bool, typer.Option("--flagged", help="Keep results with a failed check, at lower weight.")
+        bool,
+        typer.Option("--flagged", help="Keep results with a failed check, with a lower weight."),
     ] = False,
     as_json: Json = False,
 ) -> None:
     """Freeze results of the store, files of slabs or data sets into one hashed file.
 
-    Failed results, flagged ones (unless wanted) and slabs without a sane vacuum level are left out; each
-    reason is counted.
+    Left out are failed results, flagged results (unless --flagged is given) and slabs without a reliable
+    vacuum level; each reason is counted.
 
     Example: surfalign learn freeze --query 'functional = ddh' -o ddh.dataset.json.gz
     """
@@ -61,7 +62,9 @@ def freeze(
 
 @commands.command("import-jacs-si")
 def import_jacs_si(
-    file: Annotated[Path, typer.Argument(metavar="FILE.xlsx", help="ja3c13574_si_002.xlsx.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.xlsx", help="The table, ja3c13574_si_002.xlsx.")
+    ],
     crystals: Crystals,
     output: Output = Path("jacs-si.dataset.json.gz"),
 ) -> None:
@@ -88,7 +91,7 @@ def import_medians(
     crystals: Crystals,
     output: Output = Path("medians.dataset.json.gz"),
 ) -> None:
-    """Import median IPs of formulas as weak labels over the enumerated surfaces of crystals.
+    """Import median IPs of formulas as weak labels of the enumerated surfaces.
 
     Example: surfalign learn import-medians medians.csv --crystals crystals/
     """

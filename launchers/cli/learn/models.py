@@ -21,7 +21,7 @@ def models(
     as_json: Json = False,
     directory: Directory = None,
 ) -> None:
-    """List all versions of the models, with their data and errors.
+    """List all versions of the models with their data and errors.
 
     Example: surfalign learn models --json
     """

@@ -53,9 +53,9 @@ def predict(
 ) -> None:
     """Predict IP and EA of relaxed surfaces from unrelaxed ones.
 
-    Of a bulk crystal the nonpolar surfaces are enumerated first. Each prediction comes with an interval
-    that covers nine of ten surfaces, and with a flag that tells whether the surface is like those that
-    the model learned from.
+    For a bulk crystal the nonpolar surfaces are enumerated first. Each prediction has an interval that
+    covers nine of ten surfaces, and a flag that tells whether the surface is like those that the model
+    learned from.
 
     Example: surfalign learn predict TiO2-rutile --hkl 1,1,0
 

@@ -42,14 +42,16 @@ def retrain(
     changes: Changes = None,
     seed: Seed = 0,
     workers: Workers = None,
-    force: Annotated[bool, typer.Option("--force", help="Train although nothing changed.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Train even if the data did not change.")
+    ] = False,
     as_json: Json = False,
     directory: Directory = None,
 ) -> None:
-    """Freeze the data of today, train a challenger and promote it only if it deserves it.
+    """Train a challenger on the data of today and promote it only if it deserves it.
 
     Champion and challenger are compared on surfaces that neither has seen (paired bootstrap over
-    formulas). The challenger is promoted when it is significantly better, or equal with more data. The
+    formulas). The challenger is promoted when it is significantly better, or as good with more data. The
     report is dated; every version and every data set is kept.
 
     Example: surfalign learn retrain --model nightly --query 'functional = ddh'

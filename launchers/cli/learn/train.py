@@ -41,14 +41,14 @@ def train(
     seed: Seed = 0,
     workers: Workers = None,
     promote: Annotated[
-        bool, typer.Option("--promote/--no-promote", help="Whether it becomes the champion.")
+        bool, typer.Option("--promote/--no-promote", help="Make the new version the champion.")
     ] = True,
     directory: Directory = None,
 ) -> None:
     """Train a new version of a model and make it the champion.
 
-    Without a source, the results of the store are learned from. A training that was killed goes on where
-    it stopped when the same command is typed again.
+    Without a source it learns from the results of the store. A training that was killed goes on where it
+    stopped when the same command is given again.
 
     Example: surfalign learn train --slabs slabs.json.gz --model jarvis
     """
