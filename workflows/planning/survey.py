@@ -116,6 +116,10 @@ class PlannedSurface:
     broken_bonds_per_area: float
 
 
+#: Reason against a crystal whose structure cannot be read.
+UNREADABLE = "unreadable"
+
+
 def examine(candidate: Candidate, settings: PlanSettings) -> PlannedCrystal | str:
     """Validate a crystal and bring it to its standard cell; or name the reason against it."""
     try:
@@ -135,7 +139,10 @@ def _examined(candidate: Candidate, settings: PlanSettings) -> PlannedCrystal | 
         return "magnetic"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        structure = Structure.from_dict(candidate.structure)
+        try:
+            structure = Structure.from_dict(candidate.structure)
+        except (AttributeError, LookupError, TypeError, ValueError):
+            return UNREADABLE
         symbols = {element.symbol for element in structure.composition.elements}
         if not symbols >= set(settings.elements) or symbols & set(settings.without):
             return "elements"
