@@ -15,6 +15,7 @@ from pymatgen.core import Structure
 
 from surfalign.crystals.lists import NAME_KEYS, Record, read_records
 from surfalign.errors import ConfigurationError, InvalidStructureError, SurfalignError
+from surfalign.files import write_whole
 from surfalign.physics.checks import Check
 from surfalign.stores.documents import Document, ErrorRecord, Functional, quantity
 from surfalign.workflows.engines.engine import Engine
@@ -212,9 +213,7 @@ def write_records(records: Sequence[GapRecord], output: Path) -> None:
         "summary": summarise(records).model_dump(),
         "records": [record.model_dump() for record in records],
     }
-    scratch = output.with_name(output.name + ".part")
-    scratch.write_text(json.dumps(content, cls=MontyEncoder, indent=1))
-    scratch.replace(output)
+    write_whole(output, json.dumps(content, cls=MontyEncoder, indent=1))
 
 
 def summarise(records: Sequence[GapRecord]) -> GapSummary:
