@@ -59,6 +59,8 @@ def plan(
 
     Example: surfalign plan crystals/ library --max-index 1 --limit 500 -o plan.jsonl
     """
+    from surfalign.processes import available_cores
+    from surfalign.settings import load_settings
     from surfalign.workflows.planning import survey as campaigns
 
     wanted = select or []
@@ -74,7 +76,7 @@ def plan(
         types=types.upper(),
         time_limit=time_limit,
     )
-    make_plan(crystals, output, settings, cores or _all_cores())
+    make_plan(crystals, output, settings, cores or available_cores(load_settings()))
 
 
 def make_plan(targets: list[str], output: Path, settings: PlanSettings, cores: int) -> None:
@@ -234,9 +236,3 @@ class _Workers:
                 transient=True,
             )
         )
-
-
-def _all_cores() -> int:
-    import os
-
-    return len(os.sched_getaffinity(0))

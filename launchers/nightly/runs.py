@@ -17,11 +17,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, Field, ValidationError
 
 from surfalign.errors import ConfigurationError, SurfalignError
+from surfalign.files import write_whole
+from surfalign.processes import is_same_process, owner
 
 if TYPE_CHECKING:
     from surfalign.settings import Settings
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 #: What can be done at night, and the command that does it.
 TASKS = {"build": ("build",), "retrain": ("learn", "retrain")}
 COLLECTION = "nights"
-#: Two clocks make up a creation time; they can drift apart by this much (s).
-_CLOCK_TOLERANCE = 5.0
 
 
 class Night(BaseModel):
@@ -58,10 +57,7 @@ class Night(BaseModel):
         """Whether it ended without a word: killed, or the machine went down."""
         if self.ended_at is not None or self.hostname != socket.gethostname():
             return False
-        with suppress(psutil.NoSuchProcess):
-            created = psutil.Process(self.pid).create_time()
-            return bool(abs(created - self.created) > _CLOCK_TOLERANCE)
-        return True
+        return not is_same_process(self.pid, self.created)
 
 
 def run_night(task: str, arguments: Sequence[str], settings: Settings) -> Night:
@@ -92,9 +88,7 @@ def run_night(task: str, arguments: Sequence[str], settings: Settings) -> Night:
         command=shlex.join(["surfalign", *TASKS[task], *arguments]),
         started_at=started,
         log_file=str(folder / f"{stem}.log"),
-        hostname=socket.gethostname(),
-        pid=os.getpid(),
-        created=psutil.Process().create_time(),
+        **owner(),
     )
     report = folder / f"{stem}.json"
     _leave(night, report, settings)
@@ -157,9 +151,7 @@ def _run(task: str, arguments: Sequence[str], log_file: Path) -> tuple[int, str]
 
 def _leave(night: Night, report: Path, settings: Settings) -> None:
     """Write the report; the database may be what ails."""
-    temporary = report.with_suffix(".partial")
-    temporary.write_text(night.model_dump_json(indent=1), encoding="utf-8")
-    temporary.replace(report)
+    write_whole(report, night.model_dump_json(indent=1))
     from surfalign.launchers.database.server import open_database
 
     # The file tells it already.

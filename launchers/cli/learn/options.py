@@ -124,11 +124,10 @@ def recipe(
     kind: str, file: Path | None, changes: Sequence[str] | None, seed: int, workers: int | None
 ) -> Recipe:
     """Return how to train, from a file and single values."""
-    import os
-
     from surfalign.errors import ConfigurationError
     from surfalign.ml.ensemble.recipe import Recipe
     from surfalign.ml.learners.kinds import LearnerKind, configuration_of
+    from surfalign.processes import available_cores
     from surfalign.settings import load_settings
 
     try:
@@ -141,7 +140,7 @@ def recipe(
     for change in changes or []:
         _apply(configuration, change)
     configuration_of(chosen, configuration)
-    cores = workers or load_settings().cores or os.cpu_count() or 1
+    cores = workers or available_cores(load_settings())
     return Recipe(chosen, configuration, seed, cores)
 
 
