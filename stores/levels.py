@@ -6,13 +6,12 @@ stored documents when a formula or a tolerance changes.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from surfalign.hashing import hash_of
 from surfalign.physics import alignment, potential
 from surfalign.physics.checks import Check, within
 from surfalign.physics.surface_energy import surface_energy
@@ -247,9 +246,7 @@ def _method(steps: SurfaceSteps) -> dict[str, object]:
         "archives": {
             name: record.archive.path for name, record in records.items() if record.archive
         },
-        "settings_hash": hashlib.sha256(
-            json.dumps(settings, sort_keys=True, default=str).encode()
-        ).hexdigest(),
+        "settings_hash": hash_of(settings),
         "timings": [
             StepTiming(step=name, wall_time=r.wall_time, cpu_time=r.cpu_time, cores=r.cores)
             for name, r in records.items()
