@@ -9,7 +9,12 @@ from monty.json import jsanitize
 
 from surfalign.launchers.cluster.launcher import Cause, JobRecord, JobState
 from surfalign.stores.campaign_register import Method, Registry
-from surfalign.stores.documents import ErrorRecord, ResultState, SurfaceLevelsDocument
+from surfalign.stores.documents import (
+    ErrorRecord,
+    ResultState,
+    SurfaceIdentity,
+    SurfaceLevelsDocument,
+)
 
 if TYPE_CHECKING:
     from surfalign.launchers.cluster.launcher import Launcher
@@ -49,12 +54,9 @@ def failed_results(
         yield SurfaceLevelsDocument(
             identifier=identifier,
             state=ResultState.FAILED,
-            formula=formula,
-            source=metadata.get("source", ""),
             surface_name=metadata.get("surface_name", formula),
             surface_identifier=metadata.get("surface_identifier", ""),
-            miller_index=metadata.get("miller_index"),
-            termination=metadata.get("termination", ""),
+            **{name: metadata[name] for name in SurfaceIdentity.model_fields if name in metadata},
             functional=method.functional,
             quality=method.quality,
             relaxed=method.relax_slabs,

@@ -282,7 +282,7 @@ def _surfaces(crystal: PlannedCrystal, settings: PlanSettings) -> Iterator[Plann
             if slabs or "C" not in settings.types:
                 break
         for slab in slabs:
-            if slab.n_atoms > settings.max_atoms or slab.polarity not in settings.types:
+            if slab.n_atoms > settings.max_atoms or slab.termination_class not in settings.types:
                 continue
             yield planned_surface(slab, crystal)
 
@@ -296,7 +296,7 @@ def planned_surface(slab: SurfaceSlab, crystal: PlannedCrystal) -> PlannedSurfac
         crystal=crystal.key,
         source=crystal.source,
         miller_index=slab.miller_index,
-        termination=slab.polarity,
+        termination=slab.termination_class,
         termination_label=slab.label,
         n_atoms=slab.n_atoms,
         area=slab.area,
