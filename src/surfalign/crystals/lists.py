@@ -157,8 +157,8 @@ def _structure_of(entry: Any) -> dict[str, Any]:
                 stored = json.loads(stored)
             except ValueError:
                 continue
-        if _is_structure(stored):
-            return dict(stored)
+        if isinstance(stored, dict) and _is_structure(stored):
+            return stored
     return {}
 
 

@@ -9,7 +9,7 @@ from pymatgen.core import SETTINGS, Lattice, Structure
 from surfalign.crystals.library import library
 from surfalign.errors import ConfigurationError, InvalidStructureError, MissingDatasetError
 from surfalign.stores.documents import SurfaceDescription
-from surfalign.workflows.engines.protocols import protocol
+from surfalign.workflows.engines.functionals import protocol
 from surfalign.workflows.engines.vasp.inputs import tags
 from surfalign.workflows.engines.vasp.inputs.kpoints import bulk_mesh, slab_mesh
 from surfalign.workflows.engines.vasp.inputs.potentials import potcar_symbols, valence_electrons
