@@ -126,7 +126,8 @@ def recipe(
     """Return how to train, from a file and single values."""
     from surfalign.errors import ConfigurationError
     from surfalign.ml.ensemble.recipe import Recipe
-    from surfalign.ml.learners.kinds import LearnerKind, configuration_of
+    from surfalign.ml.interface import LearnerKind
+    from surfalign.ml.learners.kinds import configuration_of
     from surfalign.processes import available_cores
     from surfalign.settings import load_settings
 
