@@ -15,7 +15,6 @@ from pymatgen.core import Structure
 
 from surfalign.crystals.lists import NAME_KEYS, Record, read_records
 from surfalign.errors import ConfigurationError, InvalidStructureError, SurfalignError
-from surfalign.files import write_whole
 from surfalign.physics.checks import Check
 from surfalign.stores.documents import Document, ErrorRecord, Functional, quantity
 from surfalign.workflows.engines.engine import Engine
@@ -209,11 +208,16 @@ def compute_entries(
 
 def write_records(records: Sequence[GapRecord], output: Path) -> None:
     """Write records and their summary as JSON; the file is never half-written."""
+    write_whole(output, records_json(records))
+
+
+def records_json(records: Sequence[GapRecord]) -> str:
+    """Return records and their summary as JSON."""
     content = {
         "summary": summarise(records).model_dump(),
         "records": [record.model_dump() for record in records],
     }
-    write_whole(output, json.dumps(content, cls=MontyEncoder, indent=1))
+    return json.dumps(content, cls=MontyEncoder, indent=1)
 
 
 def summarise(records: Sequence[GapRecord]) -> GapSummary:

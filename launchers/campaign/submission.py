@@ -2,7 +2,7 @@
 
 Every surface is registered first. Then the flows of all crystals with unsubmitted surfaces are built and
 handed over in batches, each crystal under a lock. A submitter may be killed at any point, and any number
-may work at once: the next pass, of whoever, takes up what was left.
+may work at once: the next pass, by anybody, takes up what was left.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from jobflow import Flow
 from pymatgen.core import Structure
 
 from surfalign.batches import batches
-from surfalign.launchers.cluster.launcher import JobState
+from surfalign.launchers.cluster.launcher import JobState, Launcher
 from surfalign.stores.campaign_register import (
     CrystalEntry,
     LockedCrystal,
@@ -25,17 +25,12 @@ from surfalign.stores.campaign_register import (
     Registry,
     SurfaceEntry,
 )
+from surfalign.stores.database import Database
 from surfalign.stores.jobstore import finished_uuids
 from surfalign.workflows.engines.engine import Engine, get_engine
 from surfalign.workflows.identity import content_uuid, without_finished
 from surfalign.workflows.planning.plan_file import crystal_flow, read_plan
-
-if TYPE_CHECKING:
-    from jobflow import Flow
-
-    from surfalign.launchers.cluster.launcher import Launcher
-    from surfalign.stores.database import Database
-    from surfalign.workflows.planning.survey import PlannedCrystal, PlannedSurface
+from surfalign.workflows.planning.survey import PlannedCrystal, PlannedSurface
 
 #: Crystals registered, or built and handed over, at a time.
 BATCH_SIZE = 100

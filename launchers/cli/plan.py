@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
+from rich.console import Console
+from rich.progress import track
+
+from surfalign.launchers.cli.output import output_console
+from surfalign.launchers.cli.tables.surface_records import estimated_cpu_time
+from surfalign.processes import available_cores
+from surfalign.settings import load_settings
+from surfalign.workflows.planning import survey as campaigns
+from surfalign.workflows.planning.crystals import find_candidates
+from surfalign.workflows.planning.survey import PlannedSurface
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -16,12 +32,10 @@ if TYPE_CHECKING:
     T = TypeVar("T")
     R = TypeVar("R")
 
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(name="plan")(plan)
+commands = typer.Typer()
 
 
+@commands.command()
 def plan(
     crystals: Annotated[
         list[str],
@@ -30,39 +44,40 @@ def plan(
     output: Annotated[Path, typer.Option("--output", "-o", help="Plan to write (JSON lines).")],
     max_index: Annotated[int, typer.Option("--max-index", min=1, help="Largest Miller index.")] = 2,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Number of surfaces.")] = 3000,
-    max_atoms: Annotated[int, typer.Option("--max-atoms", help="Largest slab, atoms.")] = 120,
-    max_sites: Annotated[int, typer.Option("--max-sites", help="Largest primitive cell.")] = 40,
+    max_atoms: Annotated[int, typer.Option("--max-atoms", help="Most atoms of a slab.")] = 120,
+    max_sites: Annotated[
+        int, typer.Option("--max-sites", help="Most atoms of a primitive cell.")
+    ] = 40,
     max_per_crystal: Annotated[
         int, typer.Option("--max-per-crystal", help="Most surfaces of one crystal.")
     ] = 8,
     min_band_gap: Annotated[
-        float, typer.Option("--min-band-gap", help="Least gap (eV), where the source states one.")
+        float,
+        typer.Option("--min-band-gap", help="Least band gap (eV), where the source states one."),
     ] = 0.3,
     select: Annotated[
         list[str] | None,
         typer.Option(
-            "--select", help="Only crystals with this element; -El for without; repeatable."
+            "--select", help="Only crystals with this element, or without it (-Fe); repeatable."
         ),
     ] = None,
     types: Annotated[
         str, typer.Option("--types", help="Types of terminations, any of ABC.")
     ] = "ABC",
     time_limit: Annotated[
-        int, typer.Option("--time-limit", min=1, help="Longest work on one crystal, seconds.")
+        int, typer.Option("--time-limit", min=1, help="Longest work on one crystal (s).")
     ] = 60,
-    cores: Annotated[int | None, typer.Option("--cores", min=1, help="Processes.")] = None,
+    cores: Annotated[
+        int | None, typer.Option("--cores", min=1, help="Processes; one a core by default.")
+    ] = None,
 ) -> None:
     """Choose the surfaces of a campaign: filter, remove duplicates, balance over formulas.
 
-    The plan depends on the crystals alone, not on their order. A plan that was interrupted goes on
-    where it stopped when the same command is given again.
+    The plan depends on the crystals alone, not on their order. An interrupted plan goes on where it
+    stopped when the same command is given again.
 
     Example: surfalign plan crystals/ library --max-index 1 --limit 500 -o plan.jsonl
     """
-    from surfalign.processes import available_cores
-    from surfalign.settings import load_settings
-    from surfalign.workflows.planning import survey as campaigns
-
     wanted = select or []
     settings = campaigns.PlanSettings(
         max_index=max_index,
@@ -81,13 +96,6 @@ def plan(
 
 def make_plan(targets: list[str], output: Path, settings: PlanSettings, cores: int) -> None:
     """Examine, order, survey, deal and write; show progress and a summary."""
-    from collections import Counter
-    from functools import partial
-
-    from surfalign.launchers.cli.console import output_console
-    from surfalign.workflows.planning import survey as campaigns
-    from surfalign.workflows.planning.crystals import find_candidates
-
     console = output_console()
     candidates = list(find_candidates(targets))
     cache = _Cache(output.with_name(output.name + ".partial"), settings)
@@ -139,7 +147,6 @@ def make_plan(targets: list[str], output: Path, settings: PlanSettings, cores: i
         )
     for heading, counts in campaigns.summary(chosen).items():
         console.print(f"By {heading}: " + ", ".join(f"{k} {n}" for k, n in counts.items()))
-    from surfalign.launchers.cli.tables.surface_records import estimated_cpu_time
 
     hours = sum(estimated_cpu_time(surface.n_atoms) for surface in chosen) / 3600
     console.print(f"Slab potentials: about {hours:,.0f} CPU hours (to a factor of three or so)")
@@ -149,11 +156,6 @@ class _Cache:
     """Surveys done so far, one JSON line each, for a plan that is interrupted."""
 
     def __init__(self, path: Path, settings: PlanSettings) -> None:
-        import json
-        from dataclasses import asdict
-
-        from surfalign.workflows.planning.survey import PlannedSurface
-
         self.path = path
         self._results: dict[str, list[PlannedSurface] | str] = {}
         header = json.dumps(asdict(settings))
@@ -182,9 +184,6 @@ class _Cache:
         return self._results[key]
 
     def add(self, key: str, result: list[PlannedSurface] | str) -> None:
-        import json
-        from dataclasses import asdict
-
         self._results[key] = result
         plain = result if isinstance(result, str) else [asdict(s) for s in result]
         with self.path.open("a", encoding="utf-8") as stream:
@@ -198,9 +197,6 @@ class _Workers:
     """Processes that apply functions to lists, with a progress bar; one core means no processes."""
 
     def __init__(self, cores: int) -> None:
-        from concurrent.futures import ProcessPoolExecutor
-        from multiprocessing import get_context
-
         # Processes are started afresh: forking a process with running threads may hang it.
         self._cores = cores
         self._pool = (
@@ -216,9 +212,6 @@ class _Workers:
 
     def map(self, function: Callable[[T], R], items: Sequence[T], title: str) -> list[R]:
         """Return the results in the order of the items."""
-        from rich.console import Console
-        from rich.progress import track
-
         console = Console(stderr=True)
         results: Iterable[R]
         if self._pool is None or len(items) < 2:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
+from surfalign.crystals.crystal import Crystal
+from surfalign.crystals.sources import load_crystal
 from surfalign.errors import ConfigurationError
 from surfalign.launchers.cli.options import (
     Cores,
@@ -16,41 +20,31 @@ from surfalign.launchers.cli.options import (
     EngineOptions,
     FitVolume,
     Functional,
+    JsonFile,
     MaxIndex,
     Orientations,
     QualityName,
     Relax,
+    parse_options,
 )
-from surfalign.launchers.cli.output_folders import make_folders
+from surfalign.launchers.cli.output import is_stdout, make_folders, output_console
+from surfalign.launchers.cli.progress import RunProgress
+from surfalign.launchers.cli.query import write_results
+from surfalign.launchers.cli.tables.levels import results_table
+from surfalign.launchers.database.server import open_database
+from surfalign.launchers.local.run_crystal import CrystalOutcome, run_crystal
+from surfalign.physics.orientations import parse_miller_index
+from surfalign.settings import load_settings
+from surfalign.stores.database import Database
+from surfalign.stores.documents import SurfaceLevelsDocument
+from surfalign.workflows.engines.engine import Engine, get_engine
+from surfalign.workflows.flows import BandAlignmentMaker, named_surfaces
+from surfalign.workflows.surface_jobs import describe_surfaces
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from surfalign.crystals.crystal import Crystal
-    from surfalign.stores.database import Database
-    from surfalign.stores.documents import SurfaceLevelsDocument
-    from surfalign.workflows.engines.engine import Engine
-    from surfalign.workflows.flows import BandAlignmentMaker
-
-EXAMPLE = """
-
-Examples:
-
-    surfalign run MgO --quality quick
-
-    surfalign run TiO2-rutile --hkl 1,1,0 --hkl 1,0,0 --json levels.json --figure figures
-
-    surfalign run my-oxide.cif --max-index 1 --functional hse06
-
-    surfalign run SrTiO3 --surface "SrTiO3(100)-C-SrO/TiO2-1" --no-relax
-"""
+commands = typer.Typer()
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("run", help=(run.__doc__ or "") + EXAMPLE)(run)
-
-
+@commands.command()
 def run(
     targets: Annotated[
         list[str],
@@ -70,26 +64,28 @@ def run(
     fit_volume: FitVolume = False,
     relax: Relax = True,
     cores: Cores = None,
-    force: Annotated[bool, typer.Option("--force", help="Recompute what is stored.")] = False,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the results to FILE; - is the output.")
-    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Compute again what is stored already.")
+    ] = False,
+    json_file: JsonFile = None,
     figure: Annotated[
-        Path | None, typer.Option(help="Write figures (PNG) to this directory.", metavar="DIR")
+        Path | None, typer.Option(help="Write figures (PNG) to this folder.", metavar="DIR")
     ] = None,
     engine: EngineName = "gpaw",
     option: EngineOptions = None,
 ) -> None:
-    """Compute IP and EA of the surfaces of oxides, and store them with their checks."""
-    from rich.console import Console
+    """Compute IP and EA of the surfaces of oxides and store them with their checks.
 
-    from surfalign.crystals.sources import load_crystal
-    from surfalign.launchers.cli.engine_options import parse_options
-    from surfalign.physics.orientations import parse_miller_index
-    from surfalign.workflows.engines.engine import get_engine
+    Example: surfalign run MgO --quality quick
 
+    Example: surfalign run TiO2-rutile --hkl 1,1,0 --hkl 1,0,0 --json levels.json --figure figures
+
+    Example: surfalign run my-oxide.cif --max-index 1 --functional hse06
+
+    Example: surfalign run SrTiO3 --surface "SrTiO3(100)-C-SrO/TiO2-1" --no-relax
+    """
     console = Console(stderr=True)
-    _make_output_folders(json_file, figure)
+    make_folders(json_file, figure)
     indices = [parse_miller_index(text) for text in hkl or ()]
     if cores is not None:
         os.environ["SURFALIGN_CORES"] = str(cores)
@@ -108,7 +104,6 @@ def run(
         _maker(crystal, chosen_engine, indices, max_index, surface, relax, not force)
         for crystal in crystals
     ]
-    from surfalign.launchers.database.server import open_database
 
     with open_database(announce=lambda line: console.print(line, soft_wrap=True)) as database:
         documents = _run_all(makers, crystals, database, console)
@@ -117,18 +112,8 @@ def run(
         raise typer.Exit(1)
 
 
-def _make_output_folders(json_file: Path | None, figure: Path | None) -> None:
-    """Make the folders of the outputs before anything is computed for them."""
-    folders = [figure] if figure else []
-    if json_file is not None and str(json_file) != "-":
-        folders.append(json_file.expanduser().parent)
-    make_folders(folders)
-
-
 def _index_in_name(name: str) -> tuple[int, int, int]:
     """Return the orientation that the name of a surface, e.g. ``MgO(1-10)-A``, holds."""
-    from surfalign.physics.orientations import parse_miller_index
-
     found = re.search(r"\(((?:-?\d){3}|-?\d+(?:,-?\d+){2})\)-[ABC]", name)
     if found is None:
         raise ConfigurationError(
@@ -149,9 +134,6 @@ def _maker(
     reuse: bool,
 ) -> BandAlignmentMaker:
     """Build the flow's maker and check, before anything is computed, that the surfaces exist."""
-    from surfalign.workflows.flows import BandAlignmentMaker, named_surfaces
-    from surfalign.workflows.surface_jobs import describe_surfaces
-
     chosen = indices
     if names and not indices and max_index is None:
         chosen = [_index_in_name(name) for name in names]
@@ -182,10 +164,6 @@ def _run_all(
     database: Database,
     console: Console,
 ) -> list[SurfaceLevelsDocument]:
-    from surfalign.launchers.cli.progress import RunProgress
-    from surfalign.launchers.local.run_crystal import run_crystal
-    from surfalign.settings import load_settings
-
     directory = load_settings().data_directory / "runs"
     documents: list[SurfaceLevelsDocument] = []
     with RunProgress(console, total=len(crystals)) as progress:
@@ -193,8 +171,19 @@ def _run_all(
             progress.start(crystal.name)
             outcome = run_crystal(maker, crystal, database, directory, progress.event)
             documents += outcome.documents
-            progress.finish(outcome)
+            progress.finish(_reused_line(outcome))
     return documents
+
+
+def _reused_line(outcome: CrystalOutcome) -> str:
+    """Say what was taken over from an earlier run, in rich's markup; empty for nothing."""
+    names = [d.surface_name for d in outcome.documents if d.identifier in outcome.reused]
+    if not names:
+        return ""
+    return (
+        f"{escape(', '.join(names))}: reused, computed before with the same settings "
+        "(--force recomputes)"
+    )
 
 
 def _report(
@@ -203,16 +192,10 @@ def _report(
     figure: Path | None,
     console: Console,
 ) -> None:
-    from surfalign.launchers.cli.console import output_console
-    from surfalign.launchers.cli.tables.levels import results_table
-    from surfalign.stores.query.exports import write_json, write_json_file
-
-    if str(json_file) == "-":
-        write_json(documents, typer.get_text_stream("stdout"))
-    else:
+    if json_file is not None:
+        write_results(documents, json_file)
+    if not is_stdout(json_file):
         output_console().print(results_table(documents))
-    if json_file is not None and str(json_file) != "-":
-        write_json_file(documents, json_file)
     if figure is not None:
         from surfalign.launchers.figures.levels import save_figures
 

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from pymatgen.core import Structure
 
-from surfalign.launchers.cli.options import LargestIndex, OnlyOrientations
-from surfalign.launchers.cli.output_folders import make_folders
+from surfalign.crystals.sources import load_crystal
+from surfalign.errors import TimeLimitError
+from surfalign.launchers.cli.options import JsonFile, LargestIndex, OnlyOrientations
+from surfalign.launchers.cli.output import is_stdout, make_folders, write_json
+from surfalign.launchers.cli.tables.surface_records import as_dict, left_record, rejected_records
+from surfalign.launchers.cli.tables.surfaces import show_surfaces
+from surfalign.physics.coordination import SurfaceCoordination, surface_coordination
+from surfalign.physics.orientations import (
+    MillerIndex,
+    format_miller_index,
+    parse_miller_index,
+    unique_orientations,
+)
+from surfalign.physics.slabs import OrientationSurvey, survey_orientation
+from surfalign.physics.symmetry import symmetrize
+from surfalign.workflows.planning.time_limit import time_limit
 
-if TYPE_CHECKING:
-    from pymatgen.core import Structure
-
-    from surfalign.errors import TimeLimitError
-    from surfalign.physics.coordination import SurfaceCoordination
-    from surfalign.physics.orientations import MillerIndex
-    from surfalign.physics.slabs import OrientationSurvey
+commands = typer.Typer()
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(name="surfaces")(surfaces)
-
-
+@commands.command()
 def surfaces(
     target: Annotated[
         str, typer.Argument(help="Library name (MgO), structure file, or database id.")
@@ -32,22 +37,24 @@ def surfaces(
     max_index: LargestIndex = 1,
     hkl: OnlyOrientations = None,
     thickness: Annotated[
-        float, typer.Option("--slab-thickness", help="Least thickness of the slabs, angstrom.")
+        float, typer.Option("--slab-thickness", help="Least thickness of the slabs (angstrom).")
     ] = 20.0,
-    vacuum: Annotated[float, typer.Option("--vacuum-thickness", help="Vacuum, angstrom.")] = 15.0,
+    vacuum: Annotated[
+        float, typer.Option("--vacuum-thickness", help="Thickness of the vacuum (angstrom).")
+    ] = 15.0,
     area_ratio: Annotated[
         float | None,
-        typer.Option("--max-area-ratio", help="Largest in-plane cell, in units of the smallest."),
+        typer.Option(
+            "--max-area-ratio", help="Largest in-plane cell, in multiples of the smallest."
+        ),
     ] = None,
     include_rejected: Annotated[
         bool, typer.Option("--include-rejected", help="Also list the cuts without a slab, and why.")
     ] = False,
     time_limit: Annotated[
-        float, typer.Option("--time-limit", min=0.1, help="Longest search, seconds.")
+        float, typer.Option("--time-limit", min=0.1, help="Longest search (s).")
     ] = 60.0,
-    json_file: Annotated[
-        str | None, typer.Option("--json", help="Write JSON to this file; - for standard output.")
-    ] = None,
+    json_file: JsonFile = None,
     figure: Annotated[
         Path | None,
         typer.Option("--figure", help="Draw a side view of each slab into this folder."),
@@ -61,12 +68,7 @@ def surfaces(
 
     Example: surfalign surfaces SrTiO3 --max-index 1 --figure pictures
     """
-    from surfalign.crystals.sources import load_crystal
-    from surfalign.launchers.cli.tables.surface_records import left_record, rejected_records
-    from surfalign.launchers.cli.tables.surfaces import show_surfaces
-    from surfalign.physics.orientations import parse_miller_index
-
-    _make_output_folders(json_file, figure)
+    make_folders(json_file, figure)
     crystal = load_crystal(target)
     indices = [parse_miller_index(text) for text in hkl or []]
     source = None if json_file is None else crystal.source
@@ -84,8 +86,8 @@ def surfaces(
         if include_rejected:
             records += [record for survey in surveys for record in rejected_records(survey)]
         records += [left_record(index, time_limit) for index in left]
-        _write_json(records, json_file)
-    if json_file != "-":
+        write_json(records, json_file)
+    if not is_stdout(json_file):
         losses = [loss for one in found for loss in one.losses]
         show_surfaces(surveys, losses, include_rejected, paths)
     if left:
@@ -124,14 +126,6 @@ def survey_within(
     TimeLimitError
         Not even the orientations were found in time.
     """
-    from surfalign.errors import TimeLimitError
-    from surfalign.launchers.cli.tables.surface_records import as_dict
-    from surfalign.physics.coordination import surface_coordination
-    from surfalign.physics.orientations import unique_orientations
-    from surfalign.physics.slabs import survey_orientation
-    from surfalign.physics.symmetry import symmetrize
-    from surfalign.workflows.planning.time_limit import time_limit
-
     found: list[Surveyed] = []
     left: list[MillerIndex] = list(indices)
     try:
@@ -159,9 +153,6 @@ def survey_within(
 
 
 def _unfinished(left: list[MillerIndex], n_found: int, seconds: float) -> TimeLimitError:
-    from surfalign.errors import TimeLimitError
-    from surfalign.physics.orientations import format_miller_index
-
     names = [format_miller_index(index) for index in left[:8]]
     if len(left) > len(names):
         names.append("...")
@@ -170,21 +161,3 @@ def _unfinished(left: list[MillerIndex], n_found: int, seconds: float) -> TimeLi
         f"all orientations ({n_found} are complete and were listed)",
         "give a longer --time-limit, single orientations with --hkl, or --max-area-ratio",
     )
-
-
-def _make_output_folders(json_file: str | None, figure: Path | None) -> None:
-    """Make the folders of the outputs before anything is computed for them."""
-    folders = [figure] if figure else []
-    if json_file is not None and json_file != "-":
-        folders.append(Path(json_file).parent)
-    make_folders(folders)
-
-
-def _write_json(records: list[dict[str, Any]], path: str) -> None:
-    import json
-
-    text = json.dumps(records, indent=1)
-    if path == "-":
-        typer.echo(text)
-    else:
-        Path(path).write_text(text + "\n", encoding="utf-8")

@@ -324,7 +324,7 @@ def _read_yaml(path: Path) -> Any:
         ) from error
     except yaml.YAMLError as error:
         raise ConfigurationError(
-            f"the profile {path} is no YAML: {error}", "keys and values", "mend that line"
+            f"the profile {path} is no YAML: {error}", "keys and values", "correct that line"
         ) from error
 
 
@@ -344,7 +344,7 @@ def _validated(name: str, content: Any, where: str) -> Profile:
         raise ConfigurationError(
             f"profile '{name}': {place + ': ' if place else ''}{message}",
             "a profile as in docs/how-to/profiles.md",
-            f"mend {where}",
+            f"correct {where}",
         ) from None
 
 

@@ -20,11 +20,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
 from filelock import FileLock, Timeout
 from pydantic import SecretStr, ValidationError
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
 
 from surfalign.errors import DatabaseUnreachableError, MissingDependencyError
 from surfalign.files import write_whole
@@ -39,11 +42,7 @@ from surfalign.launchers.database.server_process import (
     option,
 )
 from surfalign.settings import Settings, load_settings
-
-if TYPE_CHECKING:
-    from pymongo import MongoClient
-
-    from surfalign.stores.database import Database
+from surfalign.stores.database import Database, connect
 
 PROGRAM = "secantusd-py"
 USER = "surfalign"
@@ -405,8 +404,6 @@ def open_database(
     MissingDependencyError
         When the local server is needed and not installed.
     """
-    from surfalign.stores.database import connect
-
     settings = settings or load_settings()
     if settings.database_uri is None:
         server = local_server(settings)
@@ -435,9 +432,6 @@ def answers(uri: str) -> bool:
 
     A server whose storage engine gave up (full disk) still answers a ping.
     """
-    from pymongo.errors import PyMongoError
-    from pymongo.uri_parser import parse_uri
-
     [address] = parse_uri(uri)["nodelist"]
     try:
         # The client would try again and again where nothing listens.
@@ -450,8 +444,6 @@ def answers(uri: str) -> bool:
 
 
 def _client(uri: str, milliseconds: int = 60_000) -> MongoClient[dict[str, Any]]:
-    from pymongo import MongoClient
-
     return MongoClient(
         uri,
         serverSelectionTimeoutMS=milliseconds,

@@ -1,7 +1,7 @@
 """What is installed, reachable and missing here: one small function a check.
 
 ``surfalign doctor`` prints them. A check returns what it found and, where something is wrong, the
-command that mends it.
+command that repairs it.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Finding:
     detail
         Version, place or problem.
     remedy
-        The command or step that mends it; empty where nothing is wrong.
+        The command or step that repairs it; empty where nothing is wrong.
     required
         Whether surfalign cannot run without it.
     """

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from ase.data import chemical_symbols, covalent_radii
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import PatchCollection
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+from numpy.typing import NDArray
 
 from surfalign.launchers.figures.slabs import file_stem
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from numpy.typing import NDArray
-
-    from surfalign.ml.data.records import SurfaceRecord
-    from surfalign.ml.ensemble.crossvalidation import HeldOut
-    from surfalign.ml.ensemble.ensemble import SurfaceEstimate
+from surfalign.ml.data.records import SurfaceRecord
+from surfalign.ml.ensemble.crossvalidation import HeldOut
+from surfalign.ml.ensemble.ensemble import SurfaceEstimate
 
 _INK = "#1b2430"
 _FAINT = "#9aa5b1"
@@ -37,9 +42,6 @@ def save_attention(record: SurfaceRecord, estimate: SurfaceEstimate, directory: 
     directory
         Made where it does not exist.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     directory.mkdir(parents=True, exist_ok=True)
     shown = [name for name in TITLES if name in estimate.attention]
     figure = Figure(figsize=(4.6 * len(shown) + 2.2, 6.4), layout="constrained")
@@ -67,9 +69,6 @@ def save_attention(record: SurfaceRecord, estimate: SurfaceEstimate, directory: 
 
 def save_parity(found: Sequence[HeldOut], path: Path) -> None:
     """Draw predictions against labels, one panel for each property; surfaces outside are hollow."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     names = list(dict.fromkeys(held.name for held in found))
     figure = Figure(figsize=(4.4 * max(len(names), 1), 4.4), layout="constrained")
     FigureCanvasAgg(figure)
@@ -100,11 +99,6 @@ def save_parity(found: Sequence[HeldOut], path: Path) -> None:
 
 def _slab(axes: Axes, record: SurfaceRecord, weights: NDArray[np.float64], largest: float) -> None:
     """Draw the slab seen along its shorter in-plane vector."""
-    from ase.data import chemical_symbols, covalent_radii
-    from matplotlib import colormaps
-    from matplotlib.collections import PatchCollection
-    from matplotlib.patches import Circle
-
     x, z, period = _projected(record)
     numbers = np.array(record.structure.atomic_numbers)
     copies = np.arange(-1, int(np.ceil(_WIDTH / period)) + 2) * period
@@ -159,9 +153,6 @@ def _projected(record: SurfaceRecord) -> tuple[NDArray[np.float64], NDArray[np.f
 
 
 def _colour_bar(figure: Any, axes: list[Any], largest: float) -> None:
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
     bar = figure.colorbar(
         ScalarMappable(Normalize(0.0, largest), "viridis"), ax=axes, shrink=0.7, pad=0.02
     )

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from surfalign.physics.potential import slab_regions
 from surfalign.physics.water import water_levels
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from surfalign.stores.documents import SurfaceLevelsDocument
+from surfalign.stores.documents import SurfaceLevelsDocument
 
 _INK = "#1b2430"
 _FAINT = "#9aa5b1"
@@ -46,8 +47,6 @@ def save_figures(documents: Sequence[SurfaceLevelsDocument], directory: Path) ->
     directory
         Made where it does not exist.
     """
-    import matplotlib as mpl
-
     directory.mkdir(parents=True, exist_ok=True)
     drawn = [document for document in documents if document.ionization_potential is not None]
     paths = []
@@ -70,8 +69,6 @@ def _save(figure: Any, path: Path) -> None:
 
 def surface_label(document: SurfaceLevelsDocument) -> str:
     """Formula and Miller index as they are written, e.g. TiO$_2$ (110)."""
-    import re
-
     index = "".join(
         rf"$\overline{{{-i}}}$" if i < 0 else str(i) for i in document.miller_index or ()
     )
@@ -85,10 +82,6 @@ def potential_figure(document: SurfaceLevelsDocument) -> Any:
     Energies are in eV against the vacuum level; the slab is shown from below its lower face to above
     its upper face, whatever its place in the cell.
     """
-    from matplotlib.figure import Figure
-
-    from surfalign.physics.potential import slab_regions
-
     profile, slab = document.potential, document.slab_structure
     if profile is None or slab is None or document.ionization_potential is None:
         raise ValueError("a result without a potential cannot be drawn; recompute it with --force")
@@ -193,8 +186,6 @@ def band_edge_diagram(documents: Sequence[SurfaceLevelsDocument], ph: float = 0.
     ph
         pH of the water levels.
     """
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(max(4.2, 1.6 + 0.95 * len(documents)), 4.6))
     axes = figure.add_subplot()
     ips = [float(d.ionization_potential or 0) for d in documents]

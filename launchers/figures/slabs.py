@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from ase.data import chemical_symbols, covalent_radii
+from ase.data.colors import jmol_colors
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PatchCollection
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Circle
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from numpy.typing import NDArray
-
-    from surfalign.physics.slabs import SurfaceSlab
+from surfalign.physics.slabs import SurfaceSlab
 
 _INK = "#1b2430"
 _FAINT = "#9aa5b1"
@@ -31,8 +36,6 @@ def save_side_views(surfaces: list[SurfaceSlab], directory: Path) -> list[Path]:
     directory
         Made where it does not exist.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
     directory.mkdir(parents=True, exist_ok=True)
     paths = []
     for surface in surfaces:
@@ -51,8 +54,6 @@ def file_stem(name: str) -> str:
 
 def side_view_figure(surface: SurfaceSlab) -> Any:
     """Return a matplotlib figure: views along a and b, and of the upper face."""
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(11.0, 4.6), layout="constrained")
     axes = figure.subplots(1, 3)
     a, b = surface.in_plane
@@ -136,11 +137,6 @@ def _discs(
     fade: NDArray[np.float64] | None = None,
 ) -> None:
     """Draw atoms in the given order; ``fade`` mixes their colours with white."""
-    from ase.data import covalent_radii
-    from ase.data.colors import jmol_colors
-    from matplotlib.collections import PatchCollection
-    from matplotlib.patches import Circle
-
     colours = np.array(jmol_colors[numbers])
     if fade is not None:
         colours = colours + (1.0 - colours) * fade[:, None]
@@ -154,10 +150,6 @@ def _discs(
 
 
 def _legend(figure: Any, surface: SurfaceSlab) -> None:
-    from ase.data import chemical_symbols
-    from ase.data.colors import jmol_colors
-    from matplotlib.lines import Line2D
-
     handles = [
         Line2D(
             [], [], marker="o", linestyle="", markersize=8, markeredgecolor=_INK,

@@ -3,77 +3,73 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
+from rich.table import Table
 
-from surfalign.launchers.cli.learn.options import Directory, Model
-from surfalign.launchers.cli.options import LargestIndex, OnlyOrientations
+from surfalign.crystals.sources import load_crystal
+from surfalign.errors import ConfigurationError, SurfaceError, TerminationError
+from surfalign.launchers.cli.learn import sources
+from surfalign.launchers.cli.options import (
+    BulkCrystal,
+    Directory,
+    JsonFile,
+    LargestIndex,
+    Model,
+    OnlyOrientations,
+    UnlabelledSlabs,
+)
+from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, write_json
+from surfalign.ml.data.candidate_surfaces import SLAB_THICKNESS, VACUUM_THICKNESS
+from surfalign.ml.data.from_slab_files import read_slab_file
+from surfalign.ml.data.records import SurfaceRecord, surface_record
+from surfalign.ml.ensemble.ensemble import SurfaceEstimate
+from surfalign.physics.orientations import nonpolar_orientations, parse_miller_index
+from surfalign.physics.slabs import enumerate_slabs
+from surfalign.physics.symmetry import symmetrize
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+commands = typer.Typer()
 
-    from rich.table import Table
-
-    from surfalign.ml.data.records import SurfaceRecord
-    from surfalign.ml.ensemble.ensemble import SurfaceEstimate
 
 LEVELS = ("ionization_potential", "electron_affinity")
 
 
-def register(commands: typer.Typer) -> None:
-    """Add the command."""
-    commands.command("predict")(predict)
-
-
+@commands.command()
 def predict(
-    structure: Annotated[
-        str | None, typer.Argument(help="Bulk crystal: library name, structure file, database id.")
-    ] = None,
-    slabs: Annotated[
-        Path | None, typer.Option("--slabs", help="Or a JSON list of slabs (key initial), .gz.")
-    ] = None,
+    structure: BulkCrystal = None,
+    slabs: UnlabelledSlabs = None,
     hkl: OnlyOrientations = None,
     max_index: LargestIndex = 1,
     model: Model = None,
     version: Annotated[
         str | None, typer.Option("--version", help="Version; by default the champion.")
     ] = None,
-    json_file: Annotated[
-        str | None, typer.Option("--json", help="Write JSON to this file; - is the output.")
-    ] = None,
+    json_file: JsonFile = None,
     directory: Directory = None,
 ) -> None:
     """Predict IP and EA of relaxed surfaces from unrelaxed ones.
 
-    Of a bulk crystal the nonpolar surfaces are enumerated first. Each prediction comes with an interval
-    that covers nine of ten surfaces, and with a flag that tells whether the surface is like those that
-    the model learned from.
+    For a bulk crystal the nonpolar surfaces are enumerated first. Each prediction has an interval that
+    covers nine of ten surfaces, and a flag that tells whether the surface is like those that the model
+    learned from.
 
     Example: surfalign learn predict TiO2-rutile --hkl 1,1,0
 
     Example: surfalign learn predict --slabs slabs.json.gz --json predictions.json
     """
-    import json
-
-    from surfalign.launchers.cli.console import output_console
-    from surfalign.launchers.cli.learn import options
-
+    make_folders(json_file)
     records = surfaces(structure, slabs, hkl, max_index)
-    models = options.registry(directory)
-    name = options.model_name(models, model)
+    models = sources.registry(directory)
+    name = sources.model_name(models, model)
     ensemble, card = models.load(name, version)
     estimates = ensemble.predict([record.structure for record in records])
     source = f"{card.name} {card.version}"
-    if json_file is not None:
-        plain = [as_dict(r, e, source) for r, e in zip(records, estimates, strict=True)]
-        text = json.dumps(plain, indent=1, allow_nan=False)
-        if json_file == "-":
-            typer.echo(text)
-        else:
-            Path(json_file).write_text(text + "\n", encoding="utf-8")
-    if json_file != "-":
+    write_json([as_dict(r, e, source) for r, e in zip(records, estimates, strict=True)], json_file)
+    if not is_stdout(json_file):
         output_console().print(table(records, estimates, f"{source}, predicts {card.fidelity}"))
 
 
@@ -89,8 +85,6 @@ def surfaces(
     SurfaceError
         When the crystal has no nonpolar surface, or a wanted orientation has none.
     """
-    from surfalign.errors import ConfigurationError
-
     if (structure is None) == (slabs is None):
         raise ConfigurationError(
             "a crystal and a file of slabs are named"
@@ -100,22 +94,12 @@ def surfaces(
             "name one of them",
         )
     if slabs is not None:
-        from surfalign.ml.data.from_slab_files import read_slab_file
-
         return read_slab_file(slabs)
     return _crystal_surfaces(str(structure), list(hkl or []), max_index)
 
 
 def _crystal_surfaces(target: str, hkl: Sequence[str], max_index: int) -> list[SurfaceRecord]:
     """Enumerate what ``surfalign run`` would compute, in thinner slabs."""
-    from surfalign.crystals.sources import load_crystal
-    from surfalign.errors import SurfaceError, TerminationError
-    from surfalign.ml.data.candidate_surfaces import SLAB_THICKNESS, VACUUM_THICKNESS
-    from surfalign.ml.data.records import surface_record
-    from surfalign.physics.orientations import nonpolar_orientations, parse_miller_index
-    from surfalign.physics.slabs import enumerate_slabs
-    from surfalign.physics.symmetry import symmetrize
-
     crystal = load_crystal(target)
     symmetric = symmetrize(crystal.structure)
     indices = [parse_miller_index(text) for text in hkl] or [
@@ -176,9 +160,6 @@ def table(
     records: Sequence[SurfaceRecord], estimates: Sequence[SurfaceEstimate], caption: str
 ) -> Table:
     """Return the predictions as a table."""
-    from rich.markup import escape
-    from rich.table import Table
-
     shown = Table(caption=escape(caption))
     shown.add_column("Surface", no_wrap=True)
     for name in ("IP\n(eV)", "90 %", "EA\n(eV)", "90 %"):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import Any
 
-if TYPE_CHECKING:
-    from surfalign.physics.coordination import SurfaceCoordination
-    from surfalign.physics.orientations import MillerIndex
-    from surfalign.physics.slabs import OrientationSurvey, SurfaceSlab
+from surfalign.physics.coordination import SurfaceCoordination
+from surfalign.physics.orientations import MillerIndex
+from surfalign.physics.slabs import OrientationSurvey, SurfaceSlab
 
 
 def as_dict(surface: SurfaceSlab, loss: SurfaceCoordination, source: str) -> dict[str, Any]:
     """Return a surface for scripts; lengths in angstrom, names as in the stored documents."""
-    from dataclasses import asdict
-
     return {
         "state": "slab",
         "identifier": surface.identifier,

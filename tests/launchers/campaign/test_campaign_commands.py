@@ -251,7 +251,7 @@ def test_results_are_built_with_the_failures_of_the_campaign(
     shown = surfalign("results").stdout
     assert "3 of 3 results; 1 new or changed" in shown
     assert "walltime in bulk: TIMEOUT" in shown
-    documents = json.loads(surfalign("results", "--json").stdout)
+    documents = json.loads(surfalign("results", "--json", "-").stdout)
     assert {d["identifier"].split("-")[0] for d in documents} == {"MgO", "SrO"}
     failed = {d["surface_name"]: d["error"] for d in documents if d["error"]}
     assert failed["MgO(110)-A"] == {"error": "error", "message": "no plateau", "step": "alignment"}
