@@ -11,7 +11,12 @@ from surfalign.batches import batches
 from surfalign.launchers.cluster.launcher import Cause, JobRecord, JobState, Launcher
 from surfalign.stores.campaign_register import Method, Registry
 from surfalign.stores.database import Database
-from surfalign.stores.documents import ErrorRecord, ResultState, SurfaceLevelsDocument
+from surfalign.stores.documents import (
+    ErrorRecord,
+    ResultState,
+    SurfaceIdentity,
+    SurfaceLevelsDocument,
+)
 
 #: Marks failed results that follow from the state of a launcher: they go when the failure goes.
 REPORTED_BY = "launcher"
@@ -47,12 +52,9 @@ def failed_results(
         yield SurfaceLevelsDocument(
             identifier=identifier,
             state=ResultState.FAILED,
-            formula=formula,
-            source=metadata.get("source", ""),
             surface_name=metadata.get("surface_name", formula),
             surface_identifier=metadata.get("surface_identifier", ""),
-            miller_index=metadata.get("miller_index"),
-            termination=metadata.get("termination", ""),
+            **{name: metadata[name] for name in SurfaceIdentity.model_fields if name in metadata},
             functional=method.functional,
             quality=method.quality,
             relaxed=method.relax_slabs,

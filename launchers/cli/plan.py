@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
@@ -18,6 +17,8 @@ from rich.progress import track
 
 from surfalign.launchers.cli.output import output_console
 from surfalign.launchers.cli.tables.surface_records import estimated_cpu_time
+from surfalign.processes import available_cores
+from surfalign.settings import load_settings
 from surfalign.workflows.planning import survey as campaigns
 from surfalign.workflows.planning.crystals import find_candidates
 from surfalign.workflows.planning.survey import PlannedSurface
@@ -90,7 +91,7 @@ def plan(
         types=types.upper(),
         time_limit=time_limit,
     )
-    make_plan(crystals, output, settings, cores or _all_cores())
+    make_plan(crystals, output, settings, cores or available_cores(load_settings()))
 
 
 def make_plan(targets: list[str], output: Path, settings: PlanSettings, cores: int) -> None:
@@ -228,7 +229,3 @@ class _Workers:
                 transient=True,
             )
         )
-
-
-def _all_cores() -> int:
-    return len(os.sched_getaffinity(0))

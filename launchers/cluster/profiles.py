@@ -7,9 +7,7 @@ a file that only its owner can read (``uri_file``).
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 import sys
 import sysconfig
 from pathlib import Path
@@ -27,6 +25,7 @@ from pydantic import (
 )
 
 from surfalign.errors import ConfigurationError
+from surfalign.files import read_secret
 from surfalign.settings import Settings, load_settings, settings_file
 from surfalign.workflows.routing import DEFAULT, RESOURCE_KINDS, STEPS
 
@@ -287,46 +286,6 @@ class Profile(_Model):
         if self.engines.vasp is not None:
             variables["ATOMATE2_VASP_CMD"] = self.engines.vasp
         return variables | queue.environment
-
-
-def read_secret(path: Path) -> str:
-    """Read a file that nobody but its owner may read.
-
-    Raises
-    ------
-    ConfigurationError
-        When it is missing, empty, or its mode lets others read it.
-    """
-    path = path.expanduser()
-    try:
-        mode = path.stat().st_mode
-        text = path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigurationError(
-            f"the file {path} cannot be read: {error.strerror}",
-            "a file that holds the URI of the database",
-            "correct uri_file in the profile",
-        ) from error
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigurationError(
-            f"the file {path} can be read by others (mode {stat.S_IMODE(mode):o})",
-            "mode 600, because it holds a password",
-            f"chmod 600 {path}",
-        )
-    if not text:
-        raise ConfigurationError(f"the file {path} is empty", "the URI of the database", "fill it")
-    return text
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
-    temporary.replace(path)
 
 
 def load_profile(name: str) -> Profile:

@@ -9,7 +9,6 @@ setting ``database_uri``.
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import socket
@@ -31,6 +30,7 @@ from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
 from surfalign.errors import DatabaseUnreachableError, MissingDependencyError
+from surfalign.files import write_whole
 from surfalign.launchers.database.server_process import (
     HOST,
     ServerState,
@@ -209,7 +209,7 @@ class LocalServer:
             client["admin"].command("createUser", USER, pwd=password, roles=["root"])
         # What it acknowledged is on the disk, and a polite end takes seconds.
         end(state.pid, by_force=True)
-        self._write(self._password_file, password)
+        write_whole(self._password_file, password, private=True)
 
     def _spawn(self, program: str, port: int, *options: str) -> ServerState | None:
         """Start the daemon and remember it; return None where it ended at once."""
@@ -322,7 +322,7 @@ class LocalServer:
 
     def _remember(self, state: ServerState) -> None:
         """Write the state file in one step."""
-        self._write(self._state_file, state.model_dump_json())
+        write_whole(self._state_file, state.model_dump_json(), private=True)
 
     def _uri(self, state: ServerState) -> str:
         """Return the URI that clients use; without a user where the server was started without."""
@@ -334,14 +334,6 @@ class LocalServer:
     def _answers(self, state: ServerState) -> bool:
         """Ask whether the server answers us."""
         return answers(self._uri(state))
-
-    @staticmethod
-    def _write(path: Path, text: str) -> None:
-        """Write a private file in one step."""
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.touch(mode=0o600)
-        temporary.write_text(text)
-        temporary.replace(path)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

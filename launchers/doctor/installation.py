@@ -125,7 +125,7 @@ def check_python() -> Finding:
 
 def check_cores() -> Finding:
     """Report the cores that one calculation uses."""
-    from surfalign.workflows.engines.gpaw.machine import available_cores
+    from surfalign.processes import available_cores
 
     settings = _settings()
     return Finding(
@@ -235,8 +235,9 @@ def check_gpaw() -> Finding:
 
 def check_mpi() -> Finding:
     """Run GPAW on two processes; needed where more than one core is to be used."""
+    from surfalign.processes import available_cores
     from surfalign.workflows.engines.gpaw.engine_process import engine_environment
-    from surfalign.workflows.engines.gpaw.machine import available_cores, launch_command
+    from surfalign.workflows.engines.gpaw.machine import launch_command
 
     settings = _settings()
     required = available_cores(settings) > 1

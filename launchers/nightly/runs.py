@@ -16,20 +16,19 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, Field, ValidationError
 
 from surfalign.errors import ConfigurationError, SurfalignError
+from surfalign.files import write_whole
 from surfalign.launchers.database.server import open_database
+from surfalign.processes import is_same_process, owner
 from surfalign.settings import Settings, load_settings
 from surfalign.stores.database import Database
 
 #: What can be done at night, and the command that does it.
 TASKS = {"build": ("build",), "retrain": ("learn", "retrain")}
 COLLECTION = "nights"
-#: Two clocks make up a creation time; they can drift apart by this much (s).
-_CLOCK_TOLERANCE = 5.0
 
 
 class NightlyRun(BaseModel):
@@ -56,10 +55,7 @@ class NightlyRun(BaseModel):
         """Whether it ended without a word: killed, or the machine went down."""
         if self.ended_at is not None or self.hostname != socket.gethostname():
             return False
-        with suppress(psutil.NoSuchProcess):
-            created = psutil.Process(self.pid).create_time()
-            return bool(abs(created - self.created) > _CLOCK_TOLERANCE)
-        return True
+        return not is_same_process(self.pid, self.created)
 
 
 def run_nightly(task: str, arguments: Sequence[str], settings: Settings) -> NightlyRun:
@@ -90,9 +86,7 @@ def run_nightly(task: str, arguments: Sequence[str], settings: Settings) -> Nigh
         command=shlex.join(["surfalign", *TASKS[task], *arguments]),
         started_at=started,
         log_file=str(folder / f"{stem}.log"),
-        hostname=socket.gethostname(),
-        pid=os.getpid(),
-        created=psutil.Process().create_time(),
+        **owner(),
     )
     report = folder / f"{stem}.json"
     _leave(night, report, settings)
@@ -153,9 +147,7 @@ def _run(task: str, arguments: Sequence[str], log_file: Path) -> tuple[int, str]
 
 def _leave(night: NightlyRun, report: Path, settings: Settings) -> None:
     """Write the report; the database may be what ails."""
-    temporary = report.with_suffix(".partial")
-    temporary.write_text(night.model_dump_json(indent=1), encoding="utf-8")
-    temporary.replace(report)
+    write_whole(report, night.model_dump_json(indent=1))
 
     # The file tells it already.
     with suppress(SurfalignError), open_database(settings) as database, database.errors_named():

@@ -8,10 +8,7 @@ names below, whose unit is in the name, or a number under a property's own name 
 
 from __future__ import annotations
 
-import gzip
-import json
 import math
-import zlib
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,10 +16,12 @@ from typing import Any
 
 from pymatgen.core import Structure
 
+from surfalign.crystals.lists import read_json
 from surfalign.errors import (
     DamagedFileError,
     EmptyDatasetError,
     InvalidLabelError,
+    InvalidStructureError,
     LearnerError,
     SurfaceError,
     UnknownElementError,
@@ -142,16 +141,9 @@ def freeze_slab_file(
 
 def _entries(path: Path) -> list[dict[str, Any]]:
     try:
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-        entries = json.loads(content)
-    except (OSError, EOFError, zlib.error, ValueError) as error:
-        raise DamagedFileError(
-            f"{path} cannot be read: {type(error).__name__}: {error}",
-            "a JSON list of slabs, plain or gzipped",
-            "copy the file again",
-        ) from error
+        entries = read_json(path)
+    except InvalidStructureError as error:
+        raise DamagedFileError(error.found, error.expected, error.remedy) from error
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise DamagedFileError(f"{path} is no list of objects", "a JSON list of slabs")
     if not entries:

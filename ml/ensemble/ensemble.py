@@ -20,7 +20,8 @@ from surfalign.ml.data.datasets import element_symbol
 from surfalign.ml.ensemble.calibration import Calibration
 from surfalign.ml.ensemble.domain import Domain, atomic_descriptions
 from surfalign.ml.ensemble.splits import formula_fold
-from surfalign.ml.learners.kinds import FittedModel, LearnerKind, restore_model
+from surfalign.ml.interface import FittedModel, LearnerKind
+from surfalign.ml.learners.kinds import restore_model
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure

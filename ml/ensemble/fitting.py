@@ -16,7 +16,8 @@ from surfalign.ml.ensemble.domain import Domain, atomic_descriptions
 from surfalign.ml.ensemble.ensemble import DOMAIN_SHARE, Ensemble
 from surfalign.ml.ensemble.members import Progress, Task, fit_in_processes, fit_member, other_folds
 from surfalign.ml.ensemble.splits import FOLDS, formula_fold
-from surfalign.ml.learners.kinds import LearnerKind, with_fidelity
+from surfalign.ml.interface import LearnerKind
+from surfalign.ml.learners.kinds import with_fidelity
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -27,14 +27,8 @@ from pydantic import BaseModel
 from surfalign.errors import LearnerError
 from surfalign.ml.data.datasets import FrozenDataset, read_dataset, write_dataset
 from surfalign.ml.ensemble.splits import FOLDS, formula_fold, hold_out
-from surfalign.ml.learners.kinds import (
-    FittedModel,
-    LearnerKind,
-    TrainingData,
-    configuration_of,
-    fit_model,
-    restore_model,
-)
+from surfalign.ml.interface import FittedModel, LearnerKind, TrainingData
+from surfalign.ml.learners.kinds import configuration_of, fit_model, restore_model
 from surfalign.ml.network.weights import read_parts, write_parts
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surfalign.ml.ensemble.fitting import fit_ensemble
-from surfalign.ml.learners.kinds import LearnerKind, configuration_of
+from surfalign.ml.interface import LearnerKind
+from surfalign.ml.learners.kinds import configuration_of
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

@@ -1,77 +1,20 @@
-"""The kinds of models, behind one interface: fit, predict, take apart, put together again."""
+"""Configure, fit and restore a model of any kind; which kind it is, only this module asks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
 from surfalign.errors import ConfigurationError, ModelVersionError
+from surfalign.ml.configuration import LearnerConfiguration
+from surfalign.ml.interface import FittedModel, LearnerKind, TrainingData
+from surfalign.ml.learners import baselines
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from pymatgen.core import Structure
-
-    from surfalign.ml.data.records import SetLabel, SurfaceRecord
-    from surfalign.ml.interface import SurfacePrediction
-
-
-class LearnerKind(StrEnum):
-    """The kinds of models."""
-
-    MEAN = "mean"  # the mean of the labels
-    COMPOSITION = "composition"  # composition features and boosted trees
-    LSOAP = "lsoap"  # learnable SOAP with attention
-
-
-class FittedModel(Protocol):
-    """A model that can predict and be kept as JSON and arrays."""
-
-    @property
-    def configuration(self) -> BaseModel:
-        """How it was fitted."""
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """What else it needs, as plain JSON."""
-
-    @property
-    def elements(self) -> frozenset[str]:
-        """Elements of its training data."""
-
-    def tensors(self) -> Mapping[str, Any]:
-        """Its weights."""
-
-    def predict(self, structures: Sequence[Structure]) -> list[SurfacePrediction]:
-        """Predict for unrelaxed slabs."""
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """What one model is fitted to.
-
-    Attributes
-    ----------
-    train
-        Surfaces to learn from.
-    validation
-        Surfaces that decide when to stop.
-    set_labels
-        Labels of sets; their members are among ``train``.
-    """
-
-    train: Sequence[SurfaceRecord]
-    validation: Sequence[SurfaceRecord] = ()
-    set_labels: Sequence[SetLabel] = ()
-
-    @property
-    def everything(self) -> list[SurfaceRecord]:
-        """All surfaces, for models that need no validation."""
-        return [*self.train, *self.validation]
 
 
 def configuration_of(kind: LearnerKind, given: Mapping[str, Any] | None = None) -> BaseModel:
@@ -144,13 +87,10 @@ def fit_model(
     EmptyDatasetError
         When a property has no label.
     """
-    from surfalign.ml.learners import baselines
-
     if isinstance(configuration, baselines.MeanConfiguration):
         return baselines.MeanModel.fit(data.everything, configuration, data.set_labels, seed)
     if isinstance(configuration, baselines.CompositionConfiguration):
         return baselines.CompositionModel.fit(data.everything, configuration, data.set_labels, seed)
-    from surfalign.ml.configuration import LearnerConfiguration
     from surfalign.ml.network.learner import NetworkModel
 
     typed = LearnerConfiguration.model_validate(configuration)
@@ -170,16 +110,13 @@ def restore_model(
     ModelVersionError
         When the parts do not fit this version of the code.
     """
-    from surfalign.ml.learners import baselines
-
     try:
         typed = configuration_of(kind, configuration)
         if isinstance(typed, baselines.MeanConfiguration):
             return baselines.MeanModel(typed, metadata, tensors)
         if isinstance(typed, baselines.CompositionConfiguration):
             return baselines.CompositionModel(typed, metadata, tensors)
-        from surfalign.ml.configuration import LearnerConfiguration
-        from surfalign.ml.network.learner import NetworkModel
+            from surfalign.ml.network.learner import NetworkModel
 
         network = LearnerConfiguration.model_validate(typed)
         return NetworkModel.restore(network, metadata, tensors)
@@ -193,11 +130,7 @@ def restore_model(
 
 def _configuration_class(kind: LearnerKind) -> type[BaseModel]:
     if kind is LearnerKind.LSOAP:
-        from surfalign.ml.configuration import LearnerConfiguration
-
         return LearnerConfiguration
-    from surfalign.ml.learners import baselines
-
     if kind is LearnerKind.MEAN:
         return baselines.MeanConfiguration
     return baselines.CompositionConfiguration

@@ -1,4 +1,4 @@
-"""The network behind the interface of :mod:`surfalign.ml.learners.kinds`; loads torch, and lightning only to train."""
+"""The network behind :mod:`surfalign.ml.interface`; loads torch, and lightning only to train."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from surfalign.settings import load_settings
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-    from surfalign.ml.interface import SurfacePrediction
-    from surfalign.ml.learners.kinds import TrainingData
+    from surfalign.ml.interface import SurfacePrediction, TrainingData
 
 
 class NetworkModel:

@@ -15,7 +15,7 @@ from pathlib import Path
 from learning_data import toy_dataset
 
 from surfalign.ml.ensemble.recipe import Recipe
-from surfalign.ml.learners.kinds import LearnerKind
+from surfalign.ml.interface import LearnerKind
 from surfalign.ml.models.model_registry import Registry
 from surfalign.ml.models.retraining import retrain
 

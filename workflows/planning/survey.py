@@ -116,6 +116,10 @@ class PlannedSurface:
     broken_bonds_per_area: float
 
 
+#: Reason against a crystal whose structure cannot be read.
+UNREADABLE = "unreadable"
+
+
 def examine(candidate: Candidate, settings: PlanSettings) -> PlannedCrystal | str:
     """Validate a crystal and bring it to its standard cell; or name the reason against it."""
     try:
@@ -135,7 +139,10 @@ def _examined(candidate: Candidate, settings: PlanSettings) -> PlannedCrystal | 
         return "magnetic"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        structure = Structure.from_dict(candidate.structure)
+        try:
+            structure = Structure.from_dict(candidate.structure)
+        except (AttributeError, LookupError, TypeError, ValueError):
+            return UNREADABLE
         symbols = {element.symbol for element in structure.composition.elements}
         if not symbols >= set(settings.elements) or symbols & set(settings.without):
             return "elements"
@@ -275,7 +282,7 @@ def _surfaces(crystal: PlannedCrystal, settings: PlanSettings) -> Iterator[Plann
             if slabs or "C" not in settings.types:
                 break
         for slab in slabs:
-            if slab.n_atoms > settings.max_atoms or slab.polarity not in settings.types:
+            if slab.n_atoms > settings.max_atoms or slab.termination_class not in settings.types:
                 continue
             yield planned_surface(slab, crystal)
 
@@ -289,7 +296,7 @@ def planned_surface(slab: SurfaceSlab, crystal: PlannedCrystal) -> PlannedSurfac
         crystal=crystal.key,
         source=crystal.source,
         miller_index=slab.miller_index,
-        termination=slab.polarity,
+        termination=slab.termination_class,
         termination_label=slab.label,
         n_atoms=slab.n_atoms,
         area=slab.area,

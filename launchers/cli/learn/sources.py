@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +15,10 @@ from surfalign.ml.data.datasets import FrozenDataset, merge, read_dataset
 from surfalign.ml.data.from_results import freeze_results
 from surfalign.ml.data.from_slab_files import freeze_slab_file
 from surfalign.ml.ensemble.recipe import Recipe
-from surfalign.ml.learners.kinds import LearnerKind, configuration_of
+from surfalign.ml.interface import LearnerKind
+from surfalign.ml.learners.kinds import configuration_of
 from surfalign.ml.models.model_registry import Registry
+from surfalign.processes import available_cores
 from surfalign.settings import load_settings
 from surfalign.stores.query.results import find
 
@@ -85,7 +86,7 @@ def recipe(
     for change in changes or []:
         _apply(configuration, change)
     configuration_of(chosen, configuration)
-    cores = workers or load_settings().cores or os.cpu_count() or 1
+    cores = workers or available_cores(load_settings())
     return Recipe(chosen, configuration, seed, cores)
 
 

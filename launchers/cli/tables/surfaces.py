@@ -46,7 +46,7 @@ def _table(surveys: list[OrientationSurvey], losses: list[SurfaceCoordination]) 
         barest = loss.atoms[0] if loss.atoms else None
         table.add_row(
             escape(slab.name),
-            slab.polarity,
+            slab.termination_class,
             str(slab.n_atoms),
             f"{slab.area:.1f}",
             f"{slab.slab_thickness:.1f}",

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, Self
 import yaml
 
 from surfalign.errors import MissingDependencyError
+from surfalign.files import write_whole
 from surfalign.launchers.cluster import slurm
 from surfalign.launchers.cluster.job_files import connection_options
 from surfalign.launchers.cluster.job_requests import raised_after
 from surfalign.launchers.cluster.job_table import JobTable
 from surfalign.launchers.cluster.launcher import JobRecord, JobState, classify, last_line
-from surfalign.launchers.cluster.profiles import Cluster, Profile, Queue, write_private
+from surfalign.launchers.cluster.profiles import Cluster, Profile, Queue
 from surfalign.launchers.database.server import database_uri
 from surfalign.stores.database import JOBS, errors_named, masked
 from surfalign.workflows.routing import route
@@ -85,7 +86,9 @@ class RemoteLauncher:
     def controller(self) -> Controller:
         """jobflow-remote's own connection, with its project; for those who change something."""
         content = project(self.profile, self._uri, self._name, self.folder)
-        write_private(self.folder / f"{self.profile.name}.yaml", yaml.safe_dump(content))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{self.profile.name}.yaml"
+        write_whole(path, yaml.safe_dump(content), private=True)
         controller = _open_controller(self.folder, self.profile.name)
         with errors_named(self.address):
             controller.initialise()

@@ -190,10 +190,10 @@ def test_a_killed_night_is_a_failed_one(database: Database, data: Path) -> None:
     """The process dies between the first report and the last."""
     script = (
         "import os, signal\n"
-        "from surfalign.launchers import nights\n"
+        "from surfalign.launchers.nightly import runs\n"
         "from surfalign.settings import load_settings\n"
-        "nights._run = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "nights.run_nightly('build', [], load_settings())\n"
+        "runs._run = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "runs.run_nightly('build', [], load_settings())\n"
     )
     done = subprocess.run([sys.executable, "-c", script], check=False)
     assert done.returncode == -9

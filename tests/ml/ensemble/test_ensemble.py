@@ -20,7 +20,8 @@ from surfalign.ml.ensemble.fitting import fit_ensemble, main_fidelity
 from surfalign.ml.ensemble.members import Task, member_data
 from surfalign.ml.ensemble.recipe import Recipe
 from surfalign.ml.ensemble.splits import formula_fold
-from surfalign.ml.learners.kinds import LearnerKind, configuration_of
+from surfalign.ml.interface import LearnerKind
+from surfalign.ml.learners.kinds import configuration_of
 
 COMPOSITION = LearnerKind.COMPOSITION
 SMALL = {"n_estimators": 30}

@@ -11,8 +11,9 @@ from surfalign.errors import ConfigurationError, EmptyDatasetError, UnknownEleme
 from surfalign.ml.data.datasets import freeze
 from surfalign.ml.data.records import Label, SetLabel, Statistic, surface_record
 from surfalign.ml.descriptors.composition import composition_features, element_vector, feature_names
+from surfalign.ml.interface import LearnerKind
 from surfalign.ml.learners.baselines import CompositionConfiguration, CompositionModel, MeanModel
-from surfalign.ml.learners.kinds import LearnerKind, configuration_of, restore_model
+from surfalign.ml.learners.kinds import configuration_of, restore_model
 
 SMALL = CompositionConfiguration(n_estimators=60)
 

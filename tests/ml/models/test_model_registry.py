@@ -19,7 +19,7 @@ from surfalign.errors import (
     ModelVersionError,
 )
 from surfalign.ml.ensemble.recipe import Recipe
-from surfalign.ml.learners.kinds import LearnerKind
+from surfalign.ml.interface import LearnerKind
 from surfalign.ml.models.model_registry import CARD, CHAMPION, WEIGHTS, ModelCard, Registry
 from surfalign.ml.models.retraining import train_version
 

@@ -12,7 +12,7 @@ from learning_data import toy_dataset
 from surfalign.errors import ConfigurationError
 from surfalign.ml.ensemble.evaluation import PairedComparison, compare
 from surfalign.ml.ensemble.recipe import Recipe
-from surfalign.ml.learners.kinds import LearnerKind
+from surfalign.ml.interface import LearnerKind
 from surfalign.ml.models.model_registry import Registry
 from surfalign.ml.models.retraining import Outcome, Verdict, decide, retrain
 

@@ -39,7 +39,7 @@ from surfalign.workflows.engines.gpaw.records import calculation_record
 from surfalign.workflows.engines.gpaw.settings import STANDARD, GpawSettings, preset
 
 #: What the response was sampled with; recorded besides the preset.
-_DIELECTRIC_SAMPLING = ("kernel", "k_points", "n_bands", "n_directions")
+_RESPONSE_SAMPLING = ("k_points", "n_bands", "n_directions")
 
 
 @dataclass
@@ -199,7 +199,12 @@ class GpawDielectricMaker(GpawMaker):
             atoms = plain_copy(structure)
             answer = calculator.request("dielectric", atoms)
             record = calculation_record(
-                calculator, atoms, "dielectric", xc=f"PBEsol + {answer['kernel']}", answer=answer
+                calculator,
+                atoms,
+                "dielectric",
+                xc=f"PBEsol + {answer['kernel']}",
+                answer=answer,
+                extra_settings={f"response_{name}": answer[name] for name in _RESPONSE_SAMPLING},
             )
             return DielectricDocument(
                 structure=structure, calculation=record, **results_of(answer, DielectricDocument)
