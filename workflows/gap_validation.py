@@ -15,6 +15,7 @@ from pymatgen.core import Structure
 
 from surfalign.crystals.lists import NAME_KEYS, Record, read_records
 from surfalign.errors import ConfigurationError, InvalidStructureError, SurfalignError
+from surfalign.files import write_whole
 from surfalign.physics.checks import Check
 from surfalign.stores.documents import Document, ErrorRecord, Functional, quantity
 from surfalign.workflows.engines.engine import Engine
