@@ -12,6 +12,7 @@ from typing import Self
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import Progress
 from rich.status import Status
 
 #: Engines report what they are doing through this logger.
@@ -128,3 +129,23 @@ class Counted:
         if part > self._shown:
             self._shown = part
             typer.echo(f"{done} of {total} {self._what}", err=True)
+
+
+class Bar:
+    """A bar at the terminal that goes when the work is done; elsewhere nothing."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        self._progress = Progress(console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._progress.add_task("")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, title: str, done: int, total: int) -> None:
+        """Show how many are done, and of how many."""
+        self._progress.update(self._task, description=title, completed=done, total=total)

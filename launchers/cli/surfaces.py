@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pymatgen.core import Structure
 
 from surfalign.crystals.sources import load_crystal
 from surfalign.errors import TimeLimitError
@@ -15,16 +15,8 @@ from surfalign.launchers.cli.options import JsonFile, LargestIndex, OnlyOrientat
 from surfalign.launchers.cli.output import is_stdout, make_folders, write_json
 from surfalign.launchers.cli.tables.surface_records import as_dict, left_record, rejected_records
 from surfalign.launchers.cli.tables.surfaces import show_surfaces
-from surfalign.physics.coordination import SurfaceCoordination, surface_coordination
-from surfalign.physics.orientations import (
-    MillerIndex,
-    format_miller_index,
-    parse_miller_index,
-    unique_orientations,
-)
-from surfalign.physics.slabs import OrientationSurvey, survey_orientation
-from surfalign.physics.symmetry import symmetrize
-from surfalign.workflows.planning.time_limit import time_limit
+from surfalign.physics.orientations import MillerIndex, format_miller_index, parse_miller_index
+from surfalign.workflows.planning.orientation_survey import survey_orientations
 
 commands = typer.Typer()
 
@@ -71,9 +63,15 @@ def surfaces(
     make_folders(json_file, figure)
     crystal = load_crystal(target)
     indices = [parse_miller_index(text) for text in hkl or []]
-    source = None if json_file is None else crystal.source
-    found, left = survey_within(
-        crystal.structure, max_index, indices, thickness, vacuum, area_ratio, time_limit, source
+    found, left = survey_orientations(
+        crystal.structure,
+        indices,
+        max_index=max_index,
+        slab_thickness=thickness,
+        vacuum_thickness=vacuum,
+        max_area_ratio=area_ratio or math.inf,
+        seconds=time_limit,
+        describe=None if json_file is None else partial(as_dict, source=crystal.source),
     )
     surveys = [one.survey for one in found]
     paths: list[Path] = []
@@ -93,64 +91,6 @@ def surfaces(
         show_surfaces(surveys, losses, include_rejected, paths)
     if left:
         raise _unfinished(left, len(found), time_limit)
-
-
-@dataclass(frozen=True)
-class Surveyed:
-    """One orientation: its surfaces, what they have lost, and (where wanted) their records."""
-
-    survey: OrientationSurvey
-    losses: list[SurfaceCoordination]
-    records: list[dict[str, Any]]
-
-
-def survey_within(
-    structure: Structure,
-    max_index: int,
-    indices: list[MillerIndex],
-    thickness: float,
-    vacuum: float,
-    area_ratio: float | None,
-    seconds: float,
-    source: str | None = None,
-) -> tuple[list[Surveyed], list[MillerIndex]]:
-    """Survey the wanted orientations of a structure, polar ones included.
-
-    Returns
-    -------
-    found, left
-        What was found within the time limit (with records, if a source is given), and the
-        orientations that were not searched to the end.
-
-    Raises
-    ------
-    TimeLimitError
-        Not even the orientations were found in time.
-    """
-    found: list[Surveyed] = []
-    left: list[MillerIndex] = list(indices)
-    try:
-        with time_limit(seconds, structure.composition.reduced_formula):
-            crystal = symmetrize(structure)
-            if not left:
-                orientations = unique_orientations(crystal, max_index)
-                limit = (area_ratio or float("inf")) * min(o.area for o in orientations)
-                left = [o.miller_index for o in orientations if o.area <= limit * (1 + 1e-6)]
-            for index in tuple(left):
-                one = survey_orientation(
-                    crystal, index, slab_thickness=thickness, vacuum_thickness=vacuum
-                )
-                losses = [surface_coordination(slab) for slab in one.slabs]
-                records = [
-                    as_dict(slab, loss, source)
-                    for slab, loss in zip(one.slabs, losses, strict=True)
-                    if source is not None
-                ]
-                found, left = [*found, Surveyed(one, losses, records)], left[1:]
-    except TimeLimitError:
-        if not left:
-            raise
-    return found, left
 
 
 def _unfinished(left: list[MillerIndex], n_found: int, seconds: float) -> TimeLimitError:

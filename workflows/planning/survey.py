@@ -21,6 +21,7 @@ from pymatgen.core import Structure
 
 from surfalign.crystals.sources import make_crystal
 from surfalign.errors import SurfalignError, TimeLimitError
+from surfalign.files import write_whole
 from surfalign.physics.coordination import surface_coordination
 from surfalign.physics.neighbours import bulk_density
 from surfalign.physics.orientations import nonpolar_orientations
@@ -116,8 +117,9 @@ class PlannedSurface:
     broken_bonds_per_area: float
 
 
-#: Reason against a crystal whose structure cannot be read.
+#: Reasons against a crystal: its structure cannot be read; it takes too long.
 UNREADABLE = "unreadable"
+TIME_LIMIT = "time_limit"
 
 
 def examine(candidate: Candidate, settings: PlanSettings) -> PlannedCrystal | str:
@@ -126,7 +128,7 @@ def examine(candidate: Candidate, settings: PlanSettings) -> PlannedCrystal | st
         with time_limit(settings.time_limit, candidate.source):
             return _examined(candidate, settings)
     except TimeLimitError:
-        return "time_limit"
+        return TIME_LIMIT
 
 
 def _examined(candidate: Candidate, settings: PlanSettings) -> PlannedCrystal | str:
@@ -198,7 +200,7 @@ def survey_crystal(crystal: PlannedCrystal, settings: PlanSettings) -> list[Plan
         with time_limit(settings.time_limit, crystal.source):
             found = list(_surfaces(crystal, settings))
     except TimeLimitError:
-        return "time_limit"
+        return TIME_LIMIT
     except SurfalignError as error:
         return type(error).__name__
     unique = {surface.identifier: surface for surface in found}
@@ -255,7 +257,7 @@ def write_plan(
     lines = [{"kind": "settings", **asdict(settings)}]
     lines += [{"kind": "crystal", **asdict(crystals[key])} for key in used]
     lines += [{"kind": "surface", **asdict(surface)} for surface in plan]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    write_whole(path, "".join(json.dumps(line) + "\n" for line in lines))
 
 
 def _surfaces(crystal: PlannedCrystal, settings: PlanSettings) -> Iterator[PlannedSurface]:
