@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from surfalign.settings import Settings
     from surfalign.stores.database import Database
 
-#: What can be done at night, and the command that does it.
-TASKS = {"build": ("build",), "retrain": ("learn", "retrain")}
+#: What can be done at night, and the command that does it. A night has the time to compare everything.
+TASKS = {"build": ("build", "--all"), "retrain": ("learn", "retrain")}
 COLLECTION = "nights"
 #: Two clocks make up a creation time; they can drift apart by this much (s).
 _CLOCK_TOLERANCE = 5.0

@@ -72,7 +72,6 @@ def run_crystal(
     surfaces_uuid = flow.jobs[-1].uuid
     failures = run_flow(flow, database.jobs, directory, reuse=maker.reuse, on_event=on_event)
     with database.errors_named():
-        # maggma's builders carry no types
         SurfaceLevelsBuilder(database.jobs, database.surface_levels).run()
         failed = _failed_results(maker, crystal, surfaces_uuid, failures)
         # An outdated failure of the whole crystal goes.

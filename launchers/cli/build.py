@@ -27,11 +27,17 @@ def build(
         bool,
         typer.Option("--recompute", help="Compute all levels again from the stored potentials."),
     ] = False,
+    compare_all: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Compare all results with their jobs, as after an edit by hand."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
     """Bring the results up to date with the outputs of jobs, e.g. of a campaign.
 
-    Only what is new or changed is written: a second pass writes nothing. Levels are computed again from
+    Only what is new or changed is looked at and written: a second pass writes nothing. Levels are computed again from
     the stored potentials where a step was repeated or a formula mended. surfalign run does it by itself.
 
     Example: surfalign build --profile cluster
@@ -48,12 +54,14 @@ def build(
         database.errors_named(),
     ):
         if chosen is None or chosen.launcher == "local":
-            report = bring_up_to_date(database, recompute=recompute)
+            report = bring_up_to_date(database, recompute=recompute, compare_all=compare_all)
         else:
             from surfalign.launchers.launcher import open_launcher
 
             with open_launcher(chosen) as launcher:
-                report = bring_up_to_date(database, launcher, recompute=recompute)
+                report = bring_up_to_date(
+                    database, launcher, recompute=recompute, compare_all=compare_all
+                )
     if as_json:
         typer.echo(json.dumps(report, indent=1))
         return
@@ -65,12 +73,18 @@ def build(
 
 
 def bring_up_to_date(
-    database: Database, launcher: Launcher | None = None, *, recompute: bool = False
+    database: Database,
+    launcher: Launcher | None = None,
+    *,
+    recompute: bool = False,
+    compare_all: bool = False,
 ) -> dict[str, int]:
     """Build the results, note the failures of a launcher, and submit what had waited; count each."""
     from surfalign.stores.builders import SurfaceLevelsBuilder
 
-    builder = SurfaceLevelsBuilder(database.jobs, database.surface_levels, recompute_all=recompute)
+    builder = SurfaceLevelsBuilder(
+        database.jobs, database.surface_levels, recompute_all=recompute, compare_all=compare_all
+    )
     report = {"written": builder.run()}
     if launcher is not None:
         from surfalign.launchers.failures import report_failures
