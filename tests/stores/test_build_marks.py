@@ -9,11 +9,11 @@ import pytest
 from pymongo.collection import Collection
 from pymongo.monitoring import CommandListener
 from stored_results import job_output, passed_result
-from surfalign.stores.results import find, get
 
 from surfalign.stores import builders
 from surfalign.stores.builders import SurfaceLevelsBuilder
 from surfalign.stores.database import BUILT_VERSION, Database
+from surfalign.stores.query.results import find, get
 
 NUMBER = 12
 NOON = datetime(2026, 1, 1, 12, 0, 0, 1)
