@@ -48,7 +48,7 @@ def doctor(
         if as_json:
             findings.append(examine(name, check))
             continue
-        with console.status(f"looking at {name} ..."):
+        with console.status(f"checking {name} ..."):
             finding = examine(name, check)
         findings.append(finding)
         console.print(_line(finding))
