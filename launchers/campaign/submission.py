@@ -7,6 +7,8 @@ may work at once: the next pass, by anybody, takes up what was left.
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +19,10 @@ from jobflow import Flow
 from pymatgen.core import Structure
 
 from surfalign.batches import batches
+from surfalign.errors import SurfalignError
 from surfalign.launchers.cluster.launcher import JobState, Launcher
+from surfalign.launchers.cluster.profiles import Profile
+from surfalign.launchers.database.server import open_database
 from surfalign.stores.campaign_register import (
     CrystalEntry,
     LockedCrystal,
@@ -35,7 +40,12 @@ from surfalign.workflows.planning.survey import PlannedCrystal, PlannedSurface
 #: Crystals registered, or built and handed over, at a time.
 BATCH_SIZE = 100
 
+#: Seconds between two passes of a worker over the register.
+RELEASE_INTERVAL = 60.0
+
 Progress = Callable[[str, int, int], None]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -178,6 +188,36 @@ def release(
         done += len(group)
         on_progress("submitted", done, len(keys))
     return n_flows
+
+
+class Releaser:
+    """Release registered surfaces whose crystal is free again, or whose submitter died.
+
+    Parameters
+    ----------
+    profile
+        Names the database.
+    launcher
+        Takes the flows.
+    """
+
+    def __init__(self, profile: Profile, launcher: Launcher) -> None:
+        self.profile = profile
+        self.launcher = launcher
+        self._last = float("-inf")
+
+    def __call__(self, *, now: bool = False) -> int:
+        """Make a pass if one is due, or ``now``; return how many flows were handed over."""
+        if not now and time.monotonic() - self._last < RELEASE_INTERVAL:
+            return 0
+        self._last = time.monotonic()
+        try:
+            with open_database(self.profile.settings()) as database, database.errors_named():
+                return release(self.launcher, database)
+        except SurfalignError as error:
+            # The jobs that are under way need the loop, whatever is wrong with the register.
+            logger.warning("no surfaces released: %s", error)
+            return 0
 
 
 def _release(

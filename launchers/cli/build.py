@@ -58,7 +58,7 @@ def build(
     if as_json:
         print_json(report)
         return
-    typer.echo(f"{report['written']} results written, {report['results']} in all")
+    typer.echo(f"Results: {report['written']} written, {report['results']} in all")
     if report.get("failures"):
         typer.echo(f"{report['failures']} failed results written")
     if report.get("flows_released"):

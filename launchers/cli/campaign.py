@@ -184,7 +184,7 @@ def _add_command(name: str, action: Action) -> None:
         if as_json:
             print_json({"jobs": number})
         else:
-            typer.echo(f"{number} jobs {action.done}")
+            typer.echo(f"{number} job{'' if number == 1 else 's'} {action.done}")
 
     # typer makes the options from the signature: each command shows those that it has.
     signature = inspect.signature(command, eval_str=True)

@@ -197,6 +197,7 @@ def _report(
     if not is_stdout(json_file):
         output_console().print(results_table(documents))
     if figure is not None:
+        # matplotlib loads slowly and may write a cache of fonts: only for who wants pictures.
         from surfalign.launchers.figures.levels import save_figures
 
         for path in save_figures(documents, figure):

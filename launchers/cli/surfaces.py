@@ -76,6 +76,7 @@ def surfaces(
     surveys = [one.survey for one in found]
     paths: list[Path] = []
     if figure is not None:
+        # matplotlib loads slowly and may write a cache of fonts: only for who wants pictures.
         from surfalign.launchers.figures.slabs import save_side_views
 
         paths = save_side_views([slab for survey in surveys for slab in survey.slabs], figure)

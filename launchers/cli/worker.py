@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
+from surfalign.launchers.campaign.submission import Releaser
 from surfalign.launchers.cli.options import ProfileName
-from surfalign.launchers.cluster.launcher import open_launcher
+from surfalign.launchers.cluster.launcher import open_launcher, run_worker
 from surfalign.launchers.cluster.profiles import load_profile
 
 commands = typer.Typer()
@@ -44,4 +45,4 @@ def worker(
     chosen = load_profile(profile)
     with open_launcher(chosen, cluster) as launcher:
         typer.echo(f"Serving the queues of profile {chosen.name} ({chosen.launcher})", err=True)
-        launcher.work(once=once, stop=stop)
+        run_worker(chosen, launcher, Releaser(chosen, launcher), once=once, stop=stop)

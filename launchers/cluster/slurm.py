@@ -25,7 +25,7 @@ ACTIVE = frozenset(
         "RESV_DEL_HOLD",
     )
 )
-#: What the final states mean for us; FAILED and COMPLETED mean that the job ended without a word.
+#: What the final states mean for us; FAILED and COMPLETED mean that the job ended silently.
 CAUSES = {
     "TIMEOUT": Cause.WALLTIME,
     "DEADLINE": Cause.WALLTIME,

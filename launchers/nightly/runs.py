@@ -52,7 +52,7 @@ class NightlyRun(BaseModel):
 
     @property
     def is_lost(self) -> bool:
-        """Whether it ended without a word: killed, or the machine went down."""
+        """Whether it ended silently: killed, or the machine went down."""
         if self.ended_at is not None or self.hostname != socket.gethostname():
             return False
         return not is_same_process(self.pid, self.created)

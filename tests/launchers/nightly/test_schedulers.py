@@ -152,9 +152,9 @@ def test_a_night_logs_and_leaves_a_dated_report(database: Database, data: Path) 
     assert report.name.startswith(f"{night.started_at:%Y-%m-%d}")
     assert night.exit_code == 0
     assert night.ok
-    assert Path(night.log_file).read_text().strip() == "1 written, 1 in all"
+    assert Path(night.log_file).read_text().strip() == "Results: 1 written, 1 in all"
     [seen] = last_runs(database)
-    assert seen.summary == "1 written, 1 in all"
+    assert seen.summary == "Results: 1 written, 1 in all"
 
 
 def test_a_failed_night_is_told(database: Database, data: Path) -> None:
