@@ -93,10 +93,11 @@ def write_json(documents: Iterable[SurfaceLevelsDocument], file: IO[Any], full: 
 
 def plain_fields() -> dict[str, FieldDescription]:
     """Return the fields of a result that are columns of a table: numbers, texts and lists of texts."""
+    fields = describe(SurfaceLevelsDocument)
     return {
-        path: field
-        for path, field in describe(SurfaceLevelsDocument).items()
-        if field.kind not in (Kind.MAPPING, Kind.RECORD, Kind.STRUCTURE)
+        path: fields[path]
+        for path in dict.fromkeys(("identifier", "state", *fields))
+        if fields[path].kind not in (Kind.MAPPING, Kind.RECORD, Kind.STRUCTURE)
         and (path.startswith("error.") or "." not in path)
     }
 
