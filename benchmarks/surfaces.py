@@ -138,7 +138,7 @@ def compare(name: str, structure: Structure, depth: int, budget: float) -> dict[
         "space_group": crystal.space_group_number, "sites": len(crystal.numbers),
         "conventional_sites": len(plain), "orientations": len(indices), "orientations_cut": run.left,
         "miller_indices": [list(i) for i in done],
-        "slabs": len(slabs), "types": {p: sum(s.polarity == p for s in slabs) for p in "ABC"},
+        "slabs": len(slabs), "types": {p: sum(s.termination_class == p for s in slabs) for p in "ABC"},
         "seconds": seconds, "planar_seconds": planar_seconds, "planar_slabs": len(planar),
         "reference_seconds": run.seconds, "reference_slabs": run.n_slabs,
         "reference_accepted": len(run.accepted),

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surfalign.errors import DocumentNotFoundError
+from surfalign.files import write_whole
 from surfalign.settings import Settings, load_settings
 from surfalign.stores.documents import ArrayReference
 
@@ -60,14 +59,7 @@ class FolderBlobs:
         if path.is_file():
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-            Path(name).replace(path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_whole(path, content)
 
     def read(self, sha256: str) -> bytes | None:
         """Return what is stored, or None."""

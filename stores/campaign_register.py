@@ -9,21 +9,19 @@ each surface is registered once, and a later pass takes up those that were left 
 
 from __future__ import annotations
 
-import os
 import secrets
-import socket
 from collections.abc import Collection as Keys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any
 
-import psutil
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pymongo import UpdateMany
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
+from surfalign.processes import is_same_process, owner
 from surfalign.stores.database import (
     CAMPAIGN_CRYSTALS,
     CAMPAIGN_SURFACES,
@@ -34,8 +32,6 @@ from surfalign.stores.vocabulary import Functional, Quality
 
 #: A lock that nobody renewed for this long belongs to a dead submitter of another machine.
 LEASE = timedelta(minutes=15)
-#: Two clocks make up a creation time; they can drift apart by this much (s).
-_CLOCK_TOLERANCE = 5.0
 
 
 class _Model(BaseModel):
@@ -113,7 +109,7 @@ class Registry:
     def __init__(self, database: Database) -> None:
         self.crystals = database.collection(CAMPAIGN_CRYSTALS)
         self.surfaces = database.collection(CAMPAIGN_SURFACES)
-        self._owner = _owner()
+        self._owner = {"token": secrets.token_hex(8), **owner()}
 
     # --- registering -------------------------------------------------------------------------
 
@@ -161,6 +157,15 @@ class Registry:
         """Return those of some surfaces' keys that are registered."""
         found = self.surfaces.find({"key": {"$in": list(keys)}}, {"_id": 0, "key": 1})
         return {document["key"] for document in found}
+
+    def known_crystals(self, keys: Iterable[str]) -> set[str]:
+        """Return those of some crystals' keys that are registered."""
+        found = self.crystals.find({"key": {"$in": list(keys)}}, {"_id": 0, "key": 1})
+        return {document["key"] for document in found}
+
+    def has_bulk(self, uuid: str) -> bool:
+        """Ask whether a flow with this bulk step was handed to a launcher."""
+        return self.surfaces.find_one({"bulk": uuid}, {"_id": 1}) is not None
 
     def counts(self) -> tuple[int, int]:
         """Count the registered surfaces, all and those that are submitted."""
@@ -307,7 +312,9 @@ class Registry:
         """Ask whether the holder of a lock is dead, or ourselves."""
         if lock["token"] == self._owner["token"]:
             return True
-        if lock["host"] == self._owner["host"] and not _is_alive(lock["pid"], lock["created"]):
+        if lock.get("hostname") == self._owner["hostname"] and not is_same_process(
+            lock["pid"], lock["created"]
+        ):
             return True
         return bool(datetime.now(UTC) - _utc(lock["at"]) > LEASE)
 
@@ -335,23 +342,6 @@ def _locked(document: dict[str, Any], surfaces: list[dict[str, Any]]) -> LockedC
         new=sorted(new, key=lambda entry: entry.name),
         doubtful=doubtful,
     )
-
-
-def _owner() -> dict[str, Any]:
-    """Return what identifies this submitter."""
-    return {
-        "token": secrets.token_hex(8),
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "created": psutil.Process().create_time(),
-    }
-
-
-def _is_alive(pid: int, created: float) -> bool:
-    try:
-        return bool(abs(psutil.Process(pid).create_time() - created) < _CLOCK_TOLERANCE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _utc(time: datetime) -> datetime:

@@ -218,27 +218,54 @@ class SlabPotentialDocument(Document):
     calculation: CalculationRecord = Field(description="How it was computed")
 
 
-class SurfaceDescription(Document):
+class SurfaceIdentity(Document):
+    """What a surface is. A failed result may know only some of it."""
+
+    formula: str = Field(description="Reduced formula")
+    space_group_symbol: str = Field(default="", description="Space group of the bulk")
+    space_group_number: int = Field(default=0, description="Its number")
+    source: str = Field(
+        default="", description="Where the crystal came from, e.g. 'library:MgO', 'file:x.cif'"
+    )
+    miller_index: tuple[int, int, int] | None = Field(
+        default=None, description="Orientation in the conventional cell"
+    )
+    termination: str = Field(default="", description="Tasker-like class: 'A', 'B' or 'C'")
+    termination_label: str = Field(default="", description="Composition of the outermost planes")
+    n_atoms: int | None = Field(default=None, description="Atoms in the slab")
+    area: float | None = quantity("angstrom^2", "Area of one face", default=None)
+    slab_thickness: float | None = quantity(
+        "angstrom", "Distance of the outermost atomic planes", default=None
+    )
+    vacuum_thickness: float | None = quantity(
+        "angstrom", "Empty height between slab images", default=None
+    )
+    bulk_repeat: float | None = quantity(
+        "angstrom", "Period of the bulk along the normal", default=None
+    )
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """These fields alone, by name."""
+        return {name: getattr(self, name) for name in SurfaceIdentity.model_fields}
+
+
+class SurfaceDescription(SurfaceIdentity):
     """Which surface: everything that is known before any calculation."""
 
     identifier: str = Field(description="Stable identifier of crystal + surface + thickness")
     name: str = Field(description="Human name, e.g. 'MgO(100)-A'")
-    formula: str = Field(description="Reduced formula")
-    space_group_symbol: str = Field(description="Space group of the bulk")
-    space_group_number: int = Field(description="Its number")
-    source: str = Field(description="Where the crystal came from, e.g. 'library:MgO', 'file:x.cif'")
-    miller_index: tuple[int, int, int] = Field(description="Orientation in the conventional cell")
-    termination: str = Field(description="Tasker-like class: 'A', 'B' or 'C'")
-    termination_label: str = Field(default="", description="Composition of the outermost planes")
     slab: Structure = Field(
         description="Unrelaxed slab; c along the normal; site property bulk_site maps to the bulk"
     )
     oriented_bulk: Structure = Field(description="One bulk repeat in the slab's in-plane cell")
-    bulk_repeat: float = quantity("angstrom", "Period of the bulk along the normal")
+    # Known here, always.
+    miller_index: tuple[int, int, int] = Field(description="Orientation in the conventional cell")
+    n_atoms: int = Field(description="Atoms in the slab")
+    area: float = quantity("angstrom^2", "Area of one face")
     slab_thickness: float = quantity("angstrom", "Distance of the outermost atomic planes")
     vacuum_thickness: float = quantity("angstrom", "Empty height between slab images")
-    area: float = quantity("angstrom^2", "Area of one face")
-    n_atoms: int = Field(description="Atoms in the slab")
+    bulk_repeat: float = quantity("angstrom", "Period of the bulk along the normal")
 
 
 class SurfaceSetDocument(Document):
@@ -273,24 +300,15 @@ class ErrorRecord(Document):
     step: str = Field(description="Step that failed")
 
 
-class SurfaceLevelsDocument(Document):
+class SurfaceLevelsDocument(SurfaceIdentity):
     """The result: levels of one surface with its checks, method, cost and provenance."""
 
     identifier: str = Field(description="Unique: surface + method + settings")
     state: ResultState = Field(description="passed; flagged: see failed_checks; failed: see error")
-    formula: str = Field(description="Reduced formula")
-    space_group_symbol: str = Field(default="", description="Space group of the bulk")
-    space_group_number: int = Field(default=0, description="Its number")
-    source: str = Field(default="", description="Where the crystal came from, e.g. 'library:MgO'")
     surface_identifier: str = Field(
         default="", description="Identifier of crystal + surface + thickness"
     )
     surface_name: str = Field(default="", description="Human name, e.g. 'MgO(100)-A'")
-    miller_index: tuple[int, int, int] | None = Field(
-        default=None, description="Orientation in the conventional cell"
-    )
-    termination: str = Field(default="", description="Tasker-like class: 'A', 'B' or 'C'")
-    termination_label: str = Field(default="", description="Composition of the outermost planes")
     functional: str = Field(description="Functional of the band edges")
     quality: str = Field(description="Name of the preset of numerical settings")
     relaxed: bool = Field(description="Whether the ions of the slab were relaxed")
@@ -327,13 +345,6 @@ class SurfaceLevelsDocument(Document):
         default=None, description="Why there is no number (failed results)"
     )
 
-    n_atoms: int | None = Field(default=None, description="Atoms in the slab")
-    area: float | None = quantity("angstrom^2", "Area of one face", default=None)
-    slab_thickness: float | None = quantity("angstrom", "Slab thickness", default=None)
-    vacuum_thickness: float | None = quantity("angstrom", "Vacuum thickness", default=None)
-    bulk_repeat: float | None = quantity(
-        "angstrom", "Period of the bulk along the normal", default=None
-    )
     bulk_structure: Structure | None = Field(
         default=None, description="Bulk cell of the band edges"
     )

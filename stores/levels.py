@@ -6,13 +6,12 @@ stored documents when a formula or a tolerance changes.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from surfalign.hashing import hash_of
 from surfalign.physics import alignment, potential
 from surfalign.physics.checks import Check, within
 from surfalign.physics.surface_energy import surface_energy
@@ -117,7 +116,9 @@ def surface_levels(
     return SurfaceLevelsDocument(
         identifier=identifier,
         state=ResultState.FLAGGED if failed else ResultState.PASSED,
-        **describe(surface),
+        **surface.identity,
+        surface_identifier=surface.identifier,
+        surface_name=surface.name,
         functional=edges.functional,
         quality=steps.slab_potential.calculation.quality,
         relaxed=steps.slab_relaxation is not None,
@@ -150,26 +151,6 @@ def surface_levels(
         levels_version=LEVELS_VERSION,
         **_method(steps),
     )
-
-
-def describe(surface: SurfaceDescription) -> dict[str, object]:
-    """Fields of a result that say which surface it is; also of a failed result."""
-    return {
-        "formula": surface.formula,
-        "space_group_symbol": surface.space_group_symbol,
-        "space_group_number": surface.space_group_number,
-        "source": surface.source,
-        "surface_identifier": surface.identifier,
-        "surface_name": surface.name,
-        "miller_index": surface.miller_index,
-        "termination": surface.termination,
-        "termination_label": surface.termination_label,
-        "n_atoms": surface.n_atoms,
-        "area": surface.area,
-        "slab_thickness": surface.slab_thickness,
-        "vacuum_thickness": surface.vacuum_thickness,
-        "bulk_repeat": surface.bulk_repeat,
-    }
 
 
 def _surface_energy(steps: SurfaceSteps) -> float:
@@ -247,9 +228,7 @@ def _method(steps: SurfaceSteps) -> dict[str, object]:
         "archives": {
             name: record.archive.path for name, record in records.items() if record.archive
         },
-        "settings_hash": hashlib.sha256(
-            json.dumps(settings, sort_keys=True, default=str).encode()
-        ).hexdigest(),
+        "settings_hash": hash_of(settings),
         "timings": [
             StepTiming(step=name, wall_time=r.wall_time, cpu_time=r.cpu_time, cores=r.cores)
             for name, r in records.items()

@@ -18,6 +18,7 @@ from surfalign.stores.documents import (
     SlabPotentialDocument,
     SlabRelaxationDocument,
     SurfaceDescription,
+    SurfaceIdentity,
     SurfaceLevelsDocument,
 )
 from surfalign.stores.levels import SurfaceSteps, surface_levels
@@ -31,11 +32,6 @@ _DOCUMENTS: dict[str, type[Document]] = {
     "slab_potential": SlabPotentialDocument,
 }
 _REQUIRED = frozenset({"bulk", "band_edges", "oriented_bulk", "slab_potential"})
-#: Fields of a result that say which surface it is, under the names of the surface's description.
-_DESCRIPTION = (
-    "formula", "space_group_symbol", "space_group_number", "source", "miller_index", "termination",
-    "termination_label", "bulk_repeat", "slab_thickness", "vacuum_thickness", "area", "n_atoms",
-)  # fmt: skip
 
 
 def can_recompute(result: Mapping[str, Any], steps: Mapping[str, Any]) -> bool:
@@ -76,7 +72,7 @@ def recompute(result: Mapping[str, Any], steps: Mapping[str, Any]) -> dict[str, 
         name=result["surface_name"],
         slab=result["unrelaxed_slab_structure"],
         oriented_bulk=documents["oriented_bulk"].structure,
-        **{name: result[name] for name in _DESCRIPTION},
+        **{name: result[name] for name in SurfaceIdentity.model_fields},
     )
     try:
         levels = surface_levels(
@@ -89,12 +85,10 @@ def recompute(result: Mapping[str, Any], steps: Mapping[str, Any]) -> dict[str, 
 
 
 def _refused(result: Mapping[str, Any], error: SurfalignError) -> SurfaceLevelsDocument:
-    kept = {name: result[name] for name in _DESCRIPTION}
-    for name in ("identifier", "surface_name", "surface_identifier", "functional", "quality",
-                 "relaxed", "engine", "provenance"):  # fmt: skip
-        kept[name] = result[name]
+    kept = (*SurfaceIdentity.model_fields, "identifier", "surface_name", "surface_identifier",
+            "functional", "quality", "relaxed", "engine", "provenance")  # fmt: skip
     return SurfaceLevelsDocument(
         state=ResultState.FAILED,
         error=ErrorRecord(error=type(error).__name__, message=str(error), step="alignment"),
-        **kept,
+        **{name: result[name] for name in kept},
     )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,12 @@ from monty.json import MontyDecoder, MontyEncoder
 from pydantic import Field
 from pymatgen.core import Structure
 
+from surfalign.crystals.lists import NAME_KEYS, Record, read_records
 from surfalign.errors import ConfigurationError, InvalidStructureError, SurfalignError
+from surfalign.files import write_whole
 from surfalign.physics.checks import Check
 from surfalign.stores.documents import Document, ErrorRecord, Functional, quantity
 from surfalign.workflows.engines.engine import Engine
-
-#: Where an entry may keep its structure, best first.
-_STRUCTURE_KEYS = ("structure_pbesol", "structure")
 
 
 @dataclass(frozen=True)
@@ -108,30 +106,26 @@ def read_entries(file: Path, only: Sequence[str] = ()) -> list[GapEntry]:
     Parameters
     ----------
     file
-        A list of entries (``mp_id`` or ``identifier``, ``structure_pbesol`` or ``structure``, and
-        optionally ``gap_ddh_ev``, ``eps_electronic_avg`` or ``eps_electronic_tensor``), a list of
-        pymatgen structures, a dictionary of either, or one structure.
+        Crystals as :mod:`surfalign.crystals.lists` reads them; references under ``gap_ddh_ev``, and
+        ``eps_electronic_avg`` or ``eps_electronic_tensor``.
     only
         Identifiers to take, in this order; empty for all.
 
     Raises
     ------
     InvalidStructureError
-        When the file or an entry cannot be read.
+        When the file or an entry cannot be read, or two entries have one name.
     ConfigurationError
         When a wanted identifier is not in the file.
     """
-    try:
-        opener = gzip.open if file.suffix == ".gz" else open
-        with opener(file, "rt", encoding="utf-8") as stream:
-            content = json.load(stream)
-    except (OSError, EOFError, ValueError) as error:
-        raise InvalidStructureError(
-            f"{file} cannot be read: {error}",
-            "JSON, plain or gzipped, with pymatgen structures",
-            "correct the path or the file",
-        ) from error
-    raw = dict(_raw_entries(content, file))
+    raw: dict[str, Record] = {}
+    for record in read_records(file):
+        if raw.setdefault(record.name, record) is not record:
+            raise InvalidStructureError(
+                f"{file} holds two entries called {record.name}",
+                "names that differ",
+                f"correct their {', '.join(NAME_KEYS)}",
+            )
     missing = [identifier for identifier in only if identifier not in raw]
     if missing:
         raise ConfigurationError(
@@ -139,7 +133,7 @@ def read_entries(file: Path, only: Sequence[str] = ()) -> list[GapEntry]:
             f"identifiers such as {', '.join(list(raw)[:5])}",
             "correct --only",
         )
-    return [_entry(identifier, raw[identifier], file) for identifier in only or raw]
+    return [_entry(raw[identifier]) for identifier in only or raw]
 
 
 def compute_entry(entry: GapEntry, engine: Engine) -> GapRecord:
@@ -215,13 +209,16 @@ def compute_entries(
 
 def write_records(records: Sequence[GapRecord], output: Path) -> None:
     """Write records and their summary as JSON; the file is never half-written."""
+    write_whole(output, records_json(records))
+
+
+def records_json(records: Sequence[GapRecord]) -> str:
+    """Return records and their summary as JSON."""
     content = {
         "summary": summarise(records).model_dump(),
         "records": [record.model_dump() for record in records],
     }
-    scratch = output.with_name(output.name + ".part")
-    scratch.write_text(json.dumps(content, cls=MontyEncoder, indent=1))
-    scratch.replace(output)
+    return json.dumps(content, cls=MontyEncoder, indent=1)
 
 
 def summarise(records: Sequence[GapRecord]) -> GapSummary:
@@ -285,50 +282,13 @@ def _read_records(output: Path) -> list[GapRecord]:
         ) from error
 
 
-def _raw_entries(content: Any, file: Path) -> Iterator[tuple[str, Any]]:
-    if _is_structure(content):
-        yield file.name.split(".")[0], content
-    elif isinstance(content, dict):
-        yield from content.items()
-    elif isinstance(content, list):
-        for number, raw in enumerate(content, start=1):
-            yield _identifier(raw, str(number)), raw
-    else:
-        raise _unusable(file.name, file)
-
-
-def _identifier(raw: Any, default: str) -> str:
-    if not isinstance(raw, dict) or _is_structure(raw):
-        return default
-    return str(raw.get("mp_id") or raw.get("identifier") or default)
-
-
-def _is_structure(raw: Any) -> bool:
-    return isinstance(raw, dict) and "lattice" in raw and "sites" in raw
-
-
-def _entry(identifier: str, raw: Any, file: Path) -> GapEntry:
-    if _is_structure(raw):
-        raw = {"structure": raw}
-    if not isinstance(raw, dict):
-        raise _unusable(identifier, file)
-    stored = next((raw[key] for key in _STRUCTURE_KEYS if raw.get(key)), None)
-    try:
-        plain: Any = json.loads(stored) if isinstance(stored, str) else stored
-        structure = Structure.from_dict(plain)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise _unusable(identifier, file) from error
-    constant = raw.get("eps_electronic_avg")
-    if constant is None and raw.get("eps_electronic_tensor") is not None:
-        constant = float(np.trace(np.array(raw["eps_electronic_tensor"])) / 3.0)
-    return GapEntry(identifier, structure, _number(raw.get("gap_ddh_ev")), _number(constant))
-
-
-def _unusable(identifier: str, file: Path) -> InvalidStructureError:
-    return InvalidStructureError(
-        f"the entry {identifier} of {file.name} has no readable structure",
-        f"a pymatgen structure, or one under {' or '.join(_STRUCTURE_KEYS)}",
-        "correct the file, or leave the entry out with --only",
+def _entry(record: Record) -> GapEntry:
+    facts = record.facts
+    constant = facts.get("eps_electronic_avg")
+    if constant is None and facts.get("eps_electronic_tensor") is not None:
+        constant = float(np.trace(np.array(facts["eps_electronic_tensor"])) / 3.0)
+    return GapEntry(
+        record.name, record.read_structure(), _number(facts.get("gap_ddh_ev")), _number(constant)
     )
 
 

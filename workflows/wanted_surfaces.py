@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from surfalign.crystals.crystal import Crystal
 from surfalign.errors import ConfigurationError
-from surfalign.physics.orientations import MillerIndex
+from surfalign.physics.orientations import MillerIndex, parse_miller_index
 from surfalign.workflows.engines.engine import Engine
 from surfalign.workflows.flows import BandAlignmentMaker, named_surfaces
 from surfalign.workflows.surface_jobs import describe_surfaces
@@ -69,6 +69,4 @@ def _index_in_name(name: str) -> MillerIndex:
             "a name such as MgO(100)-A",
             "copy one from 'surfalign surfaces TARGET'",
         )
-    text = found.group(1)
-    h, k, l = re.findall(r"-?\d+", text) if "," in text else re.findall(r"-?\d", text)
-    return int(h), int(k), int(l)
+    return parse_miller_index(found.group(1))

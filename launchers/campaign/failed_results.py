@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from monty.json import jsanitize
 
-from surfalign.launchers.cluster.launcher import Cause, JobRecord, JobState
+from surfalign.batches import batches
+from surfalign.launchers.cluster.launcher import Cause, JobRecord, JobState, Launcher
 from surfalign.stores.campaign_register import Method, Registry
-from surfalign.stores.documents import ErrorRecord, ResultState, SurfaceLevelsDocument
-
-if TYPE_CHECKING:
-    from surfalign.launchers.cluster.launcher import Launcher
-    from surfalign.stores.database import Database
+from surfalign.stores.database import Database
+from surfalign.stores.documents import (
+    ErrorRecord,
+    ResultState,
+    SurfaceIdentity,
+    SurfaceLevelsDocument,
+)
 
 #: Marks failed results that follow from the state of a launcher: they go when the failure goes.
 REPORTED_BY = "launcher"
@@ -49,12 +52,9 @@ def failed_results(
         yield SurfaceLevelsDocument(
             identifier=identifier,
             state=ResultState.FAILED,
-            formula=formula,
-            source=metadata.get("source", ""),
             surface_name=metadata.get("surface_name", formula),
             surface_identifier=metadata.get("surface_identifier", ""),
-            miller_index=metadata.get("miller_index"),
-            termination=metadata.get("termination", ""),
+            **{name: metadata[name] for name in SurfaceIdentity.model_fields if name in metadata},
             functional=method.functional,
             quality=method.quality,
             relaxed=method.relax_slabs,
@@ -100,7 +100,7 @@ def store_failures(
 def report_failures(launcher: Launcher, database: Database, batch_size: int = 200) -> int:
     """Bring the failed results up to date with the failed jobs of a launcher.
 
-    A failure that was mended, or is being tried again, leaves no failed result behind.
+    A failure that was repaired, or is being tried again, leaves no failed result behind.
 
     Parameters
     ----------
@@ -118,13 +118,9 @@ def report_failures(launcher: Launcher, database: Database, batch_size: int = 20
     """
     written = 0
     current: set[str] = set()
-    batch: list[JobRecord] = []
-    for record in launcher.jobs(states=[JobState.FAILED, JobState.CANCELLED]):
-        batch.append(record)
-        if len(batch) == batch_size:
-            written += _report(batch, database, current)
-            batch = []
-    written += _report(batch, database, current)
+    failed = launcher.jobs(states=[JobState.FAILED, JobState.CANCELLED])
+    for batch in batches(failed, batch_size):
+        written += _report(batch, database, current)
     database.surface_levels.remove_docs(
         {
             "state": ResultState.FAILED.value,

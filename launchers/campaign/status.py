@@ -57,7 +57,9 @@ class CampaignStatus(BaseModel):
     unsubmitted: int = Field(description="Those among the waiting that no launcher has yet")
     steps: dict[str, dict[str, int]] = Field(description="Jobs by step and state")
     failures: list[FailureGroup]
-    surfaces_per_hour: float | None = quantity("1/h", "Surfaces finished an hour of late")
+    surfaces_per_hour: float | None = quantity(
+        "1/h", f"Surfaces finished per hour, over the last {SAMPLE_SIZE} jobs"
+    )
     spent_node_hours: float = quantity("h", "Node hours of the jobs that are done, estimated")
     remaining_node_hours: float | None = quantity(
         "h", "Node hours of the jobs to come; None before a job of each kind is done"
@@ -272,7 +274,7 @@ class _Pace:
 
     def __init__(self, sample: list[dict[str, Any]], profile: Profile, now: datetime) -> None:
         self.now = now
-        self.queues = profile
+        self.profile = profile
         times: dict[str, list[float]] = defaultdict(list)
         ends: list[datetime] = []
         surfaces = 0
@@ -307,5 +309,5 @@ class _Pace:
         return self.now + timedelta(hours=min(hours, 24 * 365 * 100))
 
     def _nodes(self, step: str) -> int:
-        queues = self.queues.queues
-        return queues[self.queues.queue_of(step)].nodes if queues else 1
+        queues = self.profile.queues
+        return queues[self.profile.queue_of(step)].nodes if queues else 1

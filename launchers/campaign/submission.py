@@ -2,22 +2,27 @@
 
 Every surface is registered first. Then the flows of all crystals with unsubmitted surfaces are built and
 handed over in batches, each crystal under a lock. A submitter may be killed at any point, and any number
-may work at once: the next pass, of whoever, takes up what was left.
+may work at once: the next pass, by anybody, takes up what was left.
 """
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from jobflow import Flow
 from pymatgen.core import Structure
 
 from surfalign.batches import batches
-from surfalign.launchers.cluster.launcher import JobState
+from surfalign.errors import SurfalignError
+from surfalign.launchers.cluster.launcher import JobState, Launcher
+from surfalign.launchers.cluster.profiles import Profile
+from surfalign.launchers.database.server import open_database
 from surfalign.stores.campaign_register import (
     CrystalEntry,
     LockedCrystal,
@@ -25,22 +30,23 @@ from surfalign.stores.campaign_register import (
     Registry,
     SurfaceEntry,
 )
+from surfalign.stores.database import Database
 from surfalign.stores.jobstore import finished_uuids
+from surfalign.workflows.earlier_uuids import EarlierUuids, earlier_uuid
 from surfalign.workflows.engines.engine import Engine, get_engine
 from surfalign.workflows.identity import content_uuid, without_finished
 from surfalign.workflows.planning.plan_file import crystal_flow, read_plan
-
-if TYPE_CHECKING:
-    from jobflow import Flow
-
-    from surfalign.launchers.cluster.launcher import Launcher
-    from surfalign.stores.database import Database
-    from surfalign.workflows.planning.survey import PlannedCrystal, PlannedSurface
+from surfalign.workflows.planning.survey import PlannedCrystal, PlannedSurface
 
 #: Crystals registered, or built and handed over, at a time.
 BATCH_SIZE = 100
 
+#: Seconds between two passes of a worker over the register.
+RELEASE_INTERVAL = 60.0
+
 Progress = Callable[[str, int, int], None]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -119,10 +125,9 @@ def register_plan(
 ) -> tuple[int, int]:
     """Register the surfaces of a plan; return how many it asks for and how many were new."""
     registry = Registry(database)
-    signature = _signature(method)
     total = new = 0
     for batch in batches(_limited(read_plan(plan), limit), BATCH_SIZE):
-        crystals = [_crystal_entry(crystal, method, signature) for crystal, _ in batch]
+        crystals = _crystal_entries([crystal for crystal, _ in batch], method, registry)
         surfaces = [
             _surface_entry(surface, entry.key)
             for entry, (_, members) in zip(crystals, batch, strict=True)
@@ -139,13 +144,12 @@ def planned(
 ) -> SubmissionReport:
     """Tell what a submission of a plan would do, without doing it."""
     registry = Registry(database)
-    signature = _signature(method)
     total = known = flows = 0
     for batch in batches(_limited(read_plan(plan), limit), BATCH_SIZE):
+        crystals = _crystal_entries([crystal for crystal, _ in batch], method, registry)
         crystal_of = {
-            _surface_entry(surface, key).key: key
-            for crystal, members in batch
-            for key in [_crystal_entry(crystal, method, signature).key]
+            _surface_entry(surface, entry.key).key: entry.key
+            for entry, (_, members) in zip(crystals, batch, strict=True)
             for surface in members
         }
         there = registry.known(crystal_of)
@@ -185,12 +189,43 @@ def release(
     return n_flows
 
 
+class Releaser:
+    """Release registered surfaces whose crystal is free again, or whose submitter died.
+
+    Parameters
+    ----------
+    profile
+        Names the database.
+    launcher
+        Takes the flows.
+    """
+
+    def __init__(self, profile: Profile, launcher: Launcher) -> None:
+        self.profile = profile
+        self.launcher = launcher
+        self._last = float("-inf")
+
+    def __call__(self, *, now: bool = False) -> int:
+        """Make a pass if one is due, or ``now``; return how many flows were handed over."""
+        if not now and time.monotonic() - self._last < RELEASE_INTERVAL:
+            return 0
+        self._last = time.monotonic()
+        try:
+            with open_database(self.profile.settings()) as database, database.errors_named():
+                return release(self.launcher, database)
+        except SurfalignError as error:
+            # The jobs that are under way need the loop, whatever is wrong with the register.
+            logger.warning("no surfaces released: %s", error)
+            return 0
+
+
 def _release(
     locked: Sequence[LockedCrystal], registry: Registry, launcher: Launcher, database: Database
 ) -> int:
     """Build and hand over the flows of crystals whose locks we hold."""
     settled = [_settle(crystal, registry, launcher) for crystal in locked]
-    built = {crystal.entry.key: _flow(crystal) for crystal in settled if crystal.new}
+    earlier = EarlierUuids(database.jobs, registry.has_bulk)
+    built = {crystal.entry.key: _flow(crystal, earlier) for crystal in settled if crystal.new}
     finished = finished_uuids(
         database.jobs, [job.uuid for flow in built.values() for job in flow.jobs]
     )
@@ -242,7 +277,7 @@ def _has_any(launcher: Launcher, uuids: set[str]) -> bool:
     )
 
 
-def _flow(crystal: LockedCrystal) -> Flow:
+def _flow(crystal: LockedCrystal, earlier: EarlierUuids) -> Flow:
     entry = crystal.entry
     return crystal_flow(
         Structure.from_dict(entry.structure),
@@ -250,6 +285,7 @@ def _flow(crystal: LockedCrystal) -> Flow:
         [(surface.name, surface.miller_index) for surface in crystal.new],
         engine_of(entry.method),
         relax=entry.method.relax_slabs,
+        earlier=earlier,
     )
 
 
@@ -279,19 +315,25 @@ def engine_of(method: Method) -> Engine:
     )
 
 
-def _signature(method: Method) -> str:
-    """Identify the method with all its settings, as they are now."""
-    return content_uuid("method", engine_of(method), method.relax_slabs)
-
-
-def _crystal_entry(crystal: PlannedCrystal, method: Method, signature: str) -> CrystalEntry:
-    return CrystalEntry(
-        key=content_uuid("crystal", signature, crystal.structure),
-        formula=crystal.formula,
-        source=crystal.source,
-        structure=crystal.structure,
-        method=method,
-    )
+def _crystal_entries(
+    crystals: Sequence[PlannedCrystal], method: Method, registry: Registry
+) -> list[CrystalEntry]:
+    """Return the register's entries of crystals; those from before version 0.2 keep their keys."""
+    # The method counts with all its settings, as they are now.
+    content = ("method", engine_of(method), method.relax_slabs)
+    signature, earlier_signature = content_uuid(*content), earlier_uuid(*content)
+    earlier = [earlier_uuid("crystal", earlier_signature, c.structure) for c in crystals]
+    kept = registry.known_crystals(earlier)
+    return [
+        CrystalEntry(
+            key=key if key in kept else content_uuid("crystal", signature, crystal.structure),
+            formula=crystal.formula,
+            source=crystal.source,
+            structure=crystal.structure,
+            method=method,
+        )
+        for crystal, key in zip(crystals, earlier, strict=True)
+    ]
 
 
 def _surface_entry(surface: PlannedSurface, crystal: str) -> SurfaceEntry:

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from pymatgen.core import Structure
+
+from surfalign.crystals.crystal import Crystal
+from surfalign.crystals.sources import load_crystal
 from surfalign.errors import InvalidStructureError, TerminationError
-
-if TYPE_CHECKING:
-    from surfalign.crystals.crystal import Crystal
-    from surfalign.stores.campaign_register import Method
-    from surfalign.workflows.planning.survey import PlannedCrystal, PlannedSurface, PlanSettings
+from surfalign.launchers.campaign.submission import engine_of
+from surfalign.physics.cleavage import default_orientation
+from surfalign.physics.orientations import nonpolar_orientations, parse_miller_index
+from surfalign.physics.slabs import enumerate_slabs
+from surfalign.stores.campaign_register import Method
+from surfalign.workflows.planning.crystals import Candidate
+from surfalign.workflows.planning.survey import (
+    PlannedCrystal,
+    PlannedSurface,
+    PlanSettings,
+    examine,
+    planned_surface,
+    write_plan,
+)
 
 
 def write_target_plan(
@@ -37,12 +49,6 @@ def write_target_plan(
     InvalidStructureError
         When a target cannot be part of a campaign.
     """
-    from surfalign.crystals.sources import load_crystal
-    from surfalign.launchers.campaign.submission import engine_of
-    from surfalign.launchers.cli.run import parse_miller_index
-    from surfalign.workflows.planning.crystals import Candidate
-    from surfalign.workflows.planning.survey import PlanSettings, examine, write_plan
-
     engine = engine_of(method)
     settings = PlanSettings(
         slab_thickness=engine.slab_thickness,
@@ -75,13 +81,6 @@ def _surfaces(
     max_index: int | None,
     settings: PlanSettings,
 ) -> list[PlannedSurface]:
-    from pymatgen.core import Structure
-
-    from surfalign.physics.cleavage import default_orientation
-    from surfalign.physics.orientations import nonpolar_orientations
-    from surfalign.physics.slabs import enumerate_slabs
-    from surfalign.workflows.planning.survey import planned_surface
-
     bulk = Structure.from_dict(planned.structure)
     chosen = list(indices)
     if max_index is not None:

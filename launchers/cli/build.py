@@ -1,46 +1,55 @@
-"""``surfalign build``: bring the results up to date with the outputs of jobs."""
+"""``surfalign build`` and ``results``: bring the results up to date with the finished jobs."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from surfalign.launchers.cluster.launcher import Launcher
-    from surfalign.stores.database import Database
+from surfalign.launchers.campaign.results import bring_up_to_date
+from surfalign.launchers.cli.campaign import opened_campaign
+from surfalign.launchers.cli.options import Expression, Json, JsonFile, OneProfile
+from surfalign.launchers.cli.output import make_folders, output_console, print_json
+from surfalign.launchers.cli.query import write_results
+from surfalign.launchers.cli.tables.levels import results_table
+from surfalign.launchers.cluster.launcher import open_launcher
+from surfalign.launchers.cluster.profiles import load_profile
+from surfalign.launchers.database.server import open_database
+from surfalign.stores.query import results as stored
+
+commands = typer.Typer()
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(name="build")(build)
-
-
+@commands.command()
 def build(
     profile: Annotated[
         str | None,
         typer.Option(
-            "--profile", help="Profile of a campaign: its failed jobs become failed results, too."
+            "--profile",
+            metavar="PROFILE",
+            help="Profile of a campaign: its failed jobs become failed results, too.",
         ),
     ] = None,
     recompute: Annotated[
         bool,
         typer.Option("--recompute", help="Compute all levels again from the stored potentials."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
+    compare_all: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Compare all results with their jobs, as after an edit by hand."
+        ),
+    ] = False,
+    as_json: Json = False,
 ) -> None:
-    """Bring the results up to date with the outputs of jobs, e.g. of a campaign.
+    """Bring the results up to date with the finished jobs, for example of a campaign.
 
-    Only what is new or changed is written: a second pass writes nothing. Levels are computed again from
-    the stored potentials where a step was repeated or a formula mended. surfalign run does it by itself.
+    Only new and changed outputs are looked at: a second pass writes nothing. Levels are computed again from
+    the stored potentials where a step was repeated or a formula was corrected. surfalign run does this by
+    itself.
 
     Example: surfalign build --profile cluster
     """
-    import json
-
-    from surfalign.launchers.cluster.profiles import load_profile
-    from surfalign.launchers.database.server import open_database
-
     chosen = load_profile(profile) if profile else None
     settings = chosen.settings() if chosen else None
     with (
@@ -48,35 +57,40 @@ def build(
         database.errors_named(),
     ):
         if chosen is None or chosen.launcher == "local":
-            report = bring_up_to_date(database, recompute=recompute)
+            report = bring_up_to_date(database, recompute=recompute, compare_all=compare_all)
         else:
-            from surfalign.launchers.cluster.launcher import open_launcher
-
             with open_launcher(chosen) as launcher:
-                report = bring_up_to_date(database, launcher, recompute=recompute)
+                report = bring_up_to_date(
+                    database, launcher, recompute=recompute, compare_all=compare_all
+                )
     if as_json:
-        typer.echo(json.dumps(report, indent=1))
+        print_json(report)
         return
-    typer.echo(f"{report['written']} written, {report['results']} in all")
+    typer.echo(f"Results: {report['written']} written, {report['results']} in all")
     if report.get("failures"):
-        typer.echo(f"{report['failures']} failures noted")
+        typer.echo(f"{report['failures']} failed results written")
     if report.get("flows_released"):
-        typer.echo(f"{report['flows_released']} flows submitted that had waited")
+        typer.echo(f"{report['flows_released']} waiting flows submitted")
 
 
-def bring_up_to_date(
-    database: Database, launcher: Launcher | None = None, *, recompute: bool = False
-) -> dict[str, int]:
-    """Build the results, note the failures of a launcher, and submit what had waited; count each."""
-    from surfalign.stores.builders import SurfaceLevelsBuilder
+@commands.command()
+def results(
+    profile: OneProfile = None,
+    expression: Expression = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show at most this number.")] = 100,
+    json_file: JsonFile = None,
+) -> None:
+    """Build the results of a campaign and show them, failed ones with their causes.
 
-    builder = SurfaceLevelsBuilder(database.jobs, database.surface_levels, recompute_all=recompute)
-    report = {"written": builder.run()}
-    if launcher is not None:
-        from surfalign.launchers.campaign.failed_results import report_failures
-        from surfalign.launchers.campaign.submission import release
-
-        report["failures"] = report_failures(launcher, database)
-        report["flows_released"] = release(launcher, database)
-    report["results"] = database.surface_levels.count()
-    return report
+    Example: surfalign results --profile cluster 'state = failed'
+    """
+    make_folders(json_file)
+    with opened_campaign(profile) as (launcher, database, _), database.errors_named():
+        report = bring_up_to_date(database, launcher)
+        found = stored.find(database, expression, limit=limit)
+        if json_file is not None:
+            write_results(found, json_file)
+            return
+        output_console().print(results_table(found))
+        total = stored.count(database, expression)
+    typer.echo(f"{min(limit, total)} of {total} results; {report['written']} new or changed")

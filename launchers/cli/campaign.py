@@ -1,46 +1,58 @@
-"""``surfalign status``, ``retry``, ``cancel``, ``pause``, ``resume``, ``results``: a campaign under way."""
+"""``surfalign status``, ``retry``, ``cancel``, ``pause`` and ``resume``: a campaign under way."""
 
 from __future__ import annotations
 
+import inspect
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from surfalign.errors import ConfigurationError
+from surfalign.launchers.campaign import control
+from surfalign.launchers.cli.options import Json, OneProfile
+from surfalign.launchers.cli.output import output_console, print_json
+from surfalign.launchers.cluster.launcher import Cause, open_launcher
+from surfalign.launchers.cluster.profiles import load_profile
+from surfalign.launchers.database.server import open_database
+from surfalign.settings import load_settings
+from surfalign.workflows.routing import STEPS
+
 if TYPE_CHECKING:
-    from surfalign.launchers.campaign.control import Selection
     from surfalign.launchers.cluster.launcher import Launcher
     from surfalign.launchers.cluster.profiles import Profile
     from surfalign.stores.database import Database
 
-ProfileOption = Annotated[
-    str | None,
+commands = typer.Typer()
+
+Causes = Annotated[
+    list[str] | None,
     typer.Option(
-        "--profile",
-        help="Profile: a name in surfalign.yaml, or a YAML file; not needed where there is only one.",
+        "--cause", help="Only jobs that failed for this cause, e.g. walltime; repeatable."
     ),
 ]
-StepOption = Annotated[
-    list[str] | None, typer.Option("--step", help="Kind of step, e.g. 'slab relaxation'.")
+Steps = Annotated[
+    list[str] | None,
+    typer.Option("--step", help="Only this kind of step, e.g. 'slab relaxation'; repeatable."),
 ]
-FormulaOption = Annotated[
-    list[str] | None, typer.Option("--formula", help="Reduced formula, e.g. MgO.")
+Formulas = Annotated[
+    list[str] | None,
+    typer.Option("--formula", help="Only this reduced formula, e.g. MgO; repeatable."),
 ]
-SurfaceOption = Annotated[
-    list[str] | None, typer.Option("--surface", help="Name of a surface, e.g. 'MgO(100)-A'.")
+Surfaces = Annotated[
+    list[str] | None,
+    typer.Option("--surface", help="Only the surface of this name, e.g. 'MgO(100)-A'; repeatable."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
+Confirmed = Annotated[bool, typer.Option("--yes", help="Do not ask before all jobs are meant.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    for command in (status, retry, cancel, pause, resume, results):
-        app.command()(command)
-
-
+@commands.command()
 def status(
-    profile: ProfileOption = None,
+    profile: OneProfile = None,
     watch: Annotated[bool, typer.Option("--watch", help="Look again every few seconds.")] = False,
     surfaces: Annotated[
         bool, typer.Option("--surfaces", help="List the surfaces, each with its state.")
@@ -52,10 +64,12 @@ def status(
     campaign: Annotated[
         str | None, typer.Option("--campaign", help="List only surfaces of this campaign.")
     ] = None,
-    interval: Annotated[float, typer.Option("--interval", min=0.1, help="Seconds to wait.")] = 10.0,
-    as_json: JsonOption = False,
+    interval: Annotated[
+        float, typer.Option("--interval", min=0.1, help="Seconds between two looks of --watch.")
+    ] = 10.0,
+    as_json: Json = False,
 ) -> None:
-    """Show where the campaign stands: steps, surfaces, failures by cause, rate, what remains.
+    """Show the status of a campaign: jobs, surfaces, failures by cause, rate, what remains.
 
     Remaining node hours and the end are estimated from the jobs that finished last.
 
@@ -63,14 +77,10 @@ def status(
 
     Example: surfalign status --state failed --json
     """
-    import time
-    from concurrent.futures import ThreadPoolExecutor
-
     listing = surfaces or state is not None or campaign is not None
-    with _opened(profile) as (launcher, database, chosen), ThreadPoolExecutor(1) as pool:
-        # The database counts while Python still reads modules: half a second for a person who waits.
+    with opened_campaign(profile) as (launcher, database, chosen), ThreadPoolExecutor(1) as pool:
         counts = None if listing else pool.submit(launcher.counts)
-        from surfalign.launchers.cli.console import output_console
+        # The database counts while Python still reads these: half a second for a person who waits.
         from surfalign.launchers.cli.tables import campaign as tables
 
         console = output_console()
@@ -90,113 +100,102 @@ def status(
                 console.clear()
 
 
-def retry(
-    profile: ProfileOption = None,
-    cause: Annotated[
-        list[str] | None,
-        typer.Option("--cause", help="Only jobs that failed so, e.g. walltime; repeatable."),
-    ] = None,
-    step: StepOption = None,
-    formula: FormulaOption = None,
-    surface: SurfaceOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Run failed and cancelled jobs again, all or some; those behind them follow.
+@dataclass(frozen=True)
+class Action:
+    """A command that acts on jobs of a campaign.
 
-    What a queue asks for is read from the profile at each try: give a longer walltime there first.
-
-    Example: surfalign retry --cause walltime --step 'slab relaxation'
+    Parameters
+    ----------
+    act
+        What is done to the jobs that are meant; returns how many there were.
+    done
+        What is said of them.
+    help
+        Help of the command.
+    own_option
+        Its option beside those that choose jobs: ``cause``, ``yes`` or none.
     """
-    from surfalign.launchers.campaign import control
 
-    selection = _selection(cause, step, formula, surface)
-    _act(profile, selection, control.retry, "to be run again", as_json)
-
-
-def cancel(
-    profile: ProfileOption = None,
-    step: StepOption = None,
-    formula: FormulaOption = None,
-    surface: SurfaceOption = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Do not ask before all are cancelled.")
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """End jobs that are not done, in SLURM, too; what is done stays. retry takes them up again.
-
-    Example: surfalign cancel --formula BaO
-    """
-    from surfalign.launchers.campaign import control
-
-    selection = _selection(None, step, formula, surface)
-    if selection.everything and not yes:
-        typer.confirm("Cancel all jobs of the campaign that are not done?", abort=True)
-    _act(profile, selection, control.cancel, "cancelled", as_json)
+    act: Callable[[Launcher, control.Selection], int]
+    done: str
+    help: str
+    own_option: str = ""
 
 
-def pause(
-    profile: ProfileOption = None,
-    step: StepOption = None,
-    formula: FormulaOption = None,
-    surface: SurfaceOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Hold jobs that have not started; those that run go on.
+ACTIONS = {
+    "retry": Action(
+        control.retry,
+        "ready to run again",
+        """Run failed and cancelled jobs again; the jobs that wait for them follow.
 
-    Example: surfalign pause
-    """
-    from surfalign.launchers.campaign import control
+        What a queue asks for is read from the profile at each try: give a longer walltime there first.
 
-    selection = _selection(None, step, formula, surface)
-    _act(profile, selection, control.pause, "held", as_json)
+        Example: surfalign retry --cause walltime --step 'slab relaxation'
+        """,
+        own_option="cause",
+    ),
+    "cancel": Action(
+        control.cancel,
+        "cancelled",
+        """End jobs that are not done, also in SLURM; retry starts them again.
+
+        Finished steps and their results stay.
+
+        Example: surfalign cancel --formula BaO
+        """,
+        own_option="yes",
+    ),
+    "pause": Action(
+        control.pause,
+        "paused",
+        """Hold jobs that have not started; running jobs go on.
+
+        Example: surfalign pause
+        """,
+    ),
+    "resume": Action(
+        control.resume,
+        "released",
+        """Release paused jobs.
+
+        Example: surfalign resume
+        """,
+    ),
+}
 
 
-def resume(
-    profile: ProfileOption = None,
-    step: StepOption = None,
-    formula: FormulaOption = None,
-    surface: SurfaceOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Release what was paused.
+def _add_command(name: str, action: Action) -> None:
+    """Add the command of an action."""
 
-    Example: surfalign resume
-    """
-    from surfalign.launchers.campaign import control
-
-    selection = _selection(None, step, formula, surface)
-    _act(profile, selection, control.resume, "released", as_json)
-
-
-def results(
-    profile: ProfileOption = None,
-    expression: Annotated[
-        str | None,
-        typer.Argument(metavar="EXPR", help="Query, as surfalign query takes it; all without."),
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Show at most so many.")] = 100,
-    as_json: JsonOption = False,
-) -> None:
-    """Build the results of the campaign and show them, failed ones with their causes.
-
-    Example: surfalign results --profile cluster 'state = failed'
-    """
-    from surfalign.launchers.cli.build import bring_up_to_date
-    from surfalign.launchers.cli.console import output_console
-    from surfalign.launchers.cli.tables.levels import results_table
-    from surfalign.stores.query import results as stored
-    from surfalign.stores.query.exports import write_json
-
-    with _opened(profile) as (launcher, database, _), database.errors_named():
-        report = bring_up_to_date(database, launcher)
-        found = stored.find(database, expression, limit=limit)
+    def command(
+        profile: OneProfile = None,
+        cause: Causes = None,
+        step: Steps = None,
+        formula: Formulas = None,
+        surface: Surfaces = None,
+        yes: Confirmed = False,
+        as_json: Json = False,
+    ) -> None:
+        selection = _selection(cause, step, formula, surface)
+        if action.own_option == "yes" and selection.everything and not yes:
+            typer.confirm(f"{name.capitalize()} all jobs of the campaign?", abort=True)
+        with opened_campaign(profile) as (launcher, database, _), database.errors_named():
+            number = action.act(launcher, selection)
         if as_json:
-            write_json(found, typer.get_text_stream("stdout"))
-            return
-        output_console().print(results_table(found))
-        total = stored.count(database, expression)
-    typer.echo(f"{min(limit, total)} of {total} results; {report['written']} new or changed")
+            print_json({"jobs": number})
+        else:
+            typer.echo(f"{number} job{'' if number == 1 else 's'} {action.done}")
+
+    # typer makes the options from the signature: each command shows those that it has.
+    signature = inspect.signature(command, eval_str=True)
+    foreign = {"cause", "yes"} - {action.own_option}
+    shown = [p for p in signature.parameters.values() if p.name not in foreign]
+    command.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
+    commands.command(name, help=action.help)(command)
+
+
+for _name, _action in ACTIONS.items():
+    _add_command(_name, _action)
 
 
 def _selection(
@@ -204,12 +203,7 @@ def _selection(
     step: list[str] | None,
     formula: list[str] | None,
     surface: list[str] | None,
-) -> Selection:
-    from surfalign.errors import ConfigurationError
-    from surfalign.launchers.campaign.control import Selection
-    from surfalign.launchers.cluster.launcher import Cause
-    from surfalign.workflows.routing import STEPS
-
+) -> control.Selection:
     for kind, given, known in (
         ("cause", cause, [member.value for member in Cause]),
         ("kind of step", step, list(STEPS)),
@@ -219,36 +213,22 @@ def _selection(
                 raise ConfigurationError(
                     f"unknown {kind} '{name}'", f"one of {', '.join(known)}", "correct it"
                 )
-    return Selection(
+    return control.Selection(
         causes=cause or (), steps=step or (), formulas=formula or (), surfaces=surface or ()
     )
 
 
-def _act(
-    profile: str | None,
-    selection: Selection,
-    action: Callable[[Launcher, Selection], int],
-    verb: str,
-    as_json: bool,
-) -> None:
-    """Act on the jobs that are meant and say how many there were."""
-    import json
-
-    with _opened(profile) as (launcher, database, _), database.errors_named():
-        number = action(launcher, selection)
-    typer.echo(json.dumps({"jobs": number}) if as_json else f"{number} jobs {verb}")
-
-
 @contextmanager
-def _opened(profile: str | None) -> Iterator[tuple[Launcher, Database, Profile]]:
-    from surfalign.launchers.cluster.launcher import open_launcher
-    from surfalign.launchers.cluster.profiles import load_profile
-    from surfalign.launchers.database.server import open_database
+def opened_campaign(profile: str | None) -> Iterator[tuple[Launcher, Database, Profile]]:
+    """Open the launcher and the database of a profile; of the only one where none is named.
 
+    Raises
+    ------
+    ConfigurationError
+        When no profile is named and there are several, or it has no workflow manager.
+    """
     chosen = load_profile(profile or _only_profile())
     if chosen.launcher == "local":
-        from surfalign.errors import ConfigurationError
-
         raise ConfigurationError(
             f"profile '{chosen.name}' runs jobs at once (launcher local)",
             "a profile with a workflow manager",
@@ -264,9 +244,6 @@ def _opened(profile: str | None) -> Iterator[tuple[Launcher, Database, Profile]]
 
 def _only_profile() -> str:
     """Return the name of the only profile of the settings."""
-    from surfalign.errors import ConfigurationError
-    from surfalign.settings import load_settings
-
     names = list(load_settings().profiles)
     if len(names) != 1:
         raise ConfigurationError(

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Any
 
 import typer
+from pydantic import SecretStr
+from rich.markup import escape
+from rich.table import Table
 
-if TYPE_CHECKING:
-    from surfalign.settings import Settings
+from surfalign.errors import ConfigurationError, DatabaseUnreachableError
+from surfalign.launchers.cli.options import Json
+from surfalign.launchers.cli.output import output_console, print_json
+from surfalign.launchers.database import server
+from surfalign.settings import Settings, load_settings
+from surfalign.stores.database import connect, masked
 
 commands = typer.Typer(
-    help="The results database: the local server, or the configured one.", no_args_is_help=True
+    name="db",
+    help="The results database: the local server, or the configured one.",
+    no_args_is_help=True,
 )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.add_typer(commands, name="db")
 
 
 @commands.command()
 def start() -> None:
     """Start the local database server and print its address.
 
-    The password of its only user, surfalign, is in the file server.password of its directory. Other
-    commands start it where they need it. It goes on running until db stop or a reboot.
+    Other commands start it when they need it. It runs until surfalign db stop or a reboot. Its only user is
+    surfalign; the password is in the file server.password of its folder.
 
     Example: surfalign db start
     """
-    from surfalign.errors import ConfigurationError
-    from surfalign.launchers.database import server
-    from surfalign.settings import load_settings
-
     settings = load_settings()
     if settings.database_uri is not None:
         raise ConfigurationError(
@@ -45,37 +45,27 @@ def start() -> None:
 
 @commands.command()
 def stop() -> None:
-    """Stop the local database server; its data stay.
+    """Stop the local database server; the data stay.
 
     Example: surfalign db stop
     """
-    from surfalign.launchers.database import server
-
     stopped = server.stop()
     typer.echo("Stopped the local database." if stopped else "No local database was running.")
 
 
 @commands.command()
 def status(
-    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Say which database is used and whether it answers; exit with 1 if not.
+    """Show which database is used and whether it answers; exit with 1 if not.
 
     Example: surfalign db status --json
     """
-    import json
-
-    from surfalign.launchers.cli.console import output_console
-    from surfalign.settings import load_settings
-
     settings = load_settings()
     report = _local(settings) if settings.database_uri is None else _configured(settings)
     if as_json:
-        typer.echo(json.dumps(report, indent=1))
+        print_json(report)
     else:
-        from rich.markup import escape
-        from rich.table import Table
-
         table = Table.grid(padding=(0, 2))
         for name, value in report.items():
             if value is not None:
@@ -87,10 +77,6 @@ def status(
 
 def _local(settings: Settings) -> dict[str, Any]:
     """Report on the local server, which is not started for it."""
-    from pydantic import SecretStr
-
-    from surfalign.launchers.database import server
-
     found = server.status(settings)
     report: dict[str, Any] = {
         "kind": "local",
@@ -111,8 +97,6 @@ def _local(settings: Settings) -> dict[str, Any]:
 
 def _configured(settings: Settings) -> dict[str, Any]:
     """Report on the configured database."""
-    from surfalign.errors import DatabaseUnreachableError
-
     report: dict[str, Any] = {
         "kind": "configured",
         "uri": _address(settings),
@@ -127,15 +111,11 @@ def _configured(settings: Settings) -> dict[str, Any]:
 
 
 def _numbers(settings: Settings) -> dict[str, int]:
-    from surfalign.stores.database import connect
-
     with connect(settings) as database, database.errors_named():
         return {"jobs": database.jobs.count(), "results": database.surface_levels.count()}
 
 
 def _address(settings: Settings) -> str:
-    from surfalign.stores.database import masked
-
     return masked(settings.database_uri.get_secret_value() if settings.database_uri else None)
 
 

@@ -1,51 +1,54 @@
-"""``surfalign doctor``: what is installed, reachable and missing, and what mends it."""
+"""``surfalign doctor``: what is installed, reachable and missing, and what repairs it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from surfalign.launchers.cli.options import Json
+from surfalign.launchers.cli.output import print_json
+from surfalign.launchers.cluster.profiles import load_profile
+from surfalign.launchers.doctor.installation import Finding, checks, examine
+from surfalign.launchers.doctor.profile import all_checks
 
-    from surfalign.launchers.doctor.installation import Finding
+commands = typer.Typer()
+
 
 MARKS = {"ok": "[green]✓[/]", "warning": "[yellow]![/]", "missing": "[red]✗[/]"}
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(name="doctor")(doctor)
-
-
+@commands.command()
 def doctor(
     profile: Annotated[
         str | None,
-        typer.Option("--profile", help="Try this profile, with a short job in each queue."),
+        typer.Option(
+            "--profile",
+            metavar="PROFILE",
+            help="Check this profile, with a short job in each queue.",
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Look at this installation: what works, what is missing, and the command that mends it.
+    """Check this installation: what works, what is missing, and the command that repairs it.
 
-    Exits with 1 when something that surfalign needs is missing. Optional features are marked so.
+    Exits with 1 when something that surfalign needs is missing. Optional features are marked.
 
-    With --profile the database is opened, the engine looked for and a short job sent through every
-    queue of the profile instead.
+    With --profile it checks the profile instead: the database, the engine, and a short job in every queue.
 
     Example: surfalign doctor --profile cluster
     """
-    from rich.console import Console
-
-    from surfalign.launchers.doctor.installation import checks, examine
-
     console = Console(soft_wrap=True)
     findings = []
     for name, check in _profile_checks(profile) if profile is not None else checks():
         if as_json:
             findings.append(examine(name, check))
             continue
-        with console.status(f"looking at {name} ..."):
+        with console.status(f"checking {name} ..."):
             finding = examine(name, check)
         findings.append(finding)
         console.print(_line(finding))
@@ -62,16 +65,11 @@ def doctor(
 
 
 def _profile_checks(name: str) -> Iterator[tuple[str, Callable[[], Finding]]]:
-    from surfalign.launchers.cluster.profiles import load_profile
-    from surfalign.launchers.doctor.profile import all_checks
-
     return all_checks(load_profile(name))
 
 
 def _line(finding: Finding) -> str:
     """Write a finding in rich's markup."""
-    from rich.markup import escape
-
     mark, optional = MARKS[finding.state], ""
     if finding.state == "missing" and not finding.required:
         mark, optional = "[dim]–[/]", " [dim](optional)[/]"
@@ -82,11 +80,8 @@ def _line(finding: Finding) -> str:
 
 
 def _print_json(findings: list[Finding]) -> None:
-    import json
-    from dataclasses import asdict
-
     report = {
         "ready": not any(finding.blocks for finding in findings),
         "checks": [asdict(finding) for finding in findings],
     }
-    typer.echo(json.dumps(report, indent=1))
+    print_json(report)

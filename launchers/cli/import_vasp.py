@@ -3,67 +3,55 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from surfalign.errors import ConfigurationError
+from surfalign.launchers.cli.options import JsonFile
+from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, write_json
+from surfalign.launchers.database.server import open_database
+from surfalign.workflows.engines.vasp.imports.results import ImportReport, read_folders
+from surfalign.workflows.engines.vasp.imports.storing import new_results, store_results
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from surfalign.workflows.engines.vasp.imports.results import ImportReport
-
-EXAMPLE = """
-
-Examples:
-
-    surfalign import-vasp /data/oxides --dry-run
-
-    surfalign import-vasp bulk/ slabs/ --json report.json
-"""
+commands = typer.Typer()
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("import-vasp", help=(import_vasp.__doc__ or "") + EXAMPLE)(import_vasp)
-
-
+@commands.command("import-vasp")
 def import_vasp(
     directories: Annotated[
         list[Path],
-        typer.Argument(metavar="DIR...", help="Folders, searched with all below them."),
+        typer.Argument(metavar="DIR...", help="Folders; their subfolders are searched, too."),
     ],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be imported; store nothing.")
     ] = False,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the report to FILE; - is the output.")
-    ] = None,
+    json_file: JsonFile = None,
 ) -> None:
-    """Turn finished VASP calculations, bulk and slabs, into results of the store.
+    """Turn finished VASP calculations of bulk and slabs into stored results.
 
-    Any layout of folders will do. Pairs that do not fit together are refused with the reason; the files
+    Any layout of folders will do. Pairs that do not fit together are refused, with the reason. The files
     stay where they are. A second import adds nothing. Exits with 1 when no pair was found.
+
+    Example: surfalign import-vasp /data/oxides --dry-run
+
+    Example: surfalign import-vasp bulk/ slabs/ --json report.json
     """
-    import json
-
-    from rich.console import Console
-
     for directory in directories:
         if not directory.is_dir():
             raise ConfigurationError(
                 f"{directory} is no folder", "folders of finished calculations", "correct the path"
             )
+    make_folders(json_file)
     console = Console(stderr=True)
     report, is_new = _read(directories, dry_run, console)
     record = _record(report, is_new, dry_run)
-    if str(json_file) == "-":
-        typer.echo(json.dumps(record, indent=1))
-    else:
+    write_json(record, json_file)
+    if not is_stdout(json_file):
         _print(record)
-    if json_file is not None and str(json_file) != "-":
-        json_file.write_text(json.dumps(record, indent=1))
     if not report.results:
         raise typer.Exit(1)
 
@@ -72,10 +60,6 @@ def _read(
     directories: list[Path], dry_run: bool, console: Console
 ) -> tuple[ImportReport, set[str]]:
     """Read the folders and store what is new; return the report and the new uuids."""
-    from surfalign.launchers.database.server import open_database
-    from surfalign.workflows.engines.vasp.imports.results import read_folders
-    from surfalign.workflows.engines.vasp.imports.storing import new_results, store_results
-
     with console.status("") as status:
         report = read_folders(directories, status.update)
     with open_database(announce=lambda line: console.print(line, soft_wrap=True)) as database:
@@ -114,11 +98,6 @@ def _record(report: ImportReport, is_new: set[str], dry_run: bool) -> dict[str, 
 
 
 def _print(record: dict[str, Any]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    from surfalign.launchers.cli.console import output_console
-
     console = output_console()
     table = Table(title=f"{len(record['results'])} results")
     for column in ("Surface", "Functional", "IP (eV)", "EA (eV)", "State", "", "Slab"):

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
-from surfalign.launchers.cli.options import EngineName, MaxIndex, Orientations, QualityName, Relax
+from surfalign.crystals.sources import load_crystal
+from surfalign.launchers.cli.options import (
+    EngineName,
+    Json,
+    MaxIndex,
+    Orientations,
+    QualityName,
+    Relax,
+)
+from surfalign.launchers.cli.output import output_console, print_json
+from surfalign.physics.orientations import parse_miller_index
+from surfalign.workflows.dry_run import StepInputs, write_inputs
+from surfalign.workflows.engines.engine import get_engine
+from surfalign.workflows.engines.functionals import protocol as named_protocol
+from surfalign.workflows.surface_jobs import describe_surfaces
 
-if TYPE_CHECKING:
-    from surfalign.workflows.dry_run import StepInputs
-
-EXAMPLE = """
-
-Examples:
-
-    surfalign inputs MgO --engine vasp --dry-run mgo-inputs
-
-    surfalign inputs PbO-litharge --spin-orbit heavy --protocol hse06 --dry-run pbo --json
-"""
+commands = typer.Typer()
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("inputs", help=(inputs.__doc__ or "") + EXAMPLE)(inputs)
-
-
+@commands.command()
 def inputs(
     target: Annotated[
         str,
@@ -37,7 +37,10 @@ def inputs(
         ),
     ],
     dry_run: Annotated[
-        Path, typer.Option("--dry-run", metavar="DIR", help="New folder for the input files.")
+        Path,
+        typer.Option(
+            "--dry-run", metavar="DIR", help="New folder for the input files; nothing is run."
+        ),
     ],
     hkl: Orientations = None,
     max_index: MaxIndex = None,
@@ -46,30 +49,34 @@ def inputs(
     ] = "jacs2024",
     quality: QualityName = "standard",
     self_consistent: Annotated[
-        bool, typer.Option("--self-consistent", help="Gap of the self-consistent hybrid.")
+        bool,
+        typer.Option("--self-consistent", help="Take the band gap of the self-consistent hybrid."),
     ] = False,
     hubbard_u: Annotated[
-        bool, typer.Option("--hubbard-u", help="The school's U on d and f shells.")
+        bool,
+        typer.Option(
+            "--hubbard-u", help="Hubbard U on d and f shells, as in the published protocol."
+        ),
     ] = False,
     spin_orbit: Annotated[
         str | None,
-        typer.Option(help="Spin-orbit coupling in the band edges: off, heavy (Pb, Bi, ...) or on."),
+        typer.Option(
+            help="Spin-orbit coupling in the band edges: off, on, or heavy (for Pb, Bi, ... only)."
+        ),
     ] = None,
     potcar_functional: Annotated[
         str | None, typer.Option(help="Set of POTCAR files: PBE_54 or PBE_64.")
     ] = None,
     relax: Relax = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the steps as JSON.")] = False,
+    as_json: Json = False,
     engine: EngineName = "vasp",
 ) -> None:
-    """Write the input files of all steps (potentials by name) and estimate what they cost."""
-    from surfalign.crystals.sources import load_crystal
-    from surfalign.launchers.cli.run import parse_miller_index
-    from surfalign.workflows.dry_run import write_inputs
-    from surfalign.workflows.engines.engine import get_engine
-    from surfalign.workflows.engines.protocols import protocol as named_protocol
-    from surfalign.workflows.surface_jobs import describe_surfaces
+    """Write the input files of all steps (potentials by name) and estimate their cost.
 
+    Example: surfalign inputs MgO --engine vasp --dry-run mgo-inputs
+
+    Example: surfalign inputs PbO-litharge --spin-orbit heavy --protocol hse06 --dry-run pbo --json
+    """
     options: dict[str, Any] = {
         "self_consistent": self_consistent or None,
         "hubbard_u": hubbard_u or None,
@@ -96,7 +103,7 @@ def inputs(
     )
     written = write_inputs(chosen, crystal.structure, surfaces, dry_run, relax_slabs=relax)
     if as_json:
-        typer.echo(json.dumps([_plain(step) for step in written], indent=1))
+        print_json([_plain(step) for step in written])
     else:
         _print_table(written, dry_run)
 
@@ -111,10 +118,6 @@ def _plain(step: StepInputs) -> dict[str, object]:
 
 
 def _print_table(written: list[StepInputs], folder: Path) -> None:
-    from rich.table import Table
-
-    from surfalign.launchers.cli.console import output_console
-
     table = Table("step", title=f"Inputs in {folder}; costs are estimates, within a factor of 3")
     for name in ("atoms", "kind", "processors", "memory GB", "wall time h", "core h", "GPU h"):
         table.add_column(name, justify="right")

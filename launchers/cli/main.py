@@ -1,23 +1,111 @@
-"""The ``surfalign`` command: registers the nouns and handles errors in one place.
-
-Commands import what they need inside their bodies, so that ``surfalign --help`` loads neither torch
-nor atomate2.
-"""
+"""The ``surfalign`` command: the table of all commands, and one place that handles errors."""
 
 from __future__ import annotations
 
-import importlib
 import logging
 import os
 import sys
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
+from surfalign import __version__
 from surfalign.errors import SurfalignError
+from surfalign.launchers.cli.lazy import lazy_group
+
+#: The commands under the headings of the help; a module is imported when its command is called.
+COMMANDS = {
+    "Surfaces and their levels": {
+        "run": (
+            "run",
+            "Compute IP and EA of the surfaces of oxides and store them with their checks.",
+        ),
+        "surfaces": (
+            "surfaces",
+            "List all nonpolar, stoichiometric, symmetric slabs of a crystal.",
+        ),
+        "plan": (
+            "plan",
+            "Choose the surfaces of a campaign: filter, remove duplicates, balance over formulas.",
+        ),
+        "oxides": (
+            "oxides",
+            "List the built-in oxides: phase, lattice, cleavage plane and literature source.",
+        ),
+    },
+    "Results": {
+        "query": ("query", "Find stored results."),
+        "show": ("query", "Show one result: levels, checks, method, cost."),
+        "export": ("query", "Write stored results to a file."),
+        "build": (
+            "build",
+            "Bring the results up to date with the finished jobs, for example of a campaign.",
+        ),
+        "db": ("database", "The results database: the local server, or the configured one."),
+    },
+    "Campaigns on clusters": {
+        "submit": ("submit", "Submit surfaces to the queues of a profile."),
+        "worker": (
+            "worker",
+            "Hand the jobs of a campaign to SLURM, find lost jobs and start them again.",
+        ),
+        "status": (
+            "campaign",
+            "Show the status of a campaign: jobs, surfaces, failures by cause, rate, what remains.",
+        ),
+        "retry": (
+            "campaign",
+            "Run failed and cancelled jobs again; the jobs that wait for them follow.",
+        ),
+        "cancel": (
+            "campaign",
+            "End jobs that are not done, also in SLURM; retry starts them again.",
+        ),
+        "pause": ("campaign", "Hold jobs that have not started; running jobs go on."),
+        "resume": ("campaign", "Release paused jobs."),
+        "results": (
+            "build",
+            "Build the results of a campaign and show them, failed ones with their causes.",
+        ),
+        "schedule": (
+            "schedule",
+            "Write the entry that runs a task every night: build the results, or retrain the model.",
+        ),
+        "nightly": (
+            "schedule",
+            "Run a nightly task now, as the scheduler does: with lock, log and report.",
+        ),
+    },
+    "VASP": {
+        "inputs": (
+            "inputs",
+            "Write the input files of all steps (potentials by name) and estimate their cost.",
+        ),
+        "import-vasp": (
+            "import_vasp",
+            "Turn finished VASP calculations of bulk and slabs into stored results.",
+        ),
+    },
+    "Learning": {
+        "learn": (
+            "learn",
+            "Learn IP and EA of relaxed surfaces from unrelaxed ones, and predict them.",
+        ),
+    },
+    "Trust": {
+        "validate": ("validate", "Compare computed bulk properties with references."),
+        "doctor": (
+            "doctor",
+            "Check this installation: what works, what is missing, and the command that repairs it.",
+        ),
+    },
+}
 
 app = typer.Typer(
     name="surfalign",
+    cls=lazy_group("surfalign.launchers.cli", COMMANDS),
     help="Ionization potentials and electron affinities of oxide surfaces.",
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -25,36 +113,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-#: The modules of the commands, under the headings of the help; each has ``register(app)``.
-HEADINGS = {
-    "Surfaces and their levels": ("run", "surfaces", "plan", "oxides"),
-    "Results": ("query", "build", "database"),
-    "Campaigns on clusters": ("submit", "worker", "campaign", "schedule"),
-    "VASP": ("inputs", "import_vasp"),
-    "Learning": ("learn",),
-    "Trust": ("validate", "doctor"),
-}
-
-
-def _register(heading: str, module: str) -> None:
-    """Add the commands of a module and put them under their heading."""
-    known = len(app.registered_commands), len(app.registered_groups)
-    importlib.import_module(f"surfalign.launchers.cli.{module}").register(app)
-    for command in app.registered_commands[known[0] :]:
-        command.rich_help_panel = heading
-    for group in app.registered_groups[known[1] :]:
-        group.rich_help_panel = heading
-
-
-for _heading, _modules in HEADINGS.items():
-    for _module in _modules:
-        _register(_heading, _module)
-
 
 def _show_version(value: bool) -> None:
     if value:
-        from surfalign import __version__
-
         typer.echo(f"surfalign {__version__}")
         raise typer.Exit
 
@@ -82,9 +143,6 @@ def main() -> None:
     except SurfalignError as error:
         if os.environ.get("SURFALIGN_FULL_TRACE"):
             raise
-        from rich.console import Console
-        from rich.markup import escape
-
         console = Console(stderr=True)
         console.print(f"[bold red]{type(error).__name__}[/]: {escape(str(error))}", soft_wrap=True)
         console.print("[dim]surfalign --full-trace ... shows where it came from.[/]")

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from surfalign.errors import ConfigurationError
+
+# --- crystals and surfaces ---------------------------------------------------------------------------
+
 Orientations = Annotated[
     list[str] | None,
     typer.Option(
-        "--hkl", help="Orientation h,k,l in the conventional cell; repeatable.", metavar="H,K,L"
+        "--hkl",
+        help="Orientation h,k,l (or h,k,i,l) in the conventional cell; repeatable.",
+        metavar="H,K,L",
     ),
 ]
 #: For commands that take all nonpolar orientations where none is named.
 OnlyOrientations = Annotated[
     list[str] | None,
-    typer.Option("--hkl", help="Only this orientation, e.g. 1,1,0; repeatable."),
+    typer.Option("--hkl", help="Only this orientation, e.g. 1,1,0; repeatable.", metavar="H,K,L"),
 ]
 MaxIndex = Annotated[
     int | None, typer.Option(min=1, max=3, help="All nonpolar orientations up to this index.")
 ]
 LargestIndex = Annotated[int, typer.Option("--max-index", min=1, help="Largest Miller index.")]
+
+# --- the calculation ---------------------------------------------------------------------------------
+
 Functional = Annotated[str, typer.Option(help="Band edges by ddh, hse06, pbe0 or pbesol.")]
 QualityName = Annotated[str, typer.Option(help="Preset: quick, standard or converged.")]
 Relax = Annotated[bool, typer.Option("--relax/--no-relax", help="Relax the ions of the slabs.")]
@@ -40,3 +51,125 @@ FitVolume = Annotated[
         "--fit-volume", help="Fit the bulk's volume by E(V); else the given cell is kept."
     ),
 ]
+
+# --- campaigns ---------------------------------------------------------------------------------------
+
+ProfileName = Annotated[
+    str,
+    typer.Option(
+        "--profile", metavar="PROFILE", help="Profile: a name in surfalign.yaml, or a YAML file."
+    ),
+]
+#: For commands that take the only profile of the settings where none is named.
+OneProfile = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="PROFILE",
+        help="Profile: a name in surfalign.yaml, or a YAML file; not needed where there is only one.",
+    ),
+]
+QUERY_HELP = "Query, e.g. 'ionization_potential > 6 eV and formula = MgO'; all results without one."
+Expression = Annotated[str | None, typer.Argument(metavar="EXPR", help=QUERY_HELP)]
+
+# --- the learner -------------------------------------------------------------------------------------
+
+BulkCrystal = Annotated[
+    str | None, typer.Argument(help="Bulk crystal: library name, structure file, database id.")
+]
+UnlabelledSlabs = Annotated[
+    Path | None,
+    typer.Option("--slabs", metavar="FILE", help="Or a JSON list of slabs (key initial), .gz."),
+]
+Slabs = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--slabs", metavar="FILE", help="JSON list of slabs with levels (also .gz); repeatable."
+    ),
+]
+Datasets = Annotated[
+    list[Path] | None,
+    typer.Option("--dataset", metavar="FILE", help="File that 'learn freeze' wrote; repeatable."),
+]
+Query = Annotated[
+    str | None,
+    typer.Option("--query", metavar="EXPR", help="Results of the store that match; '' means all."),
+]
+MinGap = Annotated[
+    float | None,
+    typer.Option("--min-gap", help="Leave slabs of --slabs with a smaller gap out, eV."),
+]
+Kind = Annotated[
+    str,
+    typer.Option("--kind", help="lsoap (the network), composition (boosted trees) or mean."),
+]
+Configuration = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="FILE", help="YAML file with what differs from the kind's defaults."
+    ),
+]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="One value, e.g. training.epochs=30; repeatable."
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of all random numbers.")]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers", min=1, help="Members trained at the same time; by default one a core."
+    ),
+]
+Directory = Annotated[
+    Path | None,
+    typer.Option(
+        "--registry", metavar="DIR", help="Folder of the models; by default in the data directory."
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", help="Name of the model; by default the one promoted last."),
+]
+NewModel = Annotated[str, typer.Option("--model", help="Name of the model.")]
+
+# --- what comes out ----------------------------------------------------------------------------------
+
+#: For commands whose outcome is a list of oxides, surfaces or results.
+JsonFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--json", metavar="FILE", help="Write the outcome as JSON to FILE; - is the output."
+    ),
+]
+#: For commands that report on something.
+Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
+
+_WORDS = {"true": True, "yes": True, "false": False, "no": False}
+
+
+def parse_options(texts: Iterable[str]) -> dict[str, bool | str]:
+    """Read the options of an engine; ``true`` and ``false`` are truth values, all else is text.
+
+    Parameters
+    ----------
+    texts
+        As on the command line, e.g. ``spin_orbit=heavy``.
+
+    Raises
+    ------
+    ConfigurationError
+        When a text is no option, or a name stands twice.
+    """
+    options: dict[str, bool | str] = {}
+    for text in texts:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not name.isidentifier() or not value or name in options:
+            raise ConfigurationError(
+                f"'{text}' is no option of an engine, or stands twice",
+                "NAME=VALUE, each name once",
+                "write --option spin_orbit=heavy",
+            )
+        options[name] = _WORDS.get(value.lower(), value)
+    return options

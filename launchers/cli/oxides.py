@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
+from rich.table import Table
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from surfalign.crystals.library import LibraryEntry, library
+from surfalign.launchers.cli.options import JsonFile
+from surfalign.launchers.cli.output import make_folders, output_console, write_json
 
-    from rich.table import Table
+commands = typer.Typer()
 
-    from surfalign.crystals.library import LibraryEntry
 
 #: Terminals of this many columns hold whole citations; narrower ones get author and year.
 WIDE = 140
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(name="oxides")(oxides)
-
-
+@commands.command()
 def oxides(
     text: Annotated[
         str,
@@ -29,26 +29,20 @@ def oxides(
             "--filter", help="An element (Ti), or part of a name, phase or space group (rutile)."
         ),
     ] = "",
-    json_file: Annotated[
-        str | None, typer.Option("--json", help="Write JSON to this file; - for standard output.")
-    ] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """List the built-in oxides: phase, lattice, cleavage plane and literature source.
 
-    Their names are what surfalign run takes. Lattice parameters are measured ones, in the axes of the
-    source; the cleavage plane is in the standard conventional cell, as --hkl takes it.
+    surfalign run takes these names. Lattice parameters are measured, in the axes of the source. The
+    cleavage plane is in the standard conventional cell, like --hkl.
 
     Example: surfalign oxides --filter perovskite
     """
-    from surfalign.crystals.library import library
-
+    make_folders(json_file)
     entries = [entry for entry in library().values() if matches(entry, text)]
     if json_file is not None:
-        _write_json(entries, json_file)
+        write_json([as_dict(entry) for entry in entries], json_file)
         return
-    from rich.markup import escape
-
-    from surfalign.launchers.cli.console import output_console
 
     console = output_console()
     if not entries:
@@ -92,22 +86,7 @@ def as_dict(entry: LibraryEntry) -> dict[str, Any]:
     }
 
 
-def _write_json(entries: list[LibraryEntry], json_file: str) -> None:
-    import json
-    from pathlib import Path
-
-    text = json.dumps([as_dict(entry) for entry in entries], indent=1, ensure_ascii=False)
-    if json_file == "-":
-        typer.echo(text)
-    else:
-        Path(json_file).write_text(text + "\n", encoding="utf-8")
-        typer.echo(f"{len(entries)} oxides written to {json_file}", err=True)
-
-
 def _table(entries: Iterable[LibraryEntry], *, full_sources: bool) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
     rows = list(entries)
     table = Table(title=f"{len(rows)} oxides", caption="surfalign run NAME computes one")
     table.add_column("Name", no_wrap=True)
@@ -130,8 +109,6 @@ def _table(entries: Iterable[LibraryEntry], *, full_sources: bool) -> Table:
 
 def short_source(entry: LibraryEntry) -> str:
     """Return the first author's family name and the year."""
-    import re
-
     text = entry.reference.text
     author = re.split(r",| and | et al", text)[0].split()[-1]
     year = re.findall(r"\b(?:19|20)\d\d\b", text)[-1]

@@ -1,20 +1,22 @@
-"""What a long run shows: one live line at a terminal, some lines a minute elsewhere."""
+"""What long work shows: one live line at a terminal, some lines a minute elsewhere."""
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
+import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import Progress
+from rich.status import Status
 
-if TYPE_CHECKING:
-    from rich.status import Status
-
-    from surfalign.launchers.local.run_crystal import CrystalOutcome
-
-
+#: Engines report what they are doing through this logger.
+PROGRESS_LOGGER = "surfalign.progress"
 #: Shortest time between two reports of the engine in a log file, seconds.
 REPORT_INTERVAL = 20.0
 
@@ -72,18 +74,88 @@ class RunProgress:
             self.console.print(f"[dim]{elapsed:7.0f} s[/] {escape(message)}", soft_wrap=True)
             self._printed = now
         if self._status is not None:
-            where = f"{self._done + 1}/{self.total} {self._crystal}"
+            where = f"{self._done + 1}/{self.total} {self._crystal}".rstrip()
             self._status.update(f"[bold]{escape(where)}[/] {escape(message)}")
 
-    def finish(self, outcome: CrystalOutcome) -> None:
-        """A crystal ended; say what was taken over from an earlier run."""
+    def finish(self, line: str = "") -> None:
+        """A crystal ended; the line, in rich's markup, stays on the screen."""
         self._done += 1
-        if outcome.reused:
-            names = ", ".join(
-                d.surface_name for d in outcome.documents if d.identifier in outcome.reused
-            )
-            self.console.print(
-                f"{escape(names)}: reused, computed before with the same settings "
-                "(--force recomputes)",
-                soft_wrap=True,
-            )
+        if line:
+            self.console.print(f"{self._done}/{self.total} {line}", soft_wrap=True)
+
+
+class _Forward(logging.Handler):
+    """Hands the messages of a logger to a function."""
+
+    def __init__(self, on_message: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self._on_message = on_message
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand on one message."""
+        self._on_message(record.getMessage())
+
+
+@contextmanager
+def engine_reports(on_report: Callable[[str], None]) -> Iterator[None]:
+    """Hand on what an engine reports while it computes in this process."""
+    logger, handler = logging.getLogger(PROGRESS_LOGGER), _Forward(on_report)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class Lines:
+    """Prints lines to standard error, with the time since the start."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+
+    def __call__(self, line: str) -> None:
+        """Print one line."""
+        typer.echo(f"{time.monotonic() - self._start:7.0f} s  {line}", err=True)
+
+
+class Counted:
+    """Prints every twentieth part of a long work to standard error.
+
+    Parameters
+    ----------
+    what
+        What is counted, e.g. ``orientations``.
+    """
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._shown = -1
+
+    def __call__(self, done: int, total: int) -> None:
+        """Tell how many are done, and of how many."""
+        part = 20 * done // max(total, 1)
+        if part > self._shown:
+            self._shown = part
+            typer.echo(f"{done} of {total} {self._what}", err=True)
+
+
+class Bar:
+    """A bar at the terminal that goes when the work is done; elsewhere nothing."""
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        self._progress = Progress(console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._progress.add_task("")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, title: str, done: int, total: int) -> None:
+        """Show how many are done, and of how many."""
+        self._progress.update(self._task, description=title, completed=done, total=total)

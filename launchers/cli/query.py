@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from surfalign.errors import ConfigurationError
+from surfalign.launchers.cli.options import Expression, Json, JsonFile
+from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, print_json
+from surfalign.launchers.cli.tables.levels import details, results_table
+from surfalign.launchers.database.server import open_database
+from surfalign.stores.database import Database
+from surfalign.stores.documents import SurfaceLevelsDocument
+from surfalign.stores.query import results
+from surfalign.stores.query.exports import ExportFormat, write_json, write_json_file
+from surfalign.stores.query.exports import export as write
+from surfalign.stores.query.language import known_field, to_filter
 
-    from surfalign.stores.database import Database
-    from surfalign.stores.documents import SurfaceLevelsDocument
-    from surfalign.stores.query.exports import ExportFormat
+commands = typer.Typer()
 
-QUERY_HELP = "Query, e.g. 'ionization_potential > 6 eV and formula = MgO'; all results without one."
+
 #: Rows of one table: what is shown without --limit, and at a time with --limit 0.
 PAGE = 100
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command("query")(query)
-    app.command("show")(show)
-    app.command("export")(export)
-
-
+@commands.command()
 def query(
-    expression: Annotated[str | None, typer.Argument(metavar="EXPR", help=QUERY_HELP)] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write a JSON list to FILE; - is the output.")
-    ] = None,
+    expression: Expression = None,
+    json_file: JsonFile = None,
     full: Annotated[
-        bool, typer.Option("--full", help="Put structures and potential curves in the JSON, too.")
+        bool, typer.Option("--full", help="Put structures and potential curves into the JSON, too.")
     ] = False,
     limit: Annotated[
         int | None,
-        typer.Option(min=0, help=f"Show at most so many (a table: {PAGE}); 0 shows all."),
+        typer.Option(min=0, help=f"Show at most this number (a table: {PAGE}); 0 shows all."),
     ] = None,
     sort: Annotated[str | None, typer.Option(help="Field to sort by.")] = None,
     descending: Annotated[
@@ -46,16 +46,14 @@ def query(
 ) -> None:
     """Find stored results.
 
-    Flagged results name their failed checks, failed ones their error.
+    Flagged results show their failed checks, failed results their error.
 
     Example: surfalign query 'formula in (MgO, CaO) and not state = failed' --sort band_gap
 
     Example: surfalign query 'miller_index = (1,1,0) and electron_affinity < 0 eV' --json -
     """
-    from surfalign.stores.query import results
-    from surfalign.stores.query.exports import write_json, write_json_file
-
     _check(expression, sort)
+    make_folders(json_file)
     with _database() as database:
         shown = PAGE if limit is None and json_file is None else limit or None
         found = results.find(
@@ -64,40 +62,34 @@ def query(
         if json_file is None:
             _print_pages(found)
             _say_what_is_left(results.count(database, expression), shown)
-        elif str(json_file) == "-":
-            write_json(found, typer.get_text_stream("stdout"), full)
         else:
-            written = write_json_file(found, json_file, full)
-            typer.echo(f"Wrote {_results(written)} to {json_file}", err=True)
+            write_results(found, json_file, full=full)
 
 
+@commands.command()
 def show(
     identifier: Annotated[
-        str, typer.Argument(metavar="ID", help="Identifier of a result, or its unique beginning.")
+        str,
+        typer.Argument(metavar="ID", help="Identifier of a result; a unique beginning is enough."),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show one result: levels, checks, method, cost.
 
     Example: surfalign show 7f3a2b --json
     """
-    import json
-
-    from surfalign.launchers.cli.console import output_console
-    from surfalign.launchers.cli.tables.levels import details
-    from surfalign.stores.query import results
-
     with _database() as database:
         document = results.get(database, identifier)
     if as_json:
-        typer.echo(json.dumps(results.json_record(document), indent=1, allow_nan=False))
+        print_json(results.json_record(document))
     else:
         output_console().print(details(document))
 
 
+@commands.command()
 def export(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
-    expression: Annotated[str | None, typer.Argument(metavar="EXPR", help=QUERY_HELP)] = None,
+    expression: Expression = None,
     format: Annotated[
         str | None,
         typer.Option(help="csv, json, parquet or extxyz; by default the ending of FILE."),
@@ -105,13 +97,10 @@ def export(
 ) -> None:
     """Write stored results to a file.
 
-    csv and parquet hold the numbers and texts, json everything, extxyz the slabs with their levels.
+    csv and parquet hold numbers and texts, json everything, extxyz the slabs with their levels.
 
     Example: surfalign export levels.csv 'state = passed'
     """
-    from surfalign.stores.query import results
-    from surfalign.stores.query.exports import export as write
-
     chosen = _format(file, format)
     _check(expression, None)
     with _database() as database:
@@ -120,28 +109,32 @@ def export(
         matched = results.count(database, expression)
     typer.echo(f"Wrote {_results(written)} to {file}", err=True)
     if written < matched:
-        typer.echo(f"{_results(matched - written)} without a slab left out", err=True)
+        typer.echo(f"{_results(matched - written)} left out, without a slab", err=True)
+
+
+def write_results(
+    documents: Iterable[SurfaceLevelsDocument], json_file: Path, *, full: bool = True
+) -> None:
+    """Write results where ``--json FILE`` says."""
+    if is_stdout(json_file):
+        write_json(documents, typer.get_text_stream("stdout"), full)
+    else:
+        written = write_json_file(documents, json_file, full)
+        typer.echo(f"Wrote {_results(written)} to {json_file}", err=True)
 
 
 def _database() -> Database:
-    from surfalign.launchers.database.server import open_database
-
     return open_database(announce=lambda line: typer.echo(line, err=True))
 
 
 def _check(expression: str | None, sort: str | None) -> None:
     """Refuse a query that cannot be understood before a server is started for it."""
-    from surfalign.stores.query.language import known_field, to_filter
-
     to_filter(expression or "")
     if sort is not None:
         known_field(sort)
 
 
 def _format(file: Path, name: str | None) -> ExportFormat:
-    from surfalign.errors import ConfigurationError
-    from surfalign.stores.query.exports import ExportFormat
-
     text = (name or file.suffix.removeprefix(".")).lower()
     try:
         return ExportFormat("extxyz" if text == "xyz" else text)
@@ -155,9 +148,6 @@ def _format(file: Path, name: str | None) -> ExportFormat:
 
 def _print_pages(found: Iterator[SurfaceLevelsDocument]) -> None:
     """Print a table a page, so that any number of results passes through."""
-    from surfalign.launchers.cli.console import output_console
-    from surfalign.launchers.cli.tables.levels import results_table
-
     console = output_console()
     while page := list(islice(found, PAGE)):
         console.print(results_table(page, identifiers=True))

@@ -4,51 +4,45 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
 
-from surfalign.errors import ConfigurationError
+from surfalign.crystals.crystal import Crystal
+from surfalign.crystals.sources import load_crystal
 from surfalign.launchers.cli.options import (
     Cores,
     EngineName,
     EngineOptions,
     FitVolume,
     Functional,
+    JsonFile,
     MaxIndex,
     Orientations,
     QualityName,
     Relax,
+    parse_options,
 )
-from surfalign.launchers.cli.output_folders import make_folders
+from surfalign.launchers.cli.output import is_stdout, make_folders, output_console
+from surfalign.launchers.cli.progress import RunProgress
+from surfalign.launchers.cli.query import write_results
+from surfalign.launchers.cli.tables.levels import results_table
+from surfalign.launchers.database.server import open_database
+from surfalign.launchers.local.run_crystal import CrystalOutcome, run_crystal
+from surfalign.physics.orientations import parse_miller_index
+from surfalign.settings import load_settings
+from surfalign.stores.database import Database
+from surfalign.stores.documents import SurfaceLevelsDocument
+from surfalign.workflows.engines.engine import get_engine
+from surfalign.workflows.flows import BandAlignmentMaker
+from surfalign.workflows.wanted_surfaces import checked_maker
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from surfalign.crystals.crystal import Crystal
-    from surfalign.stores.database import Database
-    from surfalign.stores.documents import SurfaceLevelsDocument
-    from surfalign.workflows.flows import BandAlignmentMaker
-
-EXAMPLE = """
-
-Examples:
-
-    surfalign run MgO --quality quick
-
-    surfalign run TiO2-rutile --hkl 1,1,0 --hkl 1,0,0 --json levels.json --figure figures
-
-    surfalign run my-oxide.cif --max-index 1 --functional hse06
-
-    surfalign run SrTiO3 --surface "SrTiO3(100)-C-SrO/TiO2-1" --no-relax
-"""
+commands = typer.Typer()
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command("run", help=(run.__doc__ or "") + EXAMPLE)(run)
-
-
+@commands.command()
 def run(
     targets: Annotated[
         list[str],
@@ -68,26 +62,28 @@ def run(
     fit_volume: FitVolume = False,
     relax: Relax = True,
     cores: Cores = None,
-    force: Annotated[bool, typer.Option("--force", help="Recompute what is stored.")] = False,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the results to FILE; - is the output.")
-    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Compute again what is stored already.")
+    ] = False,
+    json_file: JsonFile = None,
     figure: Annotated[
-        Path | None, typer.Option(help="Write figures (PNG) to this directory.", metavar="DIR")
+        Path | None, typer.Option(help="Write figures (PNG) to this folder.", metavar="DIR")
     ] = None,
     engine: EngineName = "gpaw",
     option: EngineOptions = None,
 ) -> None:
-    """Compute IP and EA of the surfaces of oxides, and store them with their checks."""
-    from rich.console import Console
+    """Compute IP and EA of the surfaces of oxides and store them with their checks.
 
-    from surfalign.crystals.sources import load_crystal
-    from surfalign.launchers.cli.engine_options import parse_options
-    from surfalign.workflows.engines.engine import get_engine
-    from surfalign.workflows.wanted_surfaces import checked_maker
+    Example: surfalign run MgO --quality quick
 
+    Example: surfalign run TiO2-rutile --hkl 1,1,0 --hkl 1,0,0 --json levels.json --figure figures
+
+    Example: surfalign run my-oxide.cif --max-index 1 --functional hse06
+
+    Example: surfalign run SrTiO3 --surface "SrTiO3(100)-C-SrO/TiO2-1" --no-relax
+    """
     console = Console(stderr=True)
-    _make_output_folders(json_file, figure)
+    make_folders(json_file, figure)
     indices = [parse_miller_index(text) for text in hkl or ()]
     if cores is not None:
         os.environ["SURFALIGN_CORES"] = str(cores)
@@ -114,7 +110,6 @@ def run(
         )
         for crystal in crystals
     ]
-    from surfalign.launchers.database.server import open_database
 
     with open_database(announce=lambda line: console.print(line, soft_wrap=True)) as database:
         documents = _run_all(makers, crystals, database, console)
@@ -123,46 +118,12 @@ def run(
         raise typer.Exit(1)
 
 
-def _make_output_folders(json_file: Path | None, figure: Path | None) -> None:
-    """Make the folders of the outputs before anything is computed for them."""
-    folders = [figure] if figure else []
-    if json_file is not None and str(json_file) != "-":
-        folders.append(json_file.expanduser().parent)
-    make_folders(folders)
-
-
-def parse_miller_index(text: str) -> tuple[int, int, int]:
-    """Read ``1,1,0``, ``1 1 0`` or ``110``.
-
-    Raises
-    ------
-    ConfigurationError
-        When the text is no orientation.
-    """
-    parts = text.replace(",", " ").split()
-    if len(parts) == 1 and parts[0].lstrip("-").isdigit() and len(parts[0]) == 3:
-        parts = list(parts[0])
-    try:
-        h, k, l = (int(part) for part in parts)
-    except ValueError:
-        h = k = l = 0
-    if (h, k, l) == (0, 0, 0):
-        raise ConfigurationError(
-            f"'{text}' is no orientation", "three integers, not all zero", "write --hkl 1,1,0"
-        )
-    return h, k, l
-
-
 def _run_all(
     makers: list[BandAlignmentMaker],
     crystals: list[Crystal],
     database: Database,
     console: Console,
 ) -> list[SurfaceLevelsDocument]:
-    from surfalign.launchers.cli.progress import RunProgress
-    from surfalign.launchers.local.run_crystal import run_crystal
-    from surfalign.settings import load_settings
-
     directory = load_settings().data_directory / "runs"
     documents: list[SurfaceLevelsDocument] = []
     with RunProgress(console, total=len(crystals)) as progress:
@@ -170,8 +131,19 @@ def _run_all(
             progress.start(crystal.name)
             outcome = run_crystal(maker, crystal, database, directory, progress.event)
             documents += outcome.documents
-            progress.finish(outcome)
+            progress.finish(_reused_line(outcome))
     return documents
+
+
+def _reused_line(outcome: CrystalOutcome) -> str:
+    """Say what was taken over from an earlier run, in rich's markup; empty for nothing."""
+    names = [d.surface_name for d in outcome.documents if d.identifier in outcome.reused]
+    if not names:
+        return ""
+    return (
+        f"{escape(', '.join(names))}: reused, computed before with the same settings "
+        "(--force recomputes)"
+    )
 
 
 def _report(
@@ -180,17 +152,12 @@ def _report(
     figure: Path | None,
     console: Console,
 ) -> None:
-    from surfalign.launchers.cli.console import output_console
-    from surfalign.launchers.cli.tables.levels import results_table
-    from surfalign.stores.query.exports import write_json, write_json_file
-
-    if str(json_file) == "-":
-        write_json(documents, typer.get_text_stream("stdout"))
-    else:
+    if json_file is not None:
+        write_results(documents, json_file)
+    if not is_stdout(json_file):
         output_console().print(results_table(documents))
-    if json_file is not None and str(json_file) != "-":
-        write_json_file(documents, json_file)
     if figure is not None:
+        # matplotlib loads slowly and may write a cache of fonts: only for who wants pictures.
         from surfalign.launchers.figures.levels import save_figures
 
         for path in save_figures(documents, figure):

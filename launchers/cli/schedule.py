@@ -7,22 +7,27 @@ from typing import Annotated
 
 import typer
 
-TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="build or retrain.")]
+from surfalign.errors import ConfigurationError
+from surfalign.launchers.nightly import schedulers as schedules
+from surfalign.launchers.nightly.runs import run_nightly
+from surfalign.settings import load_settings
+
+commands = typer.Typer()
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command(name="schedule")(schedule)
-    app.command(name="nightly")(nightly)
+TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="Task: build or retrain.")]
 
 
+@commands.command()
 def schedule(
     task: TaskArgument,
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="-- ARGS", help="Arguments of its command.")
+        list[str] | None, typer.Argument(metavar="-- ARGS", help="Arguments of the task's command.")
     ] = None,
-    at: Annotated[str, typer.Option("--at", help="Local time, HH:MM.")] = "02:00",
-    via: Annotated[str, typer.Option("--via", help="scrontab, cron or systemd.")] = "cron",
+    at: Annotated[str, typer.Option("--at", help="Local time of the run, HH:MM.")] = "02:00",
+    via: Annotated[
+        str, typer.Option("--via", help="Scheduler: scrontab, cron or systemd.")
+    ] = "cron",
     profile: Annotated[
         str | None, typer.Option("--profile", help="Profile of the campaign (build only).")
     ] = None,
@@ -36,18 +41,16 @@ def schedule(
         Path | None, typer.Option("--output", "-o", help="Write the entry to a file.")
     ] = None,
     install: Annotated[
-        bool, typer.Option("--install", help="Put the entry into your table, or enable the timer.")
+        bool,
+        typer.Option("--install", help="Install the entry in your table, or enable the timer."),
     ] = False,
 ) -> None:
     """Write the entry that runs a task every night: build the results, or retrain the model.
 
-    Each run takes a lock, logs, and leaves a dated report; surfalign status shows a failed night.
+    Each run takes a lock, writes a log and leaves a dated report; surfalign status shows a failed run.
 
     Example: surfalign schedule build --profile cluster --at 02:00 --via scrontab --install
     """
-    from surfalign.errors import ConfigurationError
-    from surfalign.launchers.nightly import schedulers as schedules
-
     if profile and task != "build":
         raise ConfigurationError(
             f"--profile with the task {task}", "a task that has one", "leave it out"
@@ -64,20 +67,18 @@ def schedule(
         typer.echo(f"Installed: {schedules.install(wanted, via)}", err=True)
 
 
+@commands.command()
 def nightly(
     task: TaskArgument,
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="-- ARGS", help="Arguments of its command.")
+        list[str] | None, typer.Argument(metavar="-- ARGS", help="Arguments of the task's command.")
     ] = None,
 ) -> None:
-    """Do a nightly task now, as the scheduler does: with lock, log and report.
+    """Run a nightly task now, as the scheduler does: with lock, log and report.
 
     Example: surfalign nightly build -- --profile cluster
     """
-    from surfalign.launchers.nightly.runs import run_night
-    from surfalign.settings import load_settings
-
-    night = run_night(task, arguments or [], load_settings())
+    night = run_nightly(task, arguments or [], load_settings())
     typer.echo(f"{night.summary} (log: {night.log_file})")
     if not night.ok:
         raise typer.Exit(1)

@@ -2,58 +2,54 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from tempfile import TemporaryDirectory
+from typing import Annotated
 
 import typer
+from rich.console import Console
 
+from surfalign.launchers.campaign.submission import SubmissionReport, planned, submit_plan
+from surfalign.launchers.campaign.target_plan import write_target_plan
 from surfalign.launchers.cli.options import (
     EngineName,
     EngineOptions,
     FitVolume,
     Functional,
+    Json,
+    ProfileName,
     QualityName,
     Relax,
+    parse_options,
 )
+from surfalign.launchers.cli.output import print_json
+from surfalign.launchers.cluster.launcher import open_launcher
+from surfalign.launchers.cluster.profiles import Profile, load_profile
+from surfalign.launchers.database.server import open_database
+from surfalign.launchers.doctor.profile import require
+from surfalign.stores.campaign_register import Method
+from surfalign.workflows.engines.engine import get_engine
 
-if TYPE_CHECKING:
-    from surfalign.launchers.campaign.submission import SubmissionReport
-    from surfalign.launchers.cluster.profiles import Profile
-    from surfalign.stores.campaign_register import Method
-
-EXAMPLE = """
-
-Examples:
-
-    surfalign submit plan.jsonl --profile cluster --limit 100 --dry-run
-
-    surfalign submit MgO TiO2-rutile --profile cluster --max-index 1 --quality quick
-
-    surfalign submit PbO-litharge --profile cluster --engine vasp --option spin_orbit=heavy
-"""
+commands = typer.Typer()
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(name="submit", help=(submit.__doc__ or "") + EXAMPLE)(submit)
-
-
+@commands.command()
 def submit(
     targets: Annotated[
         list[str],
         typer.Argument(
             metavar="PLAN|TARGET...",
-            help="A plan of surfalign plan (.jsonl); or oxides as surfalign run takes them.",
+            help="A plan of surfalign plan (.jsonl), or oxides as for surfalign run.",
         ),
     ],
-    profile: Annotated[
-        str, typer.Option("--profile", help="Profile: a name in surfalign.yaml, or a YAML file.")
-    ],
+    profile: ProfileName,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="At most so many surfaces.")
+        int | None, typer.Option("--limit", min=1, help="Submit at most this number of surfaces.")
     ] = None,
     campaign: Annotated[
-        str | None, typer.Option("--campaign", help="Label; the plan's name by default.")
+        str | None,
+        typer.Option("--campaign", help="Label of these surfaces; the plan's name by default."),
     ] = None,
     hkl: Annotated[
         list[str] | None,
@@ -70,22 +66,22 @@ def submit(
     engine: EngineName = "gpaw",
     option: EngineOptions = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be submitted, and submit nothing.")
+        bool, typer.Option("--dry-run", help="Show what would be submitted; submit nothing.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Submit surfaces to the queues of a profile.
 
-    The same surface by the same method is computed once, however often and by whomever it is submitted;
-    the bulk steps of a crystal serve all its surfaces. Another option of the engine is another method.
-    Faults of the profile are named before anything is submitted. The jobs start when surfalign worker runs.
-    """
-    from surfalign.launchers.cli.engine_options import parse_options
-    from surfalign.launchers.cluster.profiles import load_profile
-    from surfalign.launchers.doctor.profile import require
-    from surfalign.stores.campaign_register import Method
-    from surfalign.workflows.engines.engine import get_engine
+    The same surface by the same method is computed once, even if several people submit it. The bulk steps
+    of a crystal serve all its surfaces. Another option of the engine is another method. Faults of the
+    profile are reported before anything is submitted. The jobs start when surfalign worker runs.
 
+    Example: surfalign submit plan.jsonl --profile cluster --limit 100 --dry-run
+
+    Example: surfalign submit MgO TiO2-rutile --profile cluster --max-index 1 --quality quick
+
+    Example: surfalign submit PbO-litharge --profile cluster --engine vasp --option spin_orbit=heavy
+    """
     chosen = load_profile(profile)
     options = parse_options(option or ())
     # It names what is unknown.
@@ -105,10 +101,6 @@ def submit(
     if len(targets) == 1 and plan.suffix == ".jsonl":
         report = _submit(chosen, plan, method, campaign or plan.stem, limit, dry_run)
     else:
-        from tempfile import TemporaryDirectory
-
-        from surfalign.launchers.campaign.target_plan import write_target_plan
-
         with TemporaryDirectory() as folder:
             plan = Path(folder) / "targets.jsonl"
             write_target_plan(plan, targets, hkl or [], max_index, method)
@@ -119,14 +111,9 @@ def submit(
 def _submit(
     profile: Profile, plan: Path, method: Method, campaign: str, limit: int | None, dry_run: bool
 ) -> SubmissionReport:
-    from surfalign.launchers.campaign.submission import planned, submit_plan
-    from surfalign.launchers.cluster.launcher import open_launcher
-    from surfalign.launchers.database.server import open_database
-
     with open_database(profile.settings()) as database, database.errors_named():
         if dry_run:
             return planned(plan, method, database, limit)
-        from rich.console import Console
 
         console = Console(stderr=True)
         with open_launcher(profile) as launcher, console.status("submitting") as status:
@@ -144,17 +131,14 @@ def _submit(
 
 
 def _print(report: SubmissionReport, profile: str, *, dry_run: bool, as_json: bool) -> None:
-    import json
-    from dataclasses import asdict
-
     if as_json:
-        typer.echo(json.dumps(asdict(report) | {"dry_run": dry_run}, indent=1))
+        print_json(asdict(report) | {"dry_run": dry_run})
         return
     verb = "would be" if dry_run else "were"
     typer.echo(f"{report.surfaces} surfaces: {report.new} {verb} new, {report.flows} flows")
     if report.waiting:
         typer.echo(
-            f"{report.waiting} wait: the bulk steps of their crystal are under way, or being submitted"
+            f"{report.waiting} wait: the bulk steps of their crystal are running or being submitted"
         )
     if report.flows and not dry_run:
         typer.echo(f"Next: surfalign worker --profile {profile}; surfalign status")

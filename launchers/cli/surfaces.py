@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from surfalign.launchers.cli.options import LargestIndex, OnlyOrientations
-from surfalign.launchers.cli.output_folders import make_folders
+from surfalign.crystals.sources import load_crystal
+from surfalign.errors import TimeLimitError
+from surfalign.launchers.cli.options import JsonFile, LargestIndex, OnlyOrientations
+from surfalign.launchers.cli.output import is_stdout, make_folders, write_json
+from surfalign.launchers.cli.tables.surface_records import as_dict, left_record, rejected_records
+from surfalign.launchers.cli.tables.surfaces import show_surfaces
+from surfalign.physics.orientations import MillerIndex, format_miller_index, parse_miller_index
+from surfalign.workflows.planning.orientation_survey import survey_orientations
 
-if TYPE_CHECKING:
-    from pymatgen.core import Structure
-
-    from surfalign.errors import TimeLimitError
-    from surfalign.physics.coordination import SurfaceCoordination
-    from surfalign.physics.orientations import MillerIndex
-    from surfalign.physics.slabs import OrientationSurvey
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(name="surfaces")(surfaces)
+commands = typer.Typer()
 
 
+@commands.command()
 def surfaces(
     target: Annotated[
         str, typer.Argument(help="Library name (MgO), structure file, or database id.")
@@ -32,49 +29,54 @@ def surfaces(
     max_index: LargestIndex = 1,
     hkl: OnlyOrientations = None,
     thickness: Annotated[
-        float, typer.Option("--slab-thickness", help="Least thickness of the slabs, angstrom.")
+        float, typer.Option("--slab-thickness", help="Least thickness of the slabs (angstrom).")
     ] = 20.0,
-    vacuum: Annotated[float, typer.Option("--vacuum-thickness", help="Vacuum, angstrom.")] = 15.0,
+    vacuum: Annotated[
+        float, typer.Option("--vacuum-thickness", help="Thickness of the vacuum (angstrom).")
+    ] = 15.0,
     area_ratio: Annotated[
         float | None,
-        typer.Option("--max-area-ratio", help="Largest in-plane cell, in units of the smallest."),
+        typer.Option(
+            "--max-area-ratio", help="Largest in-plane cell, in multiples of the smallest."
+        ),
     ] = None,
     include_rejected: Annotated[
         bool, typer.Option("--include-rejected", help="Also list the cuts without a slab, and why.")
     ] = False,
     time_limit: Annotated[
-        float, typer.Option("--time-limit", min=0.1, help="Longest search, seconds.")
+        float, typer.Option("--time-limit", min=0.1, help="Longest search (s).")
     ] = 60.0,
-    json_file: Annotated[
-        str | None, typer.Option("--json", help="Write JSON to this file; - for standard output.")
-    ] = None,
+    json_file: JsonFile = None,
     figure: Annotated[
         Path | None,
-        typer.Option("--figure", help="Draw a side view of each slab into this folder."),
+        typer.Option("--figure", metavar="DIR", help="Draw each slab into this folder (PNG)."),
     ] = None,
 ) -> None:
     """List all nonpolar, stoichiometric, symmetric slabs of a crystal.
 
-    Type A: every atomic plane is stoichiometric; B: charged planes in a symmetric sequence; C: half of
-    the outermost plane removed in stripes (corrugated). Miller indices refer to the standard
+    Termination A: every atomic plane is stoichiometric. B: charged planes in a symmetric sequence. C: half
+    of the outermost plane is removed in stripes (corrugated). Miller indices refer to the standard
     conventional cell.
 
     Example: surfalign surfaces SrTiO3 --max-index 1 --figure pictures
     """
-    from surfalign.crystals.sources import load_crystal
-    from surfalign.launchers.cli.tables.surface_records import left_record, rejected_records
-    from surfalign.launchers.cli.tables.surfaces import show_surfaces
-
-    _make_output_folders(json_file, figure)
+    make_folders(json_file, figure)
     crystal = load_crystal(target)
-    indices = [_parse(text) for text in hkl or []]
-    source = None if json_file is None else crystal.source
-    found, left = survey_within(
-        crystal.structure, max_index, indices, thickness, vacuum, area_ratio, time_limit, source
+    indices = [parse_miller_index(text) for text in hkl or []]
+    found, left = survey_orientations(
+        crystal.structure,
+        indices,
+        max_index=max_index,
+        slab_thickness=thickness,
+        vacuum_thickness=vacuum,
+        max_area_ratio=area_ratio or math.inf,
+        seconds=time_limit,
+        describe=None if json_file is None else partial(as_dict, source=crystal.source),
     )
     surveys = [one.survey for one in found]
     paths: list[Path] = []
     if figure is not None:
+        # matplotlib loads slowly and may write a cache of fonts: only for who wants pictures.
         from surfalign.launchers.figures.slabs import save_side_views
 
         paths = save_side_views([slab for survey in surveys for slab in survey.slabs], figure)
@@ -83,100 +85,15 @@ def surfaces(
         if include_rejected:
             records += [record for survey in surveys for record in rejected_records(survey)]
         records += [left_record(index, time_limit) for index in left]
-        _write_json(records, json_file)
-    if json_file != "-":
+        write_json(records, json_file)
+    if not is_stdout(json_file):
         losses = [loss for one in found for loss in one.losses]
         show_surfaces(surveys, losses, include_rejected, paths)
     if left:
         raise _unfinished(left, len(found), time_limit)
 
 
-@dataclass(frozen=True)
-class Surveyed:
-    """One orientation: its surfaces, what they have lost, and (where wanted) their records."""
-
-    survey: OrientationSurvey
-    losses: list[SurfaceCoordination]
-    records: list[dict[str, Any]]
-
-
-def survey(
-    structure: Structure,
-    max_index: int,
-    hkl: list[str],
-    thickness: float,
-    vacuum: float,
-    area_ratio: float | None,
-) -> list[OrientationSurvey]:
-    """Survey the wanted orientations of a structure, however long it takes."""
-    indices = [_parse(text) for text in hkl]
-    found, _ = survey_within(
-        structure, max_index, indices, thickness, vacuum, area_ratio, float("inf")
-    )
-    return [one.survey for one in found]
-
-
-def survey_within(
-    structure: Structure,
-    max_index: int,
-    indices: list[MillerIndex],
-    thickness: float,
-    vacuum: float,
-    area_ratio: float | None,
-    seconds: float,
-    source: str | None = None,
-) -> tuple[list[Surveyed], list[MillerIndex]]:
-    """Survey the wanted orientations of a structure, polar ones included.
-
-    Returns
-    -------
-    found, left
-        What was found within the time limit (with records, if a source is given), and the
-        orientations that were not searched to the end.
-
-    Raises
-    ------
-    TimeLimitError
-        Not even the orientations were found in time.
-    """
-    from surfalign.errors import TimeLimitError
-    from surfalign.launchers.cli.tables.surface_records import as_dict
-    from surfalign.physics.coordination import surface_coordination
-    from surfalign.physics.orientations import unique_orientations
-    from surfalign.physics.slabs import survey_orientation
-    from surfalign.physics.symmetry import symmetrize
-    from surfalign.workflows.planning.time_limit import time_limit
-
-    found: list[Surveyed] = []
-    left: list[MillerIndex] = list(indices)
-    try:
-        with time_limit(seconds, structure.composition.reduced_formula):
-            crystal = symmetrize(structure)
-            if not left:
-                orientations = unique_orientations(crystal, max_index)
-                limit = (area_ratio or float("inf")) * min(o.area for o in orientations)
-                left = [o.miller_index for o in orientations if o.area <= limit * (1 + 1e-6)]
-            for index in tuple(left):
-                one = survey_orientation(
-                    crystal, index, slab_thickness=thickness, vacuum_thickness=vacuum
-                )
-                losses = [surface_coordination(slab) for slab in one.slabs]
-                records = [
-                    as_dict(slab, loss, source)
-                    for slab, loss in zip(one.slabs, losses, strict=True)
-                    if source is not None
-                ]
-                found, left = [*found, Surveyed(one, losses, records)], left[1:]
-    except TimeLimitError:
-        if not left:
-            raise
-    return found, left
-
-
 def _unfinished(left: list[MillerIndex], n_found: int, seconds: float) -> TimeLimitError:
-    from surfalign.errors import TimeLimitError
-    from surfalign.physics.orientations import format_miller_index
-
     names = [format_miller_index(index) for index in left[:8]]
     if len(left) > len(names):
         names.append("...")
@@ -185,33 +102,3 @@ def _unfinished(left: list[MillerIndex], n_found: int, seconds: float) -> TimeLi
         f"all orientations ({n_found} are complete and were listed)",
         "give a longer --time-limit, single orientations with --hkl, or --max-area-ratio",
     )
-
-
-def _make_output_folders(json_file: str | None, figure: Path | None) -> None:
-    """Make the folders of the outputs before anything is computed for them."""
-    folders = [figure] if figure else []
-    if json_file is not None and json_file != "-":
-        folders.append(Path(json_file).parent)
-    make_folders(folders)
-
-
-def _parse(text: str) -> tuple[int, int, int]:
-    from surfalign.errors import SurfaceError
-
-    try:
-        h, k, l = (int(part) for part in text.split(","))
-    except ValueError:
-        raise SurfaceError(
-            f"{text!r} is no Miller index", "three integers, e.g. 1,1,0", "Correct --hkl"
-        ) from None
-    return h, k, l
-
-
-def _write_json(records: list[dict[str, Any]], path: str) -> None:
-    import json
-
-    text = json.dumps(records, indent=1)
-    if path == "-":
-        typer.echo(text)
-    else:
-        Path(path).write_text(text + "\n", encoding="utf-8")

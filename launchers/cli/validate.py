@@ -2,140 +2,97 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
-from surfalign.launchers.cli.options import Cores, EngineName, Functional, QualityName
+from surfalign.launchers.cli.options import Cores, EngineName, Functional, JsonFile, QualityName
+from surfalign.launchers.cli.output import is_stdout, make_folders, output_console
+from surfalign.launchers.cli.progress import RunProgress, engine_reports
+from surfalign.workflows.engines.engine import get_engine
+from surfalign.workflows.gap_validation import (
+    GapRecord,
+    compute_entries,
+    markdown_table,
+    read_entries,
+    records_json,
+    summarise,
+    summary_sentence,
+    table_cells,
+)
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
-    from surfalign.workflows.gap_validation import GapRecord
-
-EXAMPLE = """
-
-Examples:
-
-    surfalign validate gaps oxides.json.gz --only mp-1265,mp-2605 --json gaps.json
-
-    surfalign validate gaps structures.json --functional hse06 --quality quick
-"""
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    group = typer.Typer(
-        help="Compare computed bulk properties with references.", no_args_is_help=True
-    )
-    group.command("gaps", help=(gaps.__doc__ or "") + EXAMPLE)(gaps)
-    app.add_typer(group, name="validate")
+commands = typer.Typer(
+    name="validate",
+    help="Compare computed bulk properties with references.",
+    no_args_is_help=True,
+)
 
 
+@commands.command()
 def gaps(
     file: Annotated[
-        Path, typer.Argument(help="JSON (.gz): crystals, with reference gaps where known.")
+        Path, typer.Argument(help="JSON (.gz) of crystals, with reference gaps where known.")
     ],
     only: Annotated[
-        str | None, typer.Option(help="Entries to compute, comma-separated.", metavar="ID,...")
+        str | None, typer.Option(help="Entries to compute, separated by commas.", metavar="ID,...")
     ] = None,
     quality: QualityName = "standard",
     functional: Functional = "ddh",
-    json_file: Annotated[
-        Path | None,
-        typer.Option("--json", help="Write results here after each entry, and resume from it."),
-    ] = None,
+    json_file: JsonFile = None,
     markdown: Annotated[
         Path | None, typer.Option(help="Write the table as Markdown to this file.")
     ] = None,
     cores: Cores = None,
     engine: EngineName = "gpaw",
 ) -> None:
-    """Compute dielectric constants and band gaps of bulk crystals, beside references where known.
+    """Compute dielectric constants and band gaps of bulk crystals and compare them with references.
 
-    Structures are taken as they are. An entry that fails is reported and the others go on; the exit
-    status is then not zero.
+    Structures are taken as they are. An entry that fails is reported and the others go on; the command
+    then exits with 1. With --json FILE the file is written after each entry, and a second run takes
+    up from it.
+
+    Example: surfalign validate gaps oxides.json.gz --only mp-1265,mp-2605 --json gaps.json
+
+    Example: surfalign validate gaps structures.json --functional hse06 --quality quick
     """
-    from rich.console import Console
-
-    from surfalign.launchers.cli.console import output_console
-    from surfalign.workflows.engines.engine import get_engine
-    from surfalign.workflows.gap_validation import (
-        compute_entries,
-        markdown_table,
-        read_entries,
-        summarise,
-        summary_sentence,
-    )
-
     if cores is not None:
         os.environ["SURFALIGN_CORES"] = str(cores)
+    make_folders(json_file)
     makers = get_engine(engine, quality=quality, functional=functional)
     entries = read_entries(file, [part.strip() for part in (only or "").split(",") if part.strip()])
     console = Console(stderr=True)
-    with _Progress(console, len(entries)) as progress:
-        records = compute_entries(entries, makers, json_file, progress.finish)
-    output = output_console()
-    output.print(_table(records))
-    output.print(summary_sentence(summarise(records)), soft_wrap=True)
+    earlier = None if is_stdout(json_file) else json_file
+    with RunProgress(console, len(entries)) as progress, engine_reports(progress.event):
+        records = compute_entries(
+            entries, makers, earlier, lambda *ended: progress.finish(_outcome(*ended))
+        )
+    if is_stdout(json_file):
+        typer.echo(records_json(records))
+    else:
+        output = output_console()
+        output.print(_table(records))
+        output.print(summary_sentence(summarise(records)), soft_wrap=True)
     if markdown is not None:
         markdown.write_text(markdown_table(records))
     if any(record.error is not None for record in records):
         raise typer.Exit(1)
 
 
-class _Progress(logging.Handler):
-    """One live line with the engine's reports; one lasting line for each entry."""
-
-    def __init__(self, console: Console, total: int) -> None:
-        super().__init__(level=logging.INFO)
-        self.console = console
-        self.total = total
-        self._done = 0
-        self._status = console.status("starting")
-
-    def __enter__(self) -> _Progress:
-        self._logger = logging.getLogger("surfalign.progress")
-        self._logger.addHandler(self)
-        self._logger.setLevel(logging.INFO)
-        self._logger.propagate = False
-        if self.console.is_terminal:
-            self._status.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._logger.removeHandler(self)
-        self._status.stop()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Show what the engine is doing."""
-        from rich.markup import escape
-
-        self._status.update(f"{self._done + 1}/{self.total} {escape(record.getMessage())}")
-
-    def finish(self, record: GapRecord, reused: bool) -> None:
-        """Show that an entry ended."""
-        from rich.markup import escape
-
-        self._done += 1
-        if record.error is not None:
-            outcome = f"[red]{record.error.error}[/]: {escape(record.error.message)}"
-        else:
-            outcome = f"gap {record.band_gap:.2f} eV" + (", reused" if reused else "")
-        where = f"{self._done}/{self.total} {record.formula} {record.identifier}"
-        self.console.print(f"{escape(where)}: {outcome}", soft_wrap=True)
+def _outcome(record: GapRecord, reused: bool) -> str:
+    """Say in a line of rich's markup how an entry ended."""
+    if record.error is not None:
+        outcome = f"[red]{record.error.error}[/]: {escape(record.error.message)}"
+    else:
+        outcome = f"gap {record.band_gap:.2f} eV" + (", reused" if reused else "")
+    return f"{escape(record.formula)} {escape(record.identifier)}: {outcome}"
 
 
 def _table(records: list[GapRecord]) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
-    from surfalign.workflows.gap_validation import table_cells
-
     first = records[0] if records else None
     caption = f"{first.functional}, {first.quality}, {first.engine}" if first else None
     table = Table(title="Bulk gaps and dielectric constants", caption=caption)

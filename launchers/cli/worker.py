@@ -2,42 +2,37 @@
 
 from __future__ import annotations
 
+import logging
+import signal
+import threading
+import warnings
 from typing import Annotated
 
 import typer
 
+from surfalign.launchers.campaign.submission import Releaser
+from surfalign.launchers.cli.options import ProfileName
+from surfalign.launchers.cluster.launcher import open_launcher, run_worker
+from surfalign.launchers.cluster.profiles import load_profile
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(name="worker")(worker)
+commands = typer.Typer()
 
 
+@commands.command()
 def worker(
-    profile: Annotated[
-        str, typer.Option("--profile", help="Profile: a name in surfalign.yaml, or a YAML file.")
-    ],
+    profile: ProfileName,
     cluster: Annotated[
         str | None, typer.Option("--cluster", help="Cluster whose queues this machine serves.")
     ] = None,
-    once: Annotated[
-        bool, typer.Option("--once", help="End when nothing is left to do, instead of waiting.")
-    ] = False,
+    once: Annotated[bool, typer.Option("--once", help="End when nothing is left to do.")] = False,
 ) -> None:
-    """Hand the jobs of a campaign to SLURM, notice lost ones and start them again.
+    """Hand the jobs of a campaign to SLURM, find lost jobs and start them again.
 
-    Runs until it is interrupted; start it on a login node, in screen or as a service. When it is
-    killed nothing is lost: start it again.
+    It runs until it is interrupted. Start it on a login node, in screen or as a service. If it is killed,
+    nothing is lost: start it again.
 
     Example: surfalign worker --profile cluster
     """
-    import logging
-    import signal
-    import threading
-    import warnings
-
-    from surfalign.launchers.cluster.launcher import open_launcher
-    from surfalign.launchers.cluster.profiles import load_profile
-
     handler = logging.StreamHandler()
     # The libraries' loggers say more than anybody reads.
     handler.setLevel(logging.WARNING)
@@ -50,4 +45,4 @@ def worker(
     chosen = load_profile(profile)
     with open_launcher(chosen, cluster) as launcher:
         typer.echo(f"Serving the queues of profile {chosen.name} ({chosen.launcher})", err=True)
-        launcher.work(once=once, stop=stop)
+        run_worker(chosen, launcher, Releaser(chosen, launcher), once=once, stop=stop)

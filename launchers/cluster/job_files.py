@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from surfalign.launchers.cluster.profiles import Cluster, write_private
+from surfalign.files import write_whole
+from surfalign.launchers.cluster.profiles import Cluster
 from surfalign.stores.database import JOBS
 
 FOLDER = ".surfalign"
@@ -75,7 +76,8 @@ class Worksite:
             (self.fireworks, fireworks),
             (self.fworker, fworker),
         ):
-            write_private(path, yaml.safe_dump(content))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, yaml.safe_dump(content), private=True)
 
 
 def connection_options(*, patient: bool) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class Cause(StrEnum):
     WALLTIME = "walltime"
     MEMORY = "memory"
     NODE = "node"  # the node failed or SLURM lost it
-    KILLED = "killed"  # the process or SLURM job ended without a word
+    KILLED = "killed"  # the process or SLURM job ended silently
     CANCELLED = "cancelled"  # by scancel
     DISK = "disk"  # no space in the work directory
     DATABASE = "database"  # lost on the way
@@ -137,17 +137,18 @@ class Launcher(Protocol):
         """Release held jobs; return how many."""
         ...
 
-    def work(self, *, once: bool = False, stop: Event | None = None) -> None:
-        """Hand jobs to SLURM, notice what was lost and run it again, until interrupted.
 
-        Parameters
-        ----------
-        once
-            End when nothing is left that could still run.
-        stop
-            Ends the loop when it is set.
-        """
+class BetweenRounds(Protocol):
+    """What a worker calls between two rounds, so that it need not know what else there is to do."""
+
+    def __call__(self, *, now: bool = False) -> int:
+        """Do it where it is due, or ``now`` in any case; return how many flows were added."""
         ...
+
+
+def nothing(*, now: bool = False) -> int:
+    """Do nothing between two rounds."""
+    return 0
 
 
 #: Launcher name to the function ``open_launcher(profile, cluster) -> Launcher`` of its module.
@@ -155,9 +156,20 @@ LAUNCHERS = {
     "fireworks": "surfalign.launchers.cluster.fireworks.launcher:open_launcher",
     "remote": "surfalign.launchers.cluster.remote.launcher:open_launcher",
 }
-#: The launchers of surfalign and of other packages.
+#: Launcher name to the function ``work(launcher, between_rounds, once=, stop=)`` of its worker.
+WORKERS = {
+    "fireworks": "surfalign.launchers.cluster.fireworks.worker:work",
+    "remote": "surfalign.launchers.cluster.remote.worker:work",
+}
+#: The launchers of surfalign and of other packages, and the workers of both.
 LAUNCHER_GROUP = PluginGroup(
     "surfalign.launchers", "launcher", LAUNCHERS, lambda part: call_problem(part, "profile", None)
+)
+WORKER_GROUP = PluginGroup(
+    "surfalign.workers",
+    "worker",
+    WORKERS,
+    lambda part: call_problem(part, "launcher", nothing, once=True, stop=None),
 )
 
 
@@ -169,7 +181,7 @@ def open_launcher(profile: Profile, cluster: str | None = None) -> Launcher:
     profile
         Where jobs run.
     cluster
-        Whose queues :meth:`Launcher.work` serves; by default the only one.
+        Whose queues a worker serves; by default the only one.
 
     Raises
     ------
@@ -186,6 +198,32 @@ def open_launcher(profile: Profile, cluster: str | None = None) -> Launcher:
         )
     launcher: Launcher = LAUNCHER_GROUP.load(profile.launcher)(profile, cluster)
     return launcher
+
+
+def run_worker(
+    profile: Profile,
+    launcher: Launcher,
+    between_rounds: BetweenRounds,
+    *,
+    once: bool = False,
+    stop: Event | None = None,
+) -> None:
+    """Hand jobs to SLURM, find what was lost and run it again, until interrupted.
+
+    Parameters
+    ----------
+    profile
+        Names the launcher.
+    launcher
+        Opened.
+    between_rounds
+        Called between two rounds.
+    once
+        End when nothing is left that could still run.
+    stop
+        Ends the loop when it is set.
+    """
+    WORKER_GROUP.load(profile.launcher)(launcher, between_rounds, once=once, stop=stop)
 
 
 def classify(error: str) -> Cause:

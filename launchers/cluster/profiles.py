@@ -7,9 +7,7 @@ a file that only its owner can read (``uri_file``).
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 import sys
 import sysconfig
 from importlib.metadata import entry_points
@@ -28,6 +26,7 @@ from pydantic import (
 )
 
 from surfalign.errors import ConfigurationError
+from surfalign.files import read_secret
 from surfalign.settings import Settings, load_settings, settings_file
 from surfalign.workflows.routing import DEFAULT, RESOURCE_KINDS, STEPS
 
@@ -303,46 +302,6 @@ class Profile(_Model):
         return variables | queue.environment
 
 
-def read_secret(path: Path) -> str:
-    """Read a file that nobody but its owner may read.
-
-    Raises
-    ------
-    ConfigurationError
-        When it is missing, empty, or its mode lets others read it.
-    """
-    path = path.expanduser()
-    try:
-        mode = path.stat().st_mode
-        text = path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigurationError(
-            f"the file {path} cannot be read: {error.strerror}",
-            "a file that holds the URI of the database",
-            "correct uri_file in the profile",
-        ) from error
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigurationError(
-            f"the file {path} can be read by others (mode {stat.S_IMODE(mode):o})",
-            "mode 600, because it holds a password",
-            f"chmod 600 {path}",
-        )
-    if not text:
-        raise ConfigurationError(f"the file {path} is empty", "the URI of the database", "fill it")
-    return text
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
-    temporary.replace(path)
-
-
 def load_profile(name: str) -> Profile:
     """Read a profile by its name in the settings file, or from a file of its own.
 
@@ -379,7 +338,7 @@ def _read_yaml(path: Path) -> Any:
         ) from error
     except yaml.YAMLError as error:
         raise ConfigurationError(
-            f"the profile {path} is no YAML: {error}", "keys and values", "mend that line"
+            f"the profile {path} is no YAML: {error}", "keys and values", "correct that line"
         ) from error
 
 
@@ -399,7 +358,7 @@ def _validated(name: str, content: Any, where: str) -> Profile:
         raise ConfigurationError(
             f"profile '{name}': {place + ': ' if place else ''}{message}",
             "a profile as in docs/how-to/profiles.md",
-            f"mend {where}",
+            f"correct {where}",
         ) from None
 
 

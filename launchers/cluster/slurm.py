@@ -5,16 +5,15 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from shlex import quote
 
 from surfalign.errors import EngineError, MissingDependencyError
 from surfalign.launchers.cluster.launcher import Cause, classify
-
-if TYPE_CHECKING:
-    from surfalign.launchers.cluster.profiles import Queue
+from surfalign.launchers.cluster.profiles import Queue
 
 #: A client of SLURM that does not answer within this time counts as out of order (s).
 TIMEOUT = 60.0
@@ -26,7 +25,7 @@ ACTIVE = frozenset(
         "RESV_DEL_HOLD",
     )
 )
-#: What the final states mean for us; FAILED and COMPLETED mean that the job ended without a word.
+#: What the final states mean for us; FAILED and COMPLETED mean that the job ended silently.
 CAUSES = {
     "TIMEOUT": Cause.WALLTIME,
     "DEADLINE": Cause.WALLTIME,
@@ -180,8 +179,6 @@ def options(queue: Queue) -> dict[str, str]:
 
 def prologue(queue: Queue, environment: dict[str, str]) -> list[str]:
     """Return the shell lines that prepare a job: modules, variables, the queue's own commands."""
-    from shlex import quote
-
     return [
         *(f"module load {quote(module)}" for module in queue.modules),
         *(f"export {name}={quote(value)}" for name, value in sorted(environment.items())),
@@ -246,8 +243,6 @@ def run_probe(queue: Queue, command: str, directory: Path, timeout: float) -> st
 
 def _wait_for(identifier: str, timeout: float) -> str:
     """Wait until a job has ended; return its state, or how it waits when the time is over."""
-    import time
-
     deadline = time.monotonic() + timeout
     while True:
         states = states_of([identifier])

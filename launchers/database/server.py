@@ -9,7 +9,6 @@ setting ``database_uri``.
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import socket
@@ -21,13 +20,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psutil
 from filelock import FileLock, Timeout
 from pydantic import SecretStr, ValidationError
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
 
 from surfalign.errors import DatabaseUnreachableError, MissingDependencyError
+from surfalign.files import write_whole
 from surfalign.launchers.database.server_process import (
     HOST,
     ServerState,
@@ -39,11 +42,7 @@ from surfalign.launchers.database.server_process import (
     option,
 )
 from surfalign.settings import Settings, load_settings
-
-if TYPE_CHECKING:
-    from pymongo import MongoClient
-
-    from surfalign.stores.database import Database
+from surfalign.stores.database import Database, connect
 
 PROGRAM = "secantusd-py"
 USER = "surfalign"
@@ -210,7 +209,7 @@ class LocalServer:
             client["admin"].command("createUser", USER, pwd=password, roles=["root"])
         # What it acknowledged is on the disk, and a polite end takes seconds.
         end(state.pid, by_force=True)
-        self._write(self._password_file, password)
+        write_whole(self._password_file, password, private=True)
 
     def _spawn(self, program: str, port: int, *options: str) -> ServerState | None:
         """Start the daemon and remember it; return None where it ended at once."""
@@ -323,7 +322,7 @@ class LocalServer:
 
     def _remember(self, state: ServerState) -> None:
         """Write the state file in one step."""
-        self._write(self._state_file, state.model_dump_json())
+        write_whole(self._state_file, state.model_dump_json(), private=True)
 
     def _uri(self, state: ServerState) -> str:
         """Return the URI that clients use; without a user where the server was started without."""
@@ -335,14 +334,6 @@ class LocalServer:
     def _answers(self, state: ServerState) -> bool:
         """Ask whether the server answers us."""
         return answers(self._uri(state))
-
-    @staticmethod
-    def _write(path: Path, text: str) -> None:
-        """Write a private file in one step."""
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.touch(mode=0o600)
-        temporary.write_text(text)
-        temporary.replace(path)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -413,8 +404,6 @@ def open_database(
     MissingDependencyError
         When the local server is needed and not installed.
     """
-    from surfalign.stores.database import connect
-
     settings = settings or load_settings()
     if settings.database_uri is None:
         server = local_server(settings)
@@ -443,9 +432,6 @@ def answers(uri: str) -> bool:
 
     A server whose storage engine gave up (full disk) still answers a ping.
     """
-    from pymongo.errors import PyMongoError
-    from pymongo.uri_parser import parse_uri
-
     [address] = parse_uri(uri)["nodelist"]
     try:
         # The client would try again and again where nothing listens.
@@ -458,8 +444,6 @@ def answers(uri: str) -> bool:
 
 
 def _client(uri: str, milliseconds: int = 60_000) -> MongoClient[dict[str, Any]]:
-    from pymongo import MongoClient
-
     return MongoClient(
         uri,
         serverSelectionTimeoutMS=milliseconds,

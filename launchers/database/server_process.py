@@ -10,13 +10,12 @@ import psutil
 from pydantic import BaseModel
 
 from surfalign.errors import DatabaseUnreachableError
+from surfalign.processes import is_same_process
 
 HOST = "127.0.0.1"
 #: What a process gets to close its storage before it is ended by force, and what that may take (s).
 STOP_TIMEOUT = 20.0
 KILL_TIMEOUT = 60.0
-#: Two clocks make up a creation time; they can drift apart by this much (s).
-CLOCK_TOLERANCE = 5.0
 
 
 class ServerState(BaseModel):
@@ -32,15 +31,7 @@ class ServerState(BaseModel):
 
 def is_running(state: ServerState) -> bool:
     """Compare the living process with the remembered one; a pid alone may be somebody else's."""
-    try:
-        process = psutil.Process(state.pid)
-        return (
-            state.hostname == socket.gethostname()
-            and abs(process.create_time() - state.created) < CLOCK_TOLERANCE
-            and process.status() != psutil.STATUS_ZOMBIE
-        )
-    except psutil.NoSuchProcess:
-        return False
+    return state.hostname == socket.gethostname() and is_same_process(state.pid, state.created)
 
 
 def listens(state: ServerState) -> bool:

@@ -1,7 +1,7 @@
 """What is installed, reachable and missing here: one small function a check.
 
 ``surfalign doctor`` prints them. A check returns what it found and, where something is wrong, the
-command that mends it.
+command that repairs it. Each imports what it looks at by itself: a broken package is a finding.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Finding:
     detail
         Version, place or problem.
     remedy
-        The command or step that mends it; empty where nothing is wrong.
+        The command or step that repairs it; empty where nothing is wrong.
     required
         Whether surfalign cannot run without it.
     """
@@ -127,7 +127,7 @@ def check_python() -> Finding:
 
 def check_cores() -> Finding:
     """Report the cores that one calculation uses."""
-    from surfalign.workflows.engines.gpaw.machine import available_cores
+    from surfalign.processes import available_cores
 
     settings = _settings()
     return Finding(
@@ -220,12 +220,12 @@ def check_optional(extra: str, packages: tuple[str, ...]) -> Finding:
 
 def check_plugins() -> Finding:
     """List the engines, launchers and learners of other packages, and those that cannot be used."""
-    from surfalign.launchers.cluster.launcher import LAUNCHER_GROUP
+    from surfalign.launchers.cluster.launcher import LAUNCHER_GROUP, WORKER_GROUP
     from surfalign.ml.learners.kinds import LEARNER_GROUP
     from surfalign.workflows.engines.engine import ENGINE_GROUP
 
     found, errors = [], []
-    for group in (ENGINE_GROUP, LAUNCHER_GROUP, LEARNER_GROUP):
+    for group in (ENGINE_GROUP, LAUNCHER_GROUP, WORKER_GROUP, LEARNER_GROUP):
         for plugin in group.plugins():
             try:
                 group.open(plugin)
@@ -258,8 +258,9 @@ def check_gpaw() -> Finding:
 
 def check_mpi() -> Finding:
     """Run GPAW on two processes; needed where more than one core is to be used."""
+    from surfalign.processes import available_cores
     from surfalign.workflows.engines.gpaw.engine_process import engine_environment
-    from surfalign.workflows.engines.gpaw.machine import available_cores, launch_command
+    from surfalign.workflows.engines.gpaw.machine import launch_command
 
     settings = _settings()
     required = available_cores(settings) > 1

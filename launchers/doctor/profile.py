@@ -1,4 +1,4 @@
-"""Whether a profile works: every part of it is tried, and each fault comes with what mends it.
+"""Whether a profile works: every part of it is tried, and each fault comes with what repairs it.
 
 ``surfalign submit`` runs the quick checks before anything is submitted; ``surfalign doctor --profile``
 also sends a short job through every queue.
@@ -15,8 +15,10 @@ from functools import partial
 
 from surfalign.errors import ConfigurationError
 from surfalign.launchers.cluster import slurm
+from surfalign.launchers.cluster.fireworks.launcher import FireworksLauncher
 from surfalign.launchers.cluster.launcher import LAUNCHER_GROUP
 from surfalign.launchers.cluster.profiles import Cluster, Profile, Queue, python_of
+from surfalign.launchers.database.server import open_database
 from surfalign.launchers.doctor.installation import Finding, State
 
 #: How long a short job may wait and run (s).
@@ -62,7 +64,7 @@ def require(profile: Profile, engine: str) -> None:
     Raises
     ------
     ConfigurationError
-        Names the fault and what mends it.
+        Names the fault and what repairs it.
     DatabaseUnreachableError
         When the database does not answer or refuses the user.
     """
@@ -92,8 +94,6 @@ def check_launcher(profile: Profile) -> Finding:
 
 def check_database(profile: Profile) -> Finding:
     """Open the database; its own errors are clear enough to be passed on."""
-    from surfalign.launchers.database.server import open_database
-
     with open_database(profile.settings()) as database, database.errors_named():
         number = database.surface_levels.count()
         return Finding("database", State.OK, f"{database.address} answers: {number} results")
@@ -166,7 +166,6 @@ def check_job(profile: Profile, name: str, queue: Queue) -> Finding:
         program = (
             "from jobflow import SETTINGS; SETTINGS.JOB_STORE.connect(); SETTINGS.JOB_STORE.count()"
         )
-        from surfalign.launchers.cluster.fireworks.launcher import FireworksLauncher
 
         with FireworksLauncher(profile, queue.cluster) as launcher:
             site = launcher.worksite(queue.cluster)

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from ase.data import chemical_symbols, covalent_radii
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
-from surfalign.launchers.figures.slabs import file_stem
+from surfalign.launchers.figures.style import (
+    BLUE,
+    FAINT,
+    INK,
+    draw_discs,
+    file_stem,
+    repeated,
+    save,
+    side_axes,
+)
+from surfalign.ml.data.records import SurfaceRecord
+from surfalign.ml.ensemble.crossvalidation import HeldOut
+from surfalign.ml.ensemble.ensemble import SurfaceEstimate
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from numpy.typing import NDArray
-
-    from surfalign.ml.data.records import SurfaceRecord
-    from surfalign.ml.ensemble.crossvalidation import HeldOut
-    from surfalign.ml.ensemble.ensemble import SurfaceEstimate
-
-_INK = "#1b2430"
-_FAINT = "#9aa5b1"
-_BLUE = "#1f6fb4"
-_WIDTH = 14.0
 TITLES = {"ionization_potential": "ionization potential", "electron_affinity": "electron affinity"}
 
 
@@ -37,13 +44,8 @@ def save_attention(record: SurfaceRecord, estimate: SurfaceEstimate, directory: 
     directory
         Made where it does not exist.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    directory.mkdir(parents=True, exist_ok=True)
     shown = [name for name in TITLES if name in estimate.attention]
     figure = Figure(figsize=(4.6 * len(shown) + 2.2, 6.4), layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.subplots(1, len(shown), squeeze=False)[0]
     # An atom with the mean weight has 1, so that slabs of any size share one scale.
     relative = {name: estimate.attention[name] * len(record.structure) for name in shown}
@@ -53,26 +55,20 @@ def save_attention(record: SurfaceRecord, estimate: SurfaceEstimate, directory: 
         bounds = f"   90 %: {low:.2f} to {high:.2f}" if np.isfinite(low) else ""
         _slab(axis, record, relative[name], largest)
         axis.set_title(f"{TITLES[name]}\n{estimate.values[name]:.2f} eV{bounds}", fontsize=9)
-    axes[0].set_ylabel("height (Å)", color=_INK)
+    axes[0].set_ylabel("height (Å)", color=INK)
     figure.suptitle(
         record.name + ("" if estimate.in_domain else "   (outside of the domain)"),
-        color=_INK,
+        color=INK,
         fontsize=11,
     )
     _colour_bar(figure, list(axes), largest)
-    path = directory / f"{file_stem(record.name).replace(' ', '-')}-attention.png"
-    figure.savefig(path, dpi=130, facecolor="white")
-    return path
+    return save(figure, directory / f"{file_stem(record.name).replace(' ', '-')}-attention.png")
 
 
 def save_parity(found: Sequence[HeldOut], path: Path) -> None:
     """Draw predictions against labels, one panel for each property; surfaces outside are hollow."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     names = list(dict.fromkeys(held.name for held in found))
     figure = Figure(figsize=(4.4 * max(len(names), 1), 4.4), layout="constrained")
-    FigureCanvasAgg(figure)
     for axis, name in zip(
         figure.subplots(1, max(len(names), 1), squeeze=False)[0], names, strict=False
     ):
@@ -81,12 +77,10 @@ def save_parity(found: Sequence[HeldOut], path: Path) -> None:
         values = np.array([held.value for held in own])
         inside = np.array([held.in_domain for held in own])
         ends = [min(labels.min(), values.min()), max(labels.max(), values.max())]
-        axis.plot(ends, ends, color=_FAINT, linewidth=1, zorder=0)
+        axis.plot(ends, ends, color=FAINT, linewidth=1, zorder=0)
+        axis.scatter(labels[inside], values[inside], s=14, color=BLUE, linewidths=0, label="inside")
         axis.scatter(
-            labels[inside], values[inside], s=14, color=_BLUE, linewidths=0, label="inside"
-        )
-        axis.scatter(
-            labels[~inside], values[~inside], s=14, facecolors="none", edgecolors=_INK,
+            labels[~inside], values[~inside], s=14, facecolors="none", edgecolors=INK,
             linewidths=0.7, label="outside of the domain",
         )  # fmt: skip
         axis.set_xlabel("label")
@@ -94,48 +88,26 @@ def save_parity(found: Sequence[HeldOut], path: Path) -> None:
         axis.set_aspect("equal")
         axis.set_title(f"{name}, MAE {np.abs(values - labels).mean():.2f}", fontsize=9)
         axis.legend(frameon=False, fontsize=7)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130, facecolor="white")
+    save(figure, path)
 
 
 def _slab(axes: Axes, record: SurfaceRecord, weights: NDArray[np.float64], largest: float) -> None:
     """Draw the slab seen along its shorter in-plane vector."""
-    from ase.data import chemical_symbols, covalent_radii
-    from matplotlib import colormaps
-    from matplotlib.collections import PatchCollection
-    from matplotlib.patches import Circle
-
     x, z, period = _projected(record)
     numbers = np.array(record.structure.atomic_numbers)
-    copies = np.arange(-1, int(np.ceil(_WIDTH / period)) + 2) * period
-    all_x = (x[:, None] + copies[None, :]).ravel()
-    chosen = (all_x > -0.5) & (all_x < _WIDTH + 0.5)
-    index = np.repeat(np.arange(len(x)), len(copies))[chosen]
-    all_x = all_x[chosen]
+    all_x, index = repeated(x, period)
     radii = 0.65 * covalent_radii[numbers[index]]
     # Small discs come in front of large ones, so that none is hidden.
     order = np.argsort(-radii, kind="stable")
     colours = colormaps["viridis"](weights[index] / largest)
-    axes.add_collection(
-        PatchCollection(
-            [Circle((all_x[i], z[index[i]]), radii[i]) for i in order],
-            facecolors=colours[order],
-            edgecolors=_INK,
-            linewidths=0.4,
-        )
-    )
+    draw_discs(axes, all_x[order], z[index][order], radii[order], colours[order])
     for i in order:
         dark = weights[index[i]] < 0.6 * largest
         axes.text(
             all_x[i], z[index[i]], chemical_symbols[numbers[index[i]]], ha="center", va="center",
-            fontsize=5, color="white" if dark else _INK, clip_on=True,
+            fontsize=5, color="white" if dark else INK, clip_on=True,
         )  # fmt: skip
-    axes.set_xlim(-1.0, _WIDTH + 1.0)
-    axes.set_ylim(z.min() - 2.0, z.max() + 2.0)
-    axes.set_aspect("equal")
-    axes.set_xticks([])
-    for side in ("top", "right", "bottom"):
-        axes.spines[side].set_visible(False)
+    side_axes(axes, z.min() - 2.0, z.max() + 2.0)
 
 
 def _projected(record: SurfaceRecord) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
@@ -159,9 +131,6 @@ def _projected(record: SurfaceRecord) -> tuple[NDArray[np.float64], NDArray[np.f
 
 
 def _colour_bar(figure: Any, axes: list[Any], largest: float) -> None:
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
     bar = figure.colorbar(
         ScalarMappable(Normalize(0.0, largest), "viridis"), ax=axes, shrink=0.7, pad=0.02
     )

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from surfalign.launchers.figures.style import (
+    CATION,
+    CONDUCTION,
+    FAINT,
+    INK,
+    MACROSCOPIC,
+    PLANAR,
+    STYLE,
+    VALENCE,
+    save,
+)
+from surfalign.physics.potential import slab_regions
 from surfalign.physics.water import water_levels
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-    from surfalign.stores.documents import SurfaceLevelsDocument
-
-_INK = "#1b2430"
-_FAINT = "#9aa5b1"
-_PLANAR = "#8fb4d9"
-_MACROSCOPIC = "#1f4e8c"
-_VALENCE = "#c8553d"
-_CONDUCTION = "#2a8f6d"
-_CATION = "#6c757d"
-_STYLE: dict[Any, Any] = {
-    "font.size": 10,
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
-    "text.color": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "svg.fonttype": "none",
-    "mathtext.default": "regular",
-}
+from surfalign.stores.documents import SurfaceLevelsDocument
 
 
 def save_figures(documents: Sequence[SurfaceLevelsDocument], directory: Path) -> list[Path]:
@@ -46,32 +38,20 @@ def save_figures(documents: Sequence[SurfaceLevelsDocument], directory: Path) ->
     directory
         Made where it does not exist.
     """
-    import matplotlib as mpl
-
-    directory.mkdir(parents=True, exist_ok=True)
     drawn = [document for document in documents if document.ionization_potential is not None]
     paths = []
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(STYLE):
         for document in drawn:
             if document.potential is not None:
                 path = directory / f"{document.identifier}-potential.png"
-                _save(potential_figure(document), path)
-                paths.append(path)
+                paths.append(save(potential_figure(document), path, dpi=180))
         if drawn:
-            path = directory / "band-edges.png"
-            _save(band_edge_diagram(drawn), path)
-            paths.append(path)
+            paths.append(save(band_edge_diagram(drawn), directory / "band-edges.png", dpi=180))
     return paths
-
-
-def _save(figure: Any, path: Path) -> None:
-    figure.savefig(path, dpi=180, bbox_inches="tight", facecolor="white")
 
 
 def surface_label(document: SurfaceLevelsDocument) -> str:
     """Formula and Miller index as they are written, e.g. TiO$_2$ (110)."""
-    import re
-
     index = "".join(
         rf"$\overline{{{-i}}}$" if i < 0 else str(i) for i in document.miller_index or ()
     )
@@ -79,16 +59,12 @@ def surface_label(document: SurfaceLevelsDocument) -> str:
     return f"{formula} ({index})" if index else formula
 
 
-def potential_figure(document: SurfaceLevelsDocument) -> Any:
+def potential_figure(document: SurfaceLevelsDocument) -> Figure:
     """Draw the potential along the normal and the band edges of the slab's inside.
 
     Energies are in eV against the vacuum level; the slab is shown from below its lower face to above
     its upper face, whatever its place in the cell.
     """
-    from matplotlib.figure import Figure
-
-    from surfalign.physics.potential import slab_regions
-
     profile, slab = document.potential, document.slab_structure
     if profile is None or slab is None or document.ionization_potential is None:
         raise ValueError("a result without a potential cannot be drawn; recompute it with --force")
@@ -103,12 +79,12 @@ def potential_figure(document: SurfaceLevelsDocument) -> Any:
     figure = Figure(figsize=(7.2, 4.4))
     axes = figure.add_subplot()
     for values, colour, width, name in (
-        (profile.planar_average, _PLANAR, 1.2, "planar average"),
-        (profile.macroscopic_average, _MACROSCOPIC, 2.0, "macroscopic average"),
+        (profile.planar_average, PLANAR, 1.2, "planar average"),
+        (profile.macroscopic_average, MACROSCOPIC, 2.0, "macroscopic average"),
     ):
         axes.plot(heights, np.array(values)[order], color=colour, lw=width, label=name)
     axes.legend(loc="lower right", bbox_to_anchor=(1.01, 1.0), ncols=2, frameon=False, fontsize=8)
-    axes.axhline(0, color=_INK, lw=0.8, ls=(0, (4, 3)))
+    axes.axhline(0, color=INK, lw=0.8, ls=(0, (4, 3)))
     low = float(np.min(profile.planar_average))
     axes.set_ylim(low - 0.16 * abs(low), max(2.0, 0.14 * abs(low)))
     axes.set_xlim(0, period)
@@ -130,12 +106,12 @@ def _draw_levels(axes: Axes, document: SurfaceLevelsDocument, bottom: float, top
     floor = axes.get_ylim()[0]
     ceiling = max(-ea, 0.0) + 1.2
     axes.set_ylim(floor, max(axes.get_ylim()[1], ceiling))
-    axes.fill_between([bottom, top], floor, -ip, color=_VALENCE, alpha=0.10, lw=0)
-    axes.fill_between([bottom, top], -ea, axes.get_ylim()[1], color=_CONDUCTION, alpha=0.10, lw=0)
+    axes.fill_between([bottom, top], floor, -ip, color=VALENCE, alpha=0.10, lw=0)
+    axes.fill_between([bottom, top], -ea, axes.get_ylim()[1], color=CONDUCTION, alpha=0.10, lw=0)
     width = top - bottom
     for level, colour, name, place in (
-        (-ip, _VALENCE, f"IP = {ip:.2f} eV", bottom + 0.30 * width),
-        (-ea, _CONDUCTION, f"EA = {ea:.2f} eV", bottom + 0.70 * width),
+        (-ip, VALENCE, f"IP = {ip:.2f} eV", bottom + 0.30 * width),
+        (-ea, CONDUCTION, f"EA = {ea:.2f} eV", bottom + 0.70 * width),
     ):
         axes.plot([bottom, top], [level, level], color=colour, lw=2, solid_capstyle="butt")
         axes.annotate(
@@ -166,7 +142,7 @@ def _draw_atoms(axes: Axes, slab: Any, heights: np.ndarray) -> None:
     """Mark the atomic planes along the lower edge: cations in one row, oxygen in another."""
     floor, ceiling = axes.get_ylim()
     oxygen = np.array([site.specie.symbol == "O" for site in slab])
-    for row, chosen, colour in ((0.075, ~oxygen, _CATION), (0.035, oxygen, _VALENCE)):
+    for row, chosen, colour in ((0.075, ~oxygen, CATION), (0.035, oxygen, VALENCE)):
         level = floor + row * (ceiling - floor)
         places = heights[chosen]
         axes.scatter(places, np.full(places.size, level), s=26, color=colour, zorder=3, lw=0)
@@ -183,7 +159,7 @@ def _method(document: SurfaceLevelsDocument) -> str:
     return f"{functional}, {document.quality}" + ("" if document.relaxed else ", unrelaxed")
 
 
-def band_edge_diagram(documents: Sequence[SurfaceLevelsDocument], ph: float = 0.0) -> Any:
+def band_edge_diagram(documents: Sequence[SurfaceLevelsDocument], ph: float = 0.0) -> Figure:
     """Draw VBM and CBM of all results against vacuum, with the redox levels of water.
 
     Parameters
@@ -193,8 +169,6 @@ def band_edge_diagram(documents: Sequence[SurfaceLevelsDocument], ph: float = 0.
     ph
         pH of the water levels.
     """
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(max(4.2, 1.6 + 0.95 * len(documents)), 4.6))
     axes = figure.add_subplot()
     ips = [float(d.ionization_potential or 0) for d in documents]
@@ -203,8 +177,8 @@ def band_edge_diagram(documents: Sequence[SurfaceLevelsDocument], ph: float = 0.
     top = max(0.0, -min(eas)) + 1.5
     for place, (document, ip, ea) in enumerate(zip(documents, ips, eas, strict=True)):
         hatch = "///" if document.failed_checks else None
-        axes.bar(place, -ip - bottom, 0.62, bottom, color=_VALENCE, alpha=0.85, hatch=hatch)
-        axes.bar(place, top + ea, 0.62, -ea, color=_CONDUCTION, alpha=0.75, hatch=hatch)
+        axes.bar(place, -ip - bottom, 0.62, bottom, color=VALENCE, alpha=0.85, hatch=hatch)
+        axes.bar(place, top + ea, 0.62, -ea, color=CONDUCTION, alpha=0.75, hatch=hatch)
         axes.text(place, -ip - 0.12, f"{-ip:.2f}", ha="center", va="top", color="white", fontsize=9)
         axes.text(
             place, -ea + 0.12, f"{-ea:.2f}", ha="center", va="bottom", color="white", fontsize=9
@@ -216,15 +190,15 @@ def band_edge_diagram(documents: Sequence[SurfaceLevelsDocument], ph: float = 0.
             ha="center",
             va="center",
             fontsize=8,
-            color=_FAINT,
+            color=FAINT,
         )
     levels = water_levels(ph)
     right = len(documents) - 0.42
     for level, name in ((levels.hydrogen, "H$^+$/H$_2$"), (levels.oxygen, "O$_2$/H$_2$O")):
-        axes.axhline(level, color=_INK, lw=0.9, ls=(0, (5, 3)))
+        axes.axhline(level, color=INK, lw=0.9, ls=(0, (5, 3)))
         axes.text(right + 0.06, level, name, va="center", fontsize=9, clip_on=False)
-    axes.axhline(0, color=_FAINT, lw=0.8)
-    axes.text(right + 0.06, 0, "vacuum", va="center", fontsize=9, color=_FAINT, clip_on=False)
+    axes.axhline(0, color=FAINT, lw=0.8)
+    axes.text(right + 0.06, 0, "vacuum", va="center", fontsize=9, color=FAINT, clip_on=False)
     axes.set_xticks(range(len(documents)), [surface_label(d) for d in documents])
     if len(documents) > 4:
         axes.tick_params(axis="x", rotation=35)

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from ase.data import chemical_symbols, covalent_radii
+from ase.data.colors import jmol_colors
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from numpy.typing import NDArray
+from surfalign.launchers.figures.style import (
+    FAINT,
+    INK,
+    draw_discs,
+    file_stem,
+    repeated,
+    save,
+    side_axes,
+)
+from surfalign.physics.slabs import SurfaceSlab
 
-    from surfalign.physics.slabs import SurfaceSlab
-
-_INK = "#1b2430"
-_FAINT = "#9aa5b1"
 #: Discs are drawn at this fraction of the covalent radius, so that bonds' directions show.
 _SIZE = 0.75
-#: Width of the drawn part of a side view, angstrom.
-_WIDTH = 14.0
 
 
 def save_side_views(surfaces: list[SurfaceSlab], directory: Path) -> list[Path]:
@@ -31,28 +37,17 @@ def save_side_views(surfaces: list[SurfaceSlab], directory: Path) -> list[Path]:
     directory
         Made where it does not exist.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    directory.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for surface in surfaces:
-        figure = side_view_figure(surface)
-        FigureCanvasAgg(figure)
-        path = directory / f"{file_stem(surface.name)}-{surface.identifier[:8]}.png"
-        figure.savefig(path, dpi=130, bbox_inches="tight", facecolor="white")
-        paths.append(path)
-    return paths
+    return [
+        save(
+            side_view_figure(surface),
+            directory / f"{file_stem(surface.name)}-{surface.identifier[:8]}.png",
+        )
+        for surface in surfaces
+    ]
 
 
-def file_stem(name: str) -> str:
-    """Return a surface's name without the characters that file systems and shells dislike."""
-    return name.replace("/", "_").replace("(", "-").replace(")", "").replace(",", "_")
-
-
-def side_view_figure(surface: SurfaceSlab) -> Any:
+def side_view_figure(surface: SurfaceSlab) -> Figure:
     """Return a matplotlib figure: views along a and b, and of the upper face."""
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(11.0, 4.6), layout="constrained")
     axes = figure.subplots(1, 3)
     a, b = surface.in_plane
@@ -62,7 +57,7 @@ def side_view_figure(surface: SurfaceSlab) -> Any:
     figure.suptitle(
         f"{surface.name}   {surface.n_atoms} atoms, {surface.slab_thickness:.1f} Å, "
         f"{surface.area:.1f} Å²",
-        color=_INK,
+        color=INK,
         fontsize=12,
     )
     _legend(figure, surface)
@@ -82,27 +77,18 @@ def _side_view(
     period = abs(float(across @ sideways))
     horizontal = surface.positions[:, :2] @ sideways
     depth = surface.positions[:, :2] @ direction
-    copies = np.arange(-1, int(np.ceil(_WIDTH / period)) + 2) * period
-    x = (horizontal[:, None] + copies[None, :]).ravel()
-    repeat = len(copies)
-    z = np.repeat(surface.positions[:, 2], repeat)
-    numbers = np.repeat(surface.numbers, repeat)
-    shown = (x > -0.5) & (x < _WIDTH + 0.5)
-    order = np.argsort(np.repeat(depth, repeat)[shown], kind="stable")
-    _discs(axes, x[shown][order], z[shown][order], numbers[shown][order])
+    x, atoms = repeated(horizontal, period)
+    order = np.argsort(depth[atoms], kind="stable")
+    atoms = atoms[order]
+    _discs(axes, x[order], surface.positions[atoms, 2], surface.numbers[atoms])
     half = 0.5 * surface.slab_thickness
     for face in (-half, half):
-        axes.axhline(face, color=_FAINT, linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
-    axes.plot([0, period], [-half - 2.2] * 2, color=_INK, linewidth=1.4, solid_capstyle="butt")
+        axes.axhline(face, color=FAINT, linewidth=0.6, linestyle=(0, (4, 3)), zorder=0)
+    axes.plot([0, period], [-half - 2.2] * 2, color=INK, linewidth=1.4, solid_capstyle="butt")
     axes.text(0.5 * period, -half - 2.6, f"{period:.2f} Å", ha="center", va="top", fontsize=7)
-    axes.set_xlim(-0.8, _WIDTH + 0.8)
-    axes.set_ylim(-half - 4.2, half + 2.5)
-    axes.set_aspect("equal")
-    axes.set_xticks([])
-    axes.set_ylabel("height (Å)", color=_INK)
-    axes.set_title(label, fontsize=9, color=_INK)
-    for side in ("top", "right", "bottom"):
-        axes.spines[side].set_visible(False)
+    side_axes(axes, -half - 4.2, half + 2.5)
+    axes.set_ylabel("height (Å)", color=INK)
+    axes.set_title(label, fontsize=9, color=INK)
 
 
 def _top_view(axes: Axes, surface: SurfaceSlab) -> None:
@@ -119,13 +105,13 @@ def _top_view(axes: Axes, surface: SurfaceSlab) -> None:
     fade = np.clip((top - positions[:, 2]) / 4.0, 0.0, 0.75)
     _discs(axes, x, y, np.repeat(numbers, len(steps)), np.repeat(fade, len(steps)))
     corners = np.array([[0, 0], a, a + b, b, [0, 0]])
-    axes.plot(*corners.T, color=_INK, linewidth=1.2, zorder=10)
+    axes.plot(*corners.T, color=INK, linewidth=1.2, zorder=10)
     low, high = corners.min(axis=0) - 1.5, corners.max(axis=0) + 1.5
     axes.set_xlim(low[0], high[0])
     axes.set_ylim(low[1], high[1])
     axes.set_aspect("equal")
     axes.set_axis_off()
-    axes.set_title("upper face", fontsize=9, color=_INK)
+    axes.set_title("upper face", fontsize=9, color=INK)
 
 
 def _discs(
@@ -136,31 +122,16 @@ def _discs(
     fade: NDArray[np.float64] | None = None,
 ) -> None:
     """Draw atoms in the given order; ``fade`` mixes their colours with white."""
-    from ase.data import covalent_radii
-    from ase.data.colors import jmol_colors
-    from matplotlib.collections import PatchCollection
-    from matplotlib.patches import Circle
-
     colours = np.array(jmol_colors[numbers])
     if fade is not None:
         colours = colours + (1.0 - colours) * fade[:, None]
-    discs = [
-        Circle((float(xi), float(yi)), _SIZE * float(covalent_radii[n]))
-        for xi, yi, n in zip(x, y, numbers, strict=True)
-    ]
-    axes.add_collection(
-        PatchCollection(discs, facecolors=colours, edgecolors=_INK, linewidths=0.4, zorder=2)
-    )
+    draw_discs(axes, x, y, _SIZE * covalent_radii[numbers], colours)
 
 
-def _legend(figure: Any, surface: SurfaceSlab) -> None:
-    from ase.data import chemical_symbols
-    from ase.data.colors import jmol_colors
-    from matplotlib.lines import Line2D
-
+def _legend(figure: Figure, surface: SurfaceSlab) -> None:
     handles = [
         Line2D(
-            [], [], marker="o", linestyle="", markersize=8, markeredgecolor=_INK,
+            [], [], marker="o", linestyle="", markersize=8, markeredgecolor=INK,
             markeredgewidth=0.4, markerfacecolor=jmol_colors[z], label=chemical_symbols[z],
         )
         for z in surface.crystal.elements

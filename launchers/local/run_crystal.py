@@ -6,15 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from surfalign.crystals.crystal import Crystal
+from surfalign.launchers.campaign.failed_results import (
+    crystal_identifier,
+    failed_results,
+    store_failures,
+)
 from surfalign.launchers.local.run_flow import StepFailure, run_flow
-
-if TYPE_CHECKING:
-    from surfalign.crystals.crystal import Crystal
-    from surfalign.stores.database import Database
-    from surfalign.stores.documents import SurfaceLevelsDocument
-    from surfalign.workflows.flows import BandAlignmentMaker
+from surfalign.stores.builders import SurfaceLevelsBuilder
+from surfalign.stores.campaign_register import Method
+from surfalign.stores.database import Database
+from surfalign.stores.documents import ErrorRecord, SurfaceLevelsDocument
+from surfalign.workflows.earlier_uuids import EarlierUuids
+from surfalign.workflows.flows import BandAlignmentMaker
 
 
 @dataclass(frozen=True)
@@ -63,16 +68,11 @@ def run_crystal(
     DatabaseUnreachableError
         When the database is lost on the way.
     """
-    from surfalign.launchers.campaign.failed_results import crystal_identifier, store_failures
-    from surfalign.stores.builders import SurfaceLevelsBuilder
-    from surfalign.stores.documents import SurfaceLevelsDocument
-
     started = datetime.now(UTC)
-    flow = maker.make(crystal.structure, crystal.source)
+    flow = maker.make(crystal.structure, crystal.source, EarlierUuids(database.jobs))
     surfaces_uuid = flow.jobs[-1].uuid
     failures = run_flow(flow, database.jobs, directory, reuse=maker.reuse, on_event=on_event)
     with database.errors_named():
-        # maggma's builders carry no types
         SurfaceLevelsBuilder(database.jobs, database.surface_levels).run()
         failed = _failed_results(maker, crystal, surfaces_uuid, failures)
         # An outdated failure of the whole crystal goes.
@@ -104,10 +104,6 @@ def _failed_results(
     maker: BandAlignmentMaker, crystal: Crystal, surfaces_uuid: str, failures: list[StepFailure]
 ) -> list[SurfaceLevelsDocument]:
     """One failed result for each surface whose step raised; one for the crystal if a bulk step did."""
-    from surfalign.launchers.campaign.failed_results import failed_results
-    from surfalign.stores.campaign_register import Method
-    from surfalign.stores.documents import ErrorRecord
-
     method = Method(
         engine=maker.engine.name,
         quality=maker.engine.quality,

@@ -14,12 +14,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from jobflow import CURRENT_JOB, Flow, JobStore
+from jobflow.managers.local import run_locally
+from pymongo.errors import PyMongoError
 
 from surfalign.errors import DatabaseUnreachableError
-
-if TYPE_CHECKING:
-    from jobflow import Flow, JobStore
+from surfalign.workflows.identity import without_finished
 
 #: Engines report what they are doing through this logger.
 PROGRESS_LOGGER = "surfalign.progress"
@@ -64,8 +66,6 @@ class RunMonitor(logging.Handler):
             self._note_failure(sys.exc_info()[1])
 
     def _note_failure(self, error: BaseException | None) -> None:
-        from jobflow import CURRENT_JOB
-
         # jobflow resets CURRENT_JOB after success only, so here it still is the job that raised.
         job = CURRENT_JOB.job
         if error is None or job is None:
@@ -111,10 +111,6 @@ def run_flow(
     DatabaseUnreachableError
         When the store is lost on the way.
     """
-    from jobflow.managers.local import run_locally
-
-    from surfalign.workflows.identity import without_finished
-
     remaining = without_finished(flow, store) if reuse else flow
     if remaining is None:
         return []
@@ -148,8 +144,6 @@ def _remove_empty(folder: Path) -> None:
 
 
 def _raise_when_database_lost(failures: list[StepFailure]) -> None:
-    from pymongo.errors import PyMongoError
-
     for failure in failures:
         if isinstance(failure.error, PyMongoError):
             raise DatabaseUnreachableError(

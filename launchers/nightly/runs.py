@@ -15,26 +15,23 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import psutil
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, Field, ValidationError
 
 from surfalign.errors import ConfigurationError, SurfalignError
+from surfalign.files import write_whole
+from surfalign.launchers.database.server import open_database
+from surfalign.processes import is_same_process, owner
+from surfalign.settings import Settings, load_settings
+from surfalign.stores.database import Database
 
-if TYPE_CHECKING:
-    from surfalign.settings import Settings
-    from surfalign.stores.database import Database
-
-#: What can be done at night, and the command that does it.
-TASKS = {"build": ("build",), "retrain": ("learn", "retrain")}
+#: What can be done at night, and the command that does it. A night has the time to compare everything.
+TASKS = {"build": ("build", "--all"), "retrain": ("learn", "retrain")}
 COLLECTION = "nights"
-#: Two clocks make up a creation time; they can drift apart by this much (s).
-_CLOCK_TOLERANCE = 5.0
 
 
-class Night(BaseModel):
+class NightlyRun(BaseModel):
     """One run."""
 
     task: str
@@ -55,16 +52,13 @@ class Night(BaseModel):
 
     @property
     def is_lost(self) -> bool:
-        """Whether it ended without a word: killed, or the machine went down."""
+        """Whether it ended silently: killed, or the machine went down."""
         if self.ended_at is not None or self.hostname != socket.gethostname():
             return False
-        with suppress(psutil.NoSuchProcess):
-            created = psutil.Process(self.pid).create_time()
-            return bool(abs(created - self.created) > _CLOCK_TOLERANCE)
-        return True
+        return not is_same_process(self.pid, self.created)
 
 
-def run_night(task: str, arguments: Sequence[str], settings: Settings) -> Night:
+def run_nightly(task: str, arguments: Sequence[str], settings: Settings) -> NightlyRun:
     """Do the work of a night in a process of its own; log it and leave a report.
 
     Parameters
@@ -87,14 +81,12 @@ def run_night(task: str, arguments: Sequence[str], settings: Settings) -> Night:
     folder.mkdir(parents=True, exist_ok=True)
     started = datetime.now(UTC)
     stem = f"{started:%Y-%m-%dT%H-%M-%S}-{task}-{os.getpid()}"
-    night = Night(
+    night = NightlyRun(
         task=task,
         command=shlex.join(["surfalign", *TASKS[task], *arguments]),
         started_at=started,
         log_file=str(folder / f"{stem}.log"),
-        hostname=socket.gethostname(),
-        pid=os.getpid(),
-        created=psutil.Process().create_time(),
+        **owner(),
     )
     report = folder / f"{stem}.json"
     _leave(night, report, settings)
@@ -111,7 +103,7 @@ def run_night(task: str, arguments: Sequence[str], settings: Settings) -> Night:
     return night
 
 
-def last_nights(database: Database | None, folder: Path | None = None) -> list[Night]:
+def last_runs(database: Database | None, folder: Path | None = None) -> list[NightlyRun]:
     """Return the latest night of each task.
 
     Parameters
@@ -121,24 +113,22 @@ def last_nights(database: Database | None, folder: Path | None = None) -> list[N
     folder
         Data directory whose reports count as well; that of the settings by default.
     """
-    from surfalign.settings import load_settings
-
     folder = (folder or load_settings().data_directory).expanduser() / COLLECTION
-    nights: dict[str, Night] = {}
+    nights: dict[str, NightlyRun] = {}
     for task in TASKS:
         found = [_read(path) for path in sorted(folder.glob(f"*-{task}-*.json"))[-1:]]
         if database is not None:
             stored = database.collection(COLLECTION).find(
                 {"task": task}, {"_id": 0}, sort={"started_at": -1}, limit=1
             )
-            found += [Night.model_validate(document) for document in stored]
+            found += [NightlyRun.model_validate(document) for document in stored]
         latest = max((n for n in found if n is not None), key=_age, default=None)
         if latest is not None:
             nights[task] = latest
     return list(nights.values())
 
 
-def _age(night: Night) -> tuple[datetime, bool]:
+def _age(night: NightlyRun) -> tuple[datetime, bool]:
     """Order by start; of one night's two reports the one that knows its end counts."""
     return night.started_at.replace(microsecond=0), night.ended_at is not None
 
@@ -155,12 +145,9 @@ def _run(task: str, arguments: Sequence[str], log_file: Path) -> tuple[int, str]
     return exit_code, last[:300]
 
 
-def _leave(night: Night, report: Path, settings: Settings) -> None:
+def _leave(night: NightlyRun, report: Path, settings: Settings) -> None:
     """Write the report; the database may be what ails."""
-    temporary = report.with_suffix(".partial")
-    temporary.write_text(night.model_dump_json(indent=1), encoding="utf-8")
-    temporary.replace(report)
-    from surfalign.launchers.database.server import open_database
+    write_whole(report, night.model_dump_json(indent=1))
 
     # The file tells it already.
     with suppress(SurfalignError), open_database(settings) as database, database.errors_named():
@@ -171,7 +158,7 @@ def _leave(night: Night, report: Path, settings: Settings) -> None:
         )
 
 
-def _read(path: Path) -> Night | None:
+def _read(path: Path) -> NightlyRun | None:
     with suppress(OSError, ValidationError):
-        return Night.model_validate_json(path.read_bytes())
+        return NightlyRun.model_validate_json(path.read_bytes())
     return None

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from pymatgen.core import Structure
 
 from surfalign.crystals.files import read_structure
+from surfalign.crystals.lists import read_records
 from surfalign.errors import EmptyDatasetError, InvalidStructureError, SurfaceError
 from surfalign.ml.data.records import SurfaceRecord, surface_record
 from surfalign.physics.slabs import survey_orientation
@@ -23,8 +20,7 @@ SLAB_THICKNESS = 12.0
 VACUUM_THICKNESS = 15.0
 #: Names of structure files.
 PATTERNS = ("*.cif", "*.vasp", "POSCAR*", "*.json", "*.json.gz")
-#: Keys of a list's objects that may hold the structure.
-STRUCTURE_KEYS = ("structure", "structure_pbesol", "initial")
+UNREADABLE = "unreadable crystal file"
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,9 +75,10 @@ class CandidateCrystal:
 
 
 def read_crystals(folder: Path) -> tuple[list[CandidateCrystal], dict[str, list[str]]]:
-    """Read all crystals of a folder; also return reason to names of files that were not read.
+    """Read all crystals of a folder; also return reason to what was not read.
 
-    A file is a CIF, POSCAR or pymatgen JSON file, or a JSON list of objects with a structure.
+    A file is a CIF or POSCAR file, or a list of :mod:`surfalign.crystals.lists`, of which one entry
+    that cannot be read does not hide the others.
 
     Raises
     ------
@@ -90,48 +87,25 @@ def read_crystals(folder: Path) -> tuple[list[CandidateCrystal], dict[str, list[
     """
     paths = sorted({path for pattern in PATTERNS for path in folder.rglob(pattern)})
     crystals: list[CandidateCrystal] = []
-    unreadable: dict[str, list[str]] = {}
+    unreadable: list[str] = []
     for path in paths:
         try:
-            crystals += list(_read(path))
+            if not path.name.endswith((".json", ".json.gz")):
+                crystals.append(CandidateCrystal(read_structure(path), f"file:{path.name}"))
+                continue
+            records = read_records(path)
         except InvalidStructureError as error:
-            unreadable.setdefault("unreadable crystal file", []).append(
-                f"{path.name}: {error.found}"
-            )
+            unreadable.append(f"{path.name}: {error.found}")
+            continue
+        for record in records:
+            try:
+                crystals.append(CandidateCrystal(record.read_structure(), record.source))
+            except InvalidStructureError as error:
+                unreadable.append(f"{path.name}: {error.found}")
     if not crystals:
         raise EmptyDatasetError(
             f"{folder} holds no crystal that can be read",
             f"files named {', '.join(PATTERNS)}",
             "name the folder of the crystals",
         )
-    return crystals, unreadable
-
-
-def _read(path: Path) -> Iterator[CandidateCrystal]:
-    entries = _list_of(path)
-    if entries is None:
-        yield CandidateCrystal(read_structure(path), f"file:{path.name}")
-        return
-    for number, entry in enumerate(entries):
-        found = next((entry[k] for k in STRUCTURE_KEYS if isinstance(entry.get(k), dict)), None)
-        if found is None:
-            raise InvalidStructureError(
-                f"entry {number} of {path.name} has no structure", ", ".join(STRUCTURE_KEYS)
-            )
-        name = entry.get("mp_id") or entry.get("name") or number
-        yield CandidateCrystal(Structure.from_dict(found), f"file:{path.name}#{name}")
-
-
-def _list_of(path: Path) -> list[dict[str, Any]] | None:
-    """Return the objects of a JSON list; None for anything else."""
-    if not path.name.endswith((".json", ".json.gz")):
-        return None
-    try:
-        content = path.read_bytes()
-        text = gzip.decompress(content) if path.name.endswith(".gz") else content
-        plain = json.loads(text)
-    except (OSError, EOFError, ValueError) as error:
-        raise InvalidStructureError(f"{path} cannot be read: {error}", "whole JSON") from error
-    if isinstance(plain, list) and all(isinstance(entry, dict) for entry in plain):
-        return plain
-    return None
+    return crystals, {UNREADABLE: unreadable} if unreadable else {}

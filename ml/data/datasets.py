@@ -10,10 +10,10 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -23,13 +23,13 @@ import numpy as np
 from pymatgen.core import Element, Lattice, Structure
 
 from surfalign.errors import (
-    ConfigurationError,
     DamagedFileError,
     EmptyDatasetError,
     LearnerError,
     ModelVersionError,
     UnknownElementError,
 )
+from surfalign.files import write_whole
 from surfalign.ml.data.records import (
     Fidelity,
     Label,
@@ -194,20 +194,10 @@ def write_dataset(dataset: FrozenDataset, path: Path) -> None:
         "left_out": {reason: list(names) for reason, names in sorted(dataset.left_out.items())},
     }
     text = "\n".join([_canonical(header), *lines, ""])
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with suppress(OSError):  # the next line names the file
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Without a time stamp the same data set is the same file.
-        temporary.write_bytes(gzip.compress(text.encode(), mtime=0))
-        temporary.replace(path)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be written: {error.strerror or error}",
-            "a file in a folder that may be written to",
-            "name another file",
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    # Without a time stamp the same data set is the same file.
+    write_whole(path, gzip.compress(text.encode(), mtime=0))
 
 
 def read_dataset(path: Path) -> FrozenDataset:

@@ -8,10 +8,7 @@ names below, whose unit is in the name, or a number under a property's own name 
 
 from __future__ import annotations
 
-import gzip
-import json
 import math
-import zlib
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,11 +16,14 @@ from typing import Any
 
 from pymatgen.core import Structure
 
+from surfalign.crystals.lists import read_json
 from surfalign.errors import (
     DamagedFileError,
     EmptyDatasetError,
     InvalidLabelError,
+    InvalidStructureError,
     LearnerError,
+    SurfaceError,
     UnknownElementError,
 )
 from surfalign.ml.data.datasets import FrozenDataset, element_symbol, freeze
@@ -35,6 +35,7 @@ from surfalign.ml.data.records import (
     convert,
     surface_record,
 )
+from surfalign.physics.orientations import parse_miller_index
 
 #: Names of labels in such files: property and unit.
 FILE_LABELS = {
@@ -140,16 +141,9 @@ def freeze_slab_file(
 
 def _entries(path: Path) -> list[dict[str, Any]]:
     try:
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-        entries = json.loads(content)
-    except (OSError, EOFError, zlib.error, ValueError) as error:
-        raise DamagedFileError(
-            f"{path} cannot be read: {type(error).__name__}: {error}",
-            "a JSON list of slabs, plain or gzipped",
-            "copy the file again",
-        ) from error
+        entries = read_json(path)
+    except InvalidStructureError as error:
+        raise DamagedFileError(error.found, error.expected, error.remedy) from error
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise DamagedFileError(f"{path} is no list of objects", "a JSON list of slabs")
     if not entries:
@@ -175,7 +169,7 @@ def _record(entry: dict[str, Any], number: int, fidelity: Fidelity) -> SurfaceRe
         _structure(entry["initial"], name),
         origin,
         labels=_labels(entry, name, fidelity),
-        miller_index=_miller_index(entry.get("miller", entry.get("miller_index"))),
+        miller_index=_miller_index(entry.get("miller", entry.get("miller_index")), name),
     )
 
 
@@ -232,13 +226,15 @@ def _number(value: Any, what: str) -> float:
     return float(value)
 
 
-def _miller_index(given: Any) -> tuple[int, int, int] | None:
-    if isinstance(given, str):
-        given = given.split()
-    if isinstance(given, list | tuple) and len(given) == 3:
-        h, k, l = (int(index) for index in given)
-        return h, k, l
-    return None
+def _miller_index(given: Any, name: str) -> tuple[int, int, int] | None:
+    """Read the orientation, a text or a list; None where the file states none."""
+    if given is None:
+        return None
+    text = " ".join(map(str, given)) if isinstance(given, list) else str(given)
+    try:
+        return parse_miller_index(text)
+    except SurfaceError as error:
+        raise LearnerError(f"{name}: {error.found}", error.expected, "correct the file") from error
 
 
 def _weighted(record: SurfaceRecord) -> SurfaceRecord:

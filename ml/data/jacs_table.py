@@ -24,9 +24,11 @@ from surfalign.errors import (
     InvalidLabelError,
     LearnerError,
     MissingDependencyError,
+    SurfaceError,
     UnknownElementError,
 )
 from surfalign.ml.data.records import LABEL_UNITS, convert
+from surfalign.physics.orientations import parse_miller_index
 
 HEADER_ROW = 2
 
@@ -55,7 +57,6 @@ _UNITS = {
     "ev/å2": "eV/angstrom^2",
     "ev/a2": "eV/angstrom^2",
 }
-_OVERBARS = "\u0304\u0305"
 
 
 @dataclass(frozen=True)
@@ -111,31 +112,6 @@ def read_table(path: Path) -> list[TableRow]:
             f"{path} has no row below its header", "one surface a row", "name another file"
         )
     return rows
-
-
-def parse_miller_index(value: Any) -> tuple[int, int, int]:
-    """Read a Miller index: ``(1 -1 0)``, ``1,1,0``, ``110``, ``1-10``, ``(10-10)``, the number 110.
-
-    Raises
-    ------
-    LearnerError
-        When it cannot be read.
-    """
-    # A spreadsheet makes the number 1 of 001.
-    text = f"{value:03d}" if isinstance(value, int) else str(value)
-    text = text.translate({ord("−"): "-", ord("–"): "-"})
-    text = re.sub(rf"(\d)[{_OVERBARS}]", r"-\1", text).strip("()[]{} ")
-    separated = re.split(r"[\s,;]+", text)
-    parts = separated if len(separated) > 1 else re.findall(r"-?\d", text)
-    try:
-        numbers = [int(part) for part in parts]
-    except ValueError:
-        numbers = []
-    if len(numbers) == 4 and numbers[0] + numbers[1] + numbers[2] == 0:  # hexagonal (hkil)
-        del numbers[2]
-    if len(numbers) != 3 or not any(numbers) or "".join(parts) != re.sub(r"[\s,;]+", "", text):
-        raise LearnerError(f"{value!r} is no Miller index", "three integers, e.g. 1 1 0")
-    return numbers[0], numbers[1], numbers[2]
 
 
 def parse_space_group(value: Any) -> int:
@@ -256,8 +232,13 @@ def _row(values: dict[str, Any], units: dict[str, str], number: int) -> TableRow
             number=str(values.get("index") or number),
             formula=formula,
             space_group_number=parse_space_group(values["space_group"]),
-            miller_index=parse_miller_index(values["miller_index"]),
+            miller_index=_miller_index(values["miller_index"]),
             labels=labels,
         )
-    except LearnerError as error:
+    except (LearnerError, SurfaceError) as error:
         raise LearnerError(f"{where}: {error.found}", error.expected, "mend the table") from error
+
+
+def _miller_index(value: Any) -> tuple[int, int, int]:
+    # A spreadsheet makes the number 1 of 001.
+    return parse_miller_index(f"{value:03d}" if isinstance(value, int) else str(value))

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,11 +15,14 @@ from pathlib import Path
 import numpy as np
 from pymatgen.core import Structure
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from surfalign.errors import DamagedFileError
+from surfalign.files import write_whole
 from surfalign.ml.configuration import DescriptorConfiguration
 from surfalign.ml.descriptors.environments import Environments, atomic_environments
+from surfalign.processes import available_cores
+from surfalign.settings import load_settings
 
 logger = logging.getLogger(__name__)
 
@@ -95,12 +96,13 @@ class DensityCache:
         descriptor
             Hyperparameters.
         workers
-            Threads; the compiled parts run outside the interpreter's lock. None means all cores.
+            Threads; the compiled parts run outside the interpreter's lock. None means all cores of
+            the allocation.
         progress
             Called with (number done, number of all) after each slab.
         """
         results = []
-        with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        with ThreadPoolExecutor(workers or available_cores(load_settings())) as pool:
             futures = [pool.submit(self.environments, s, descriptor) for s in structures]
             try:
                 for done, future in enumerate(futures, start=1):
@@ -117,13 +119,7 @@ def write_environments(path: Path, environments: Environments) -> None:
     """Write a file that appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: np.ascontiguousarray(getattr(environments, name)) for name in FIELDS}
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    os.close(handle)
-    try:
-        save_file(tensors, temporary)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    write_whole(path, save(tensors))
 
 
 def read_environments(path: Path) -> Environments:

@@ -32,8 +32,9 @@ from surfalign.errors import (
     ModelNotFoundError,
     ModelVersionError,
 )
+from surfalign.files import sync_folder, write_whole
 from surfalign.ml.ensemble.ensemble import Ensemble
-from surfalign.ml.network.weights import read_parts, sync_folder, write_parts, write_whole
+from surfalign.ml.network.weights import read_parts, write_parts
 from surfalign.settings import load_settings
 from surfalign.version import __version__
 
@@ -255,7 +256,7 @@ class Registry:
             write_parts(unfinished / WEIGHTS, ensemble.metadata(), ensemble.tensors())
             digest = hashlib.sha256((unfinished / WEIGHTS).read_bytes()).hexdigest()
             whole = ModelCard(**asdict(card) | {"version": version, "weights_sha256": digest})
-            write_whole(unfinished / CARD, _json(asdict(whole)))
+            write_whole(unfinished / CARD, _json(asdict(whole)), sync=True)
             unfinished.rename(versions / version)
             sync_folder(versions)
         return whole
@@ -316,7 +317,7 @@ class Registry:
         return self._model(name) / "data"
 
     def _set_champion(self, name: str, champion: Champion) -> Champion:
-        write_whole(self._model(name) / CHAMPION, _json(asdict(champion)))
+        write_whole(self._model(name) / CHAMPION, _json(asdict(champion)), sync=True)
         return champion
 
     def _model(self, name: str) -> Path:

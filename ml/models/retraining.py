@@ -16,6 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from surfalign.files import write_whole
 from surfalign.ml.ensemble.evaluation import (
     PairedComparison,
     blind_errors,
@@ -24,7 +25,6 @@ from surfalign.ml.ensemble.evaluation import (
 )
 from surfalign.ml.ensemble.recipe import Recipe
 from surfalign.ml.models.model_registry import ModelCard, Registry, code_versions
-from surfalign.ml.network.weights import write_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -237,9 +237,9 @@ def _report(
         "dataset": dataset.summary(),
     }
     stem = now.strftime("%Y-%m-%dT%H%M%S.%f")
-    write_whole(folder / f"{stem}.json", (json.dumps(content, indent=1) + "\n").encode())
+    write_whole(folder / f"{stem}.json", json.dumps(content, indent=1) + "\n", sync=True)
     report = folder / f"{stem}.md"
-    write_whole(report, _markdown(content).encode())
+    write_whole(report, _markdown(content), sync=True)
     return Outcome(
         verdict,
         champion.version if champion else None,

@@ -1,4 +1,4 @@
-"""The network behind the interface of :mod:`surfalign.ml.interface`; loads torch, and lightning only to train."""
+"""The network behind :mod:`surfalign.ml.interface`; loads torch, and lightning only to train."""
 
 from __future__ import annotations
 

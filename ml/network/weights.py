@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surfalign.errors import DamagedFileError
+from surfalign.files import write_whole
 
 _KEY = "surfalign"
 
@@ -21,7 +21,8 @@ def write_parts(path: Path, parts: Mapping[str, Any], tensors: Mapping[str, NDAr
     from safetensors.numpy import save
 
     arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    write_whole(path, save(arrays, metadata={_KEY: json.dumps(parts, sort_keys=True)}))
+    content = save(arrays, metadata={_KEY: json.dumps(parts, sort_keys=True)})
+    write_whole(path, content, sync=True)
 
 
 def read_parts(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -45,26 +46,3 @@ def read_parts(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
             "copy it again, or train again",
         ) from error
     return parts, tensors
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there completely or not at all, even when the machine stops."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder safe on disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -135,6 +135,10 @@ class ConfigurationError(SurfalignError, ValueError):
     """A setting is missing, unknown or out of range."""
 
 
+class UnwritableFileError(ConfigurationError, OSError):
+    """A file cannot be written where it should be."""
+
+
 class MissingDependencyError(SurfalignError, ImportError):
     """An optional package or program is needed and absent."""
 

@@ -59,7 +59,7 @@ class Settings(BaseSettings):
         description="Where the local database, PAW datasets and logs are kept",
     )
     cores: int | None = Field(
-        default=None, ge=1, description="Cores for one calculation; None means all of this machine"
+        default=None, ge=1, description="Cores for one calculation; None means all of its job"
     )
     memory_limit: float | None = Field(
         default=None,

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -19,7 +17,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from surfalign.errors import ConfigurationError, MissingDependencyError
+from surfalign.errors import MissingDependencyError
+from surfalign.files import whole_file
 from surfalign.stores.documents import SurfaceLevelsDocument
 from surfalign.stores.query.fields import FieldDescription, Kind, describe
 from surfalign.stores.query.results import json_record
@@ -68,7 +67,7 @@ def export(documents: Iterable[SurfaceLevelsDocument], path: Path, format: Expor
         ExportFormat.PARQUET: _write_parquet,
         ExportFormat.EXTXYZ: _write_extxyz,
     }
-    with _whole_file(path, binary=format is ExportFormat.PARQUET) as file:
+    with whole_file(path, binary=format is ExportFormat.PARQUET) as file:
         return writers[format](documents, file)
 
 
@@ -76,7 +75,7 @@ def write_json_file(
     documents: Iterable[SurfaceLevelsDocument], path: Path, full: bool = True
 ) -> int:
     """Write a JSON list to a file; see :func:`write_json`."""
-    with _whole_file(path) as file:
+    with whole_file(path) as file:
         return write_json(documents, file, full)
 
 
@@ -94,10 +93,11 @@ def write_json(documents: Iterable[SurfaceLevelsDocument], file: IO[Any], full: 
 
 def plain_fields() -> dict[str, FieldDescription]:
     """Return the fields of a result that are columns of a table: numbers, texts and lists of texts."""
+    fields = describe(SurfaceLevelsDocument)
     return {
-        path: field
-        for path, field in describe(SurfaceLevelsDocument).items()
-        if field.kind not in (Kind.MAPPING, Kind.RECORD, Kind.STRUCTURE)
+        path: fields[path]
+        for path in dict.fromkeys(("identifier", "state", *fields))
+        if fields[path].kind not in (Kind.MAPPING, Kind.RECORD, Kind.STRUCTURE)
         and (path.startswith("error.") or "." not in path)
     }
 
@@ -190,22 +190,3 @@ def _info(value: Any) -> Any:
     if isinstance(value, list) and value and isinstance(value[0], str):
         return "; ".join(value)
     return np.array(value) if isinstance(value, list) else value
-
-
-@contextmanager
-def _whole_file(path: Path, binary: bool = False) -> Iterator[IO[Any]]:
-    """Open a file that takes its name when it is complete, and leaves nothing behind otherwise."""
-    path = path.expanduser()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") if binary else temporary.open("w", newline="") as file:
-            yield file
-        temporary.replace(path)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be written: {error.strerror or error}",
-            "a file in a folder that exists and may be written to",
-            "name another file",
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)

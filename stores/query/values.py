@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from surfalign.errors import QuerySyntaxError
+from surfalign.errors import QuerySyntaxError, SurfaceError
+from surfalign.physics.orientations import parse_miller_index
 from surfalign.stores.query.fields import FieldDescription, Kind
 
 #: Other spellings of units.
@@ -161,18 +162,12 @@ def _time(path: str, text: str) -> datetime:
 
 def _miller_index(path: str, literal: Literal) -> list[int]:
     """Read (1, -1, 0), "1 -1 0", "1-10" or 110."""
-    indices = literal.value
-    if isinstance(indices, str) or (isinstance(indices, int) and literal.unit is None):
-        text = literal.text.strip('"')
-        separated = re.split(r"[\s,]+", text.strip("()[] "))
-        parts = separated if len(separated) == 3 else re.findall(r"-?\d", text)
-        complete = len(separated) == 3 or "".join(parts) == text
-        indices = [int(p) for p in parts if re.fullmatch(r"[+-]?\d+", p)] if complete else []
-    if not isinstance(indices, list) or len(indices) != 3:
+    try:
+        return list(parse_miller_index(literal.text.strip('"')))
+    except SurfaceError as error:
         raise QuerySyntaxError(
-            f"{literal.text} is no value of {path}", "three integers, e.g. (1, -1, 0)", "correct it"
-        )
-    return indices
+            f"{literal.text} is no value of {path}", error.expected, error.remedy
+        ) from error
 
 
 def _reduced_formula(text: str) -> str:

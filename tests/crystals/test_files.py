@@ -117,9 +117,9 @@ BROKEN = {
     "POSCAR": (b"MgO\n1.0\n4 0 0\n0 4 0\n", "cannot be read"),
     "binary.vasp": (os.urandom(2000), "cannot be read"),
     "broken.json": (b'{"lattice": {', "cannot be read"),
-    "list.json": (b"[1, 2, 3]", "not one pymatgen structure"),
-    "other.json": (b'{"a": 1}', "not one pymatgen structure"),
-    "sites.json": (b'{"lattice": {}, "sites": []}', "cannot be read"),
+    "list.json": (b"[1, 2, 3]", "holds no structure"),
+    "other.json": (b'{"a": 1}', "holds no structure"),
+    "sites.json": (b'{"lattice": {}, "sites": []}', "no readable structure"),
     "not_gzip.json.gz": (b"plain text", "cannot be read"),
     "notes.txt": (b"MgO is a rock salt", "cannot be read"),
 }

@@ -22,10 +22,11 @@ from pymatgen.core import Structure
 from slurm_cluster import SlurmCluster, wait_until
 
 from surfalign.errors import DatabaseUnreachableError
+from surfalign.files import write_whole
 from surfalign.launchers.campaign.control import Selection, retry
 from surfalign.launchers.campaign.failed_results import report_failures
 from surfalign.launchers.cluster.launcher import JobRecord, JobState, Launcher, open_launcher
-from surfalign.launchers.cluster.profiles import load_profile, write_private
+from surfalign.launchers.cluster.profiles import load_profile
 from surfalign.launchers.database.server import LocalServer
 from surfalign.settings import Settings
 from surfalign.stores.builders import SurfaceLevelsBuilder
@@ -130,7 +131,7 @@ class FaultCampaign:
             shutil.rmtree(self.work, ignore_errors=True)
 
     def _write_profile(self) -> None:
-        write_private(self.directory / "uri", self.uri)
+        write_whole(self.directory / "uri", self.uri, private=True)
         queue = {
             "walltime": "0:30:00",
             "environment": {

@@ -91,6 +91,8 @@ def test_a_launcher_of_another_package_serves_a_profile(
     done = surfalign("submit", "MgO", "--profile", "toy.yaml", "--engine", "toy-plugin")
     assert done.returncode == 0, done.stderr
     assert database.collection("campaign_surfaces").count_documents({}) == 1
+    worked = surfalign("worker", "--profile", "toy.yaml", "--once")
+    assert "one round of MemoryLauncher" in worked.stdout, worked.stderr
     (tmp_path / "toy.yaml").write_text(yaml.safe_dump(content | {"launcher": "airflow"}))
     refused = surfalign("submit", "MgO", "--profile", "toy.yaml")
     assert "'local', 'fireworks' or 'remote', 'toy-queue'" in refused.stderr
@@ -129,7 +131,12 @@ def test_doctor_lists_the_parts_of_other_packages_and_the_broken_ones(
     report = json.loads(surfalign("doctor", "--json").stdout)
     (finding,) = [check for check in report["checks"] if check["name"] == "plug-ins"]
     assert finding["state"] == "warning"
-    for part in ("engine toy-plugin", "launcher toy-queue", "kind of model toy-median"):
+    for part in (
+        "engine toy-plugin",
+        "launcher toy-queue",
+        "worker toy-queue",
+        "kind of model toy-median",
+    ):
         assert f"{part} (surfalign-toy-plugin 1.0)" in finding["detail"]
     assert "'gpaw' of the package surfalign-toy-plugin 1.0" in finding["detail"]
     assert "'toy-absent' of the package surfalign-toy-plugin 1.0" in finding["detail"]

@@ -17,6 +17,7 @@ from surfalign.physics.orientations import (
     format_miller_index,
     is_nonpolar,
     nonpolar_orientations,
+    parse_miller_index,
     standard_cell,
     unique_orientations,
 )
@@ -216,3 +217,45 @@ def test_one_or_several_indices_become_a_list(given: object, indices: object) ->
 def test_what_is_no_index_is_refused(given: object) -> None:
     with pytest.raises(SurfaceError, match="is no Miller index"):
         as_miller_indices(given)
+
+
+@pytest.mark.parametrize(
+    ("text", "index"),
+    [
+        ("1,1,0", (1, 1, 0)), ("1 -1 0", (1, -1, 0)), (" (1, 1, 0) ", (1, 1, 0)),
+        ("110", (1, 1, 0)), ("-110", (-1, 1, 0)), ("1-10", (1, -1, 0)), ("[1;0;-12]", (1, 0, -12)),
+        ("1\u221210", (1, -1, 0)), ("11\u03050", (1, -1, 0)), ("001", (0, 0, 1)),
+        ("1,0,-1,0", (1, 0, 0)), ("10-10", (1, 0, 0)), ("0001", (0, 0, 1)), ("1 1 -2 3", (1, 1, 3)),
+    ],
+)  # fmt: skip
+def test_miller_indices_are_read_as_people_write_them(
+    text: str, index: tuple[int, int, int]
+) -> None:
+    assert parse_miller_index(text) == index
+
+
+@pytest.mark.parametrize("index", [(1, 0, 0), (1, -1, 2), (-10, 0, 11), (0, 0, 1)])
+def test_an_index_is_read_as_it_is_written(index: tuple[int, int, int]) -> None:
+    assert parse_miller_index(format_miller_index(index)) == index
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "abc",
+        "11",
+        "1,1",
+        "0 0 0",
+        "0,0,0,0",
+        "1x0",
+        "1,0,0.5",
+        "1 1 0 0 2",
+        "1,0,1,0",
+        "1010",
+        "1,,",
+    ],
+)
+def test_what_is_no_miller_index_is_refused(text: str) -> None:
+    with pytest.raises(SurfaceError, match=r"no Miller index.*i = -\(h \+ k\)"):
+        parse_miller_index(text)

@@ -112,7 +112,7 @@ def test_rutile_110_ends_in_bridging_oxygen(crystal: MakeCrystal) -> None:
 
 def test_corrugated_perovskite_lacks_half_of_both_outermost_planes(crystal: MakeCrystal) -> None:
     surfaces = enumerate_slabs(crystal("perovskite"), (1, 0, 0), slab_thickness=11.0)
-    assert [s.polarity for s in surfaces] == ["C"] * 4
+    assert [s.termination_class for s in surfaces] == ["C"] * 4
     names = [s.name for s in surfaces]
     assert names == [
         "SrTiO3(100)-C-SrO/TiO2-1",
@@ -154,7 +154,7 @@ def test_polar_sequences_get_corrugated_slabs(
     assert surfaces
     charges = {"Mg": 2, "Al": 3, "O": -2, "Sr": 2, "Ti": 4, "Ba": 2, "Zr": 4, "La": 3}
     for surface in surfaces:
-        assert surface.polarity == "C"
+        assert surface.termination_class == "C"
         slab = surface.slab
         charge = np.array([charges[site.species_string] for site in slab])
         assert charge.sum() == 0

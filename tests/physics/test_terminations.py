@@ -19,7 +19,7 @@ MakeCrystal = Callable[[str], Structure]
 
 def _found(structure: Structure, miller_index: tuple[int, int, int]) -> list[str]:
     terminations, _ = find_terminations(orient(symmetrize(structure), miller_index))
-    return sorted(f"{t.polarity}:{t.label}" for t in terminations)
+    return sorted(f"{t.termination_class}:{t.label}" for t in terminations)
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_the_trace_of_a_tensor_is_a_reference(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "found"),
-    [("{", "cannot be read"), ('[{"mp_id": "mp-1"}]', "entry mp-1"), ("3", "no readable")],
+    [("{", "cannot be read"), ('[{"mp_id": "mp-1"}]', "entries: mp-1"), ("3", "no structure")],
 )
 def test_an_unusable_file_is_named(text: str, found: str, tmp_path: Path) -> None:
     file = tmp_path / "file.json"

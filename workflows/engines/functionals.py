@@ -1,11 +1,11 @@
-"""The hybrid functionals of the band edges: their exchange and its range, for any engine."""
+"""The functionals of the band edges: their exchange and its range, and the protocols that use them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from surfalign.errors import ConfigurationError
-from surfalign.stores.documents import Functional
+from surfalign.stores.vocabulary import Functional
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,69 @@ HYBRIDS: dict[str, Hybrid | None] = {
 }
 
 
+@dataclass(frozen=True)
+class Protocol:
+    """A published way from a crystal to its levels.
+
+    All steps but the band edges are the same (PBEsol): the density of the slab is semilocal in either,
+    so one slab calculation serves both.
+
+    Parameters
+    ----------
+    name
+        As on the command line.
+    functional
+        Functional of the band edges.
+    reference
+        Where it is published.
+    """
+
+    name: str
+    functional: str
+    reference: str
+
+
+PROTOCOLS = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol("jacs2024", Functional.DDH.value, "doi 10.1021/jacs.3c13574"),
+        Protocol("hse06", Functional.HSE06.value, "doi 10.1063/1.2404663"),
+    )
+}
+
+
+def protocol(name: str) -> Protocol:
+    """Return the protocol of a name.
+
+    Raises
+    ------
+    ConfigurationError
+        When there is no such protocol.
+    """
+    if name not in PROTOCOLS:
+        raise ConfigurationError(
+            f"there is no protocol '{name}'", f"one of {', '.join(PROTOCOLS)}", "choose one of them"
+        )
+    return PROTOCOLS[name]
+
+
+def hybrid_of(functional: str) -> Hybrid | None:
+    """Return the hybrid of a functional's name; None for ``pbesol``.
+
+    Raises
+    ------
+    ConfigurationError
+        When there is no such functional.
+    """
+    if functional not in HYBRIDS:
+        raise ConfigurationError(
+            f"there is no functional '{functional}'",
+            f"one of {', '.join(HYBRIDS)}",
+            "choose one of them",
+        )
+    return HYBRIDS[functional]
+
+
 def exchange_fraction(functional: str, dielectric_constant: float | None) -> float:
     """Return the fraction of exact exchange of a functional.
 
@@ -47,13 +110,7 @@ def exchange_fraction(functional: str, dielectric_constant: float | None) -> flo
     ConfigurationError
         When ``ddh`` has no dielectric constant above one, or the functional is unknown.
     """
-    if functional not in HYBRIDS:
-        raise ConfigurationError(
-            f"there is no functional '{functional}'",
-            f"one of {', '.join(HYBRIDS)}",
-            "choose one of them",
-        )
-    hybrid = HYBRIDS[functional]
+    hybrid = hybrid_of(functional)
     if hybrid is None:
         return 0.0
     if hybrid.exchange_fraction is not None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from surfalign.crystals.files import read_structure
+from surfalign.crystals.lists import read_records
 from surfalign.crystals.sources import load_crystal
-from surfalign.errors import InvalidStructureError
 
 #: Suffixes of structure files that are looked for in a directory.
 STRUCTURE_SUFFIXES = (".cif", ".vasp", ".poscar", ".json", ".json.gz")
@@ -26,7 +24,7 @@ class Candidate:
     source
         Where it came from: file name, or record of a list.
     structure
-        pymatgen's dictionary.
+        pymatgen's dictionary; empty where the record holds none.
     facts
         What the source states: band gap (eV), energy above the hull (eV/atom), magnetic moment.
     """
@@ -39,9 +37,8 @@ class Candidate:
 def find_candidates(targets: Iterable[str]) -> Iterator[Candidate]:
     """Read crystals from directories, lists of records, ``library``, or single targets.
 
-    A JSON list (``.json``, ``.json.gz``) holds pymatgen structures, or records with a ``structure``
-    (or ``structure_*``) and any of ``mp_id``/``id``, ``gap_*``/``band_gap``, ``ehull_*``,
-    ``max_magmom``.
+    A JSON list (``.json``, ``.json.gz``) is read as :mod:`surfalign.crystals.lists` says; what its
+    entries state as ``gap*``/``band_gap*``, ``ehull*``/``e_hull*`` and ``max_magmom*`` are facts.
 
     Raises
     ------
@@ -73,38 +70,8 @@ def _from_file(path: Path) -> Iterator[Candidate]:
     if not path.name.lower().endswith((".json", ".json.gz")):
         yield Candidate(f"file:{path.name}", read_structure(path).as_dict())
         return
-    try:
-        data = json.loads(
-            gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        )
-    except (ValueError, OSError) as error:
-        raise InvalidStructureError(
-            f"{path} is no JSON: {error}", "a list of structures", "check how it was written"
-        ) from error
-    records = data if isinstance(data, list) else [data]
-    for index, record in enumerate(records):
-        structure = _structure_of(record)
-        if structure is None:
-            raise InvalidStructureError(
-                f"Record {index} of {path} holds no structure",
-                "a pymatgen structure, or a record with a 'structure'",
-                "check how the list was written",
-            )
-        name = str(record.get("mp_id") or record.get("id") or index)
-        stem = path.name.removesuffix(".gz").removesuffix(".json")
-        yield Candidate(f"{stem}:{name}", structure, _facts(record))
-
-
-def _structure_of(record: Any) -> dict[str, Any] | None:
-    if not isinstance(record, dict):
-        return None
-    if "lattice" in record and "sites" in record:
-        return record
-    for name in sorted(record):
-        value = record[name]
-        if name.startswith("structure") and isinstance(value, dict) and "lattice" in value:
-            return value
-    return None
+    for record in read_records(path):
+        yield Candidate(record.source, record.structure, _facts(record.facts))
 
 
 def _facts(record: dict[str, Any]) -> dict[str, float]:

@@ -21,6 +21,7 @@ from pymatgen.core import Structure
 
 from surfalign.crystals.sources import make_crystal
 from surfalign.errors import SurfalignError, TimeLimitError
+from surfalign.files import write_whole
 from surfalign.physics.coordination import surface_coordination
 from surfalign.physics.neighbours import bulk_density
 from surfalign.physics.orientations import nonpolar_orientations
@@ -116,13 +117,18 @@ class PlannedSurface:
     broken_bonds_per_area: float
 
 
+#: Reasons against a crystal: its structure cannot be read; it takes too long.
+UNREADABLE = "unreadable"
+TIME_LIMIT = "time_limit"
+
+
 def examine(candidate: Candidate, settings: PlanSettings) -> PlannedCrystal | str:
     """Validate a crystal and bring it to its standard cell; or name the reason against it."""
     try:
         with time_limit(settings.time_limit, candidate.source):
             return _examined(candidate, settings)
     except TimeLimitError:
-        return "time_limit"
+        return TIME_LIMIT
 
 
 def _examined(candidate: Candidate, settings: PlanSettings) -> PlannedCrystal | str:
@@ -135,7 +141,10 @@ def _examined(candidate: Candidate, settings: PlanSettings) -> PlannedCrystal | 
         return "magnetic"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        structure = Structure.from_dict(candidate.structure)
+        try:
+            structure = Structure.from_dict(candidate.structure)
+        except (AttributeError, LookupError, TypeError, ValueError):
+            return UNREADABLE
         symbols = {element.symbol for element in structure.composition.elements}
         if not symbols >= set(settings.elements) or symbols & set(settings.without):
             return "elements"
@@ -191,7 +200,7 @@ def survey_crystal(crystal: PlannedCrystal, settings: PlanSettings) -> list[Plan
         with time_limit(settings.time_limit, crystal.source):
             found = list(_surfaces(crystal, settings))
     except TimeLimitError:
-        return "time_limit"
+        return TIME_LIMIT
     except SurfalignError as error:
         return type(error).__name__
     unique = {surface.identifier: surface for surface in found}
@@ -248,7 +257,7 @@ def write_plan(
     lines = [{"kind": "settings", **asdict(settings)}]
     lines += [{"kind": "crystal", **asdict(crystals[key])} for key in used]
     lines += [{"kind": "surface", **asdict(surface)} for surface in plan]
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    write_whole(path, "".join(json.dumps(line) + "\n" for line in lines))
 
 
 def _surfaces(crystal: PlannedCrystal, settings: PlanSettings) -> Iterator[PlannedSurface]:
@@ -275,7 +284,7 @@ def _surfaces(crystal: PlannedCrystal, settings: PlanSettings) -> Iterator[Plann
             if slabs or "C" not in settings.types:
                 break
         for slab in slabs:
-            if slab.n_atoms > settings.max_atoms or slab.polarity not in settings.types:
+            if slab.n_atoms > settings.max_atoms or slab.termination_class not in settings.types:
                 continue
             yield planned_surface(slab, crystal)
 
@@ -289,7 +298,7 @@ def planned_surface(slab: SurfaceSlab, crystal: PlannedCrystal) -> PlannedSurfac
         crystal=crystal.key,
         source=crystal.source,
         miller_index=slab.miller_index,
-        termination=slab.polarity,
+        termination=slab.termination_class,
         termination_label=slab.label,
         n_atoms=slab.n_atoms,
         area=slab.area,

@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
-import importlib
-
 import typer
 
+from surfalign.launchers.cli.lazy import lazy_group
+
+COMMANDS = {
+    "Data": {
+        "freeze": (
+            "freeze",
+            "Freeze results of the store, files of slabs or data sets into one hashed file.",
+        ),
+        "import-jacs-si": (
+            "freeze",
+            "Import the table of surfaces of J. Am. Chem. Soc. 146, 9697 (2024).",
+        ),
+        "import-medians": (
+            "freeze",
+            "Import median IPs of formulas as weak labels of the enumerated surfaces.",
+        ),
+    },
+    "Models": {
+        "train": ("train", "Train a new version of a model and make it the champion."),
+        "evaluate": (
+            "evaluate",
+            "Measure the errors, the coverage of the intervals and the worth of the domain flag.",
+        ),
+        "retrain": (
+            "retrain",
+            "Train a challenger on the data of today and promote it only if it deserves it.",
+        ),
+        "models": ("models", "List all versions of the models with their data and errors."),
+        "rollback": ("models", "Make an earlier version of a model predict again."),
+    },
+    "Predictions": {
+        "predict": ("predict", "Predict IP and EA of relaxed surfaces from unrelaxed ones."),
+        "explain": (
+            "explain",
+            "Draw slabs with their atoms coloured by the attention for IP and for EA.",
+        ),
+    },
+}
+
 commands = typer.Typer(
+    name="learn",
+    cls=lazy_group(__name__, COMMANDS),
     help="Learn IP and EA of relaxed surfaces from unrelaxed ones, and predict them.",
     no_args_is_help=True,
 )
-
-#: One module per group of commands; each has ``register(commands)``.
-PARTS = ("freeze", "train", "evaluate", "predict", "explain", "retrain", "models")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    for part in PARTS:
-        importlib.import_module(f"{__name__}.{part}").register(commands)
-    app.add_typer(commands, name="learn")

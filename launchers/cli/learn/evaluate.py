@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.table import Table
 
-from surfalign.launchers.cli.learn.options import (
+from surfalign.launchers.cli.learn import sources
+from surfalign.launchers.cli.options import (
     Changes,
     Configuration,
     Datasets,
     Directory,
+    JsonFile,
     Kind,
     MinGap,
     Model,
@@ -20,16 +23,17 @@ from surfalign.launchers.cli.learn.options import (
     Slabs,
     Workers,
 )
+from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, write_json
+from surfalign.launchers.cli.progress import Lines
+from surfalign.launchers.cli.tables.cards import number
+from surfalign.launchers.figures.learner import save_parity
+from surfalign.ml.ensemble import crossvalidation
+from surfalign.ml.ensemble.crossvalidation import HeldOut
 
-if TYPE_CHECKING:
-    from surfalign.ml.ensemble.crossvalidation import HeldOut
+commands = typer.Typer()
 
 
-def register(commands: typer.Typer) -> None:
-    """Add the command."""
-    commands.command("evaluate")(evaluate)
-
-
+@commands.command()
 def evaluate(
     model: Model = None,
     slabs: Slabs = None,
@@ -40,7 +44,7 @@ def evaluate(
         str | None,
         typer.Option(
             "--split",
-            help="Train anew and hold out by formula, chemical-system or element; no model is used.",
+            help="Train new models and hold out by formula, chemical-system or element.",
         ),
     ] = None,
     kind: Kind = "lsoap",
@@ -48,58 +52,46 @@ def evaluate(
     changes: Changes = None,
     seed: Seed = 0,
     workers: Workers = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the errors and predictions to this file.")
-    ] = None,
+    json_file: JsonFile = None,
     figure: Annotated[
-        Path | None, typer.Option("--figure", help="Draw predictions against labels, PNG.")
+        Path | None,
+        typer.Option("--figure", metavar="FILE", help="Draw predictions against labels (PNG)."),
     ] = None,
     directory: Directory = None,
 ) -> None:
-    """Measure errors, coverage of the intervals and worth of the domain flag.
+    """Measure the errors, the coverage of the intervals and the worth of the domain flag.
 
     By default the members of a model predict the formulas that they have not seen. With --split, new
-    models are trained on the rest of each fold and predict it with intervals and domain flag: the honest
-    measure of these, and slower.
+    models are trained without each fold and predict it, with intervals and domain flag. This is slower, and
+    the honest measure of intervals and flag.
 
     Example: surfalign learn evaluate --slabs slabs.json.gz --split formula --kind composition
     """
-    import json
-
-    from surfalign.launchers.cli.console import output_console
-    from surfalign.launchers.cli.learn import options
-    from surfalign.ml.ensemble import crossvalidation
-
-    dataset = options.gather(slabs, datasets, query, min_gap=min_gap)
-    options.say_what_is_left_out(dataset)
+    make_folders(json_file)
+    dataset = sources.gather(slabs, datasets, query, min_gap=min_gap)
+    sources.say_what_is_left_out(dataset)
     if split is not None:
         found = crossvalidation.hold_out_folds(
             dataset,
-            options.recipe(kind, config, changes, seed, workers),
+            sources.recipe(kind, config, changes, seed, workers),
             split,
-            scratch=options.scratch_directory(),
-            on_progress=options.Lines(),
+            scratch=sources.scratch_directory(),
+            on_progress=Lines(),
         )
     else:
-        models = options.registry(directory)
+        models = sources.registry(directory)
         ensemble, _ = models.load(model or models.latest())
         found = crossvalidation.blind(ensemble, dataset)
     summary = crossvalidation.summarise(found)
-    if json_file is not None:
-        rows = [crossvalidation.as_dict(held) for held in found]
-        json_file.write_text(json.dumps({"summary": summary, "surfaces": rows}, indent=1) + "\n")
+    rows = [crossvalidation.as_dict(held) for held in found]
+    write_json({"summary": summary, "surfaces": rows}, json_file)
     if figure is not None:
-        from surfalign.launchers.figures.learner import save_parity
-
         save_parity(found, figure)
-    output_console().print(_table(summary, found))
+    if not is_stdout(json_file):
+        output_console().print(_table(summary, found))
 
 
 def _table(summary: dict[str, dict[str, Any]], found: list[HeldOut]) -> Any:
-    from rich.table import Table
-
-    from surfalign.launchers.cli.tables.cards import number
-
     table = Table(caption=f"{len(found)} surfaces, on formulas that were held out")
     table.add_column("Property", no_wrap=True)
     for name in ("Surfaces", "MAE", "RMSE", "90 % intervals\ncover", "MAE inside",

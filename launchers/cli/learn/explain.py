@@ -7,22 +7,25 @@ from typing import Annotated
 
 import typer
 
-from surfalign.launchers.cli.learn.options import Directory, Model
-from surfalign.launchers.cli.options import OnlyOrientations
+from surfalign.errors import ConfigurationError
+from surfalign.launchers.cli.learn import sources
+from surfalign.launchers.cli.learn.predict import surfaces
+from surfalign.launchers.cli.options import (
+    BulkCrystal,
+    Directory,
+    Model,
+    OnlyOrientations,
+    UnlabelledSlabs,
+)
+from surfalign.launchers.figures.learner import save_attention
+
+commands = typer.Typer()
 
 
-def register(commands: typer.Typer) -> None:
-    """Add the command."""
-    commands.command("explain")(explain)
-
-
+@commands.command()
 def explain(
-    structure: Annotated[
-        str | None, typer.Argument(help="Bulk crystal: library name, structure file, database id.")
-    ] = None,
-    slabs: Annotated[
-        Path | None, typer.Option("--slabs", help="Or a JSON list of slabs (key initial), .gz.")
-    ] = None,
+    structure: BulkCrystal = None,
+    slabs: UnlabelledSlabs = None,
     names: Annotated[
         list[str] | None, typer.Option("--name", help="Only this slab of --slabs; repeatable.")
     ] = None,
@@ -37,11 +40,6 @@ def explain(
 
     Example: surfalign learn explain TiO2-rutile --hkl 1,1,0 --figure attention
     """
-    from surfalign.errors import ConfigurationError
-    from surfalign.launchers.cli.learn import options
-    from surfalign.launchers.cli.learn.predict import surfaces
-    from surfalign.launchers.figures.learner import save_attention
-
     records = surfaces(structure, slabs, hkl)
     if names:
         unknown = set(names) - {record.name for record in records}
@@ -52,7 +50,7 @@ def explain(
                 "correct --name",
             )
         records = [record for record in records if record.name in names]
-    models = options.registry(directory)
+    models = sources.registry(directory)
     ensemble, card = models.load(model or models.latest())
     estimates = ensemble.predict([record.structure for record in records])
     if not any(estimate.attention for estimate in estimates):

@@ -7,7 +7,23 @@ from typing import Annotated
 
 import typer
 
-from surfalign.launchers.cli.learn.options import Datasets, MinGap, Query, Slabs
+from surfalign.launchers.cli.learn.sources import gather, say_what_is_left_out
+from surfalign.launchers.cli.options import (
+    Datasets,
+    Json,
+    MinGap,
+    Query,
+    Slabs,
+)
+from surfalign.launchers.cli.output import print_json
+from surfalign.launchers.cli.progress import Counted
+from surfalign.ml.data.candidate_surfaces import read_crystals
+from surfalign.ml.data.datasets import write_dataset
+from surfalign.ml.data.from_jacs_table import import_table
+from surfalign.ml.data.from_medians import import_medians as match
+
+commands = typer.Typer()
+
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="File to write, *.dataset.json.gz.")]
 Crystals = Annotated[
@@ -16,13 +32,7 @@ Crystals = Annotated[
 ]
 
 
-def register(commands: typer.Typer) -> None:
-    """Add the commands."""
-    commands.command("freeze")(freeze)
-    commands.command("import-jacs-si")(import_jacs_si)
-    commands.command("import-medians")(import_medians)
-
-
+@commands.command()
 def freeze(
     output: Output = Path("surfaces.dataset.json.gz"),
     query: Query = None,
@@ -30,34 +40,31 @@ def freeze(
     datasets: Datasets = None,
     min_gap: MinGap = None,
     flagged: Annotated[
-        bool, typer.Option("--flagged", help="Keep results with a failed check, at lower weight.")
+        bool,
+        typer.Option("--flagged", help="Keep results with a failed check, with a lower weight."),
     ] = False,
-    json_summary: Annotated[
-        bool, typer.Option("--json", help="Print a summary as JSON to standard output.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Freeze results of the store, files of slabs or data sets into one hashed file.
 
-    Failed results, flagged ones (unless wanted) and slabs without a sane vacuum level are left out; each
-    reason is counted.
+    Left out are failed results, flagged results (unless --flagged is given) and slabs without a reliable
+    vacuum level; each reason is counted.
 
     Example: surfalign learn freeze --query 'functional = ddh' -o ddh.dataset.json.gz
     """
-    import json
-
-    from surfalign.launchers.cli.learn.options import gather, say_what_is_left_out
-    from surfalign.ml.data.datasets import write_dataset
-
     dataset = gather(slabs, datasets, query, min_gap=min_gap, flagged=flagged)
     write_dataset(dataset, output)
     say_what_is_left_out(dataset)
     typer.echo(f"Wrote {output}", err=True)
-    if json_summary:
-        typer.echo(json.dumps(dataset.summary(), indent=1))
+    if as_json:
+        print_json(dataset.summary())
 
 
+@commands.command("import-jacs-si")
 def import_jacs_si(
-    file: Annotated[Path, typer.Argument(metavar="FILE.xlsx", help="ja3c13574_si_002.xlsx.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.xlsx", help="The table, ja3c13574_si_002.xlsx.")
+    ],
     crystals: Crystals,
     output: Output = Path("jacs-si.dataset.json.gz"),
 ) -> None:
@@ -68,19 +75,15 @@ def import_jacs_si(
 
     Example: surfalign learn import-jacs-si ja3c13574_si_002.xlsx --crystals crystals/
     """
-    from surfalign.launchers.cli.learn.options import say_what_is_left_out
-    from surfalign.ml.data.candidate_surfaces import read_crystals
-    from surfalign.ml.data.datasets import write_dataset
-    from surfalign.ml.data.from_jacs_table import import_table
-
     found, unreadable = read_crystals(crystals)
     _say_unreadable(unreadable)
-    dataset = import_table(file, found, _progress("orientations"))
+    dataset = import_table(file, found, Counted("orientations"))
     write_dataset(dataset, output)
     say_what_is_left_out(dataset)
     typer.echo(f"Wrote {output}", err=True)
 
 
+@commands.command("import-medians")
 def import_medians(
     file: Annotated[
         Path, typer.Argument(metavar="FILE.csv", help="Columns formula and ip_median_ev.")
@@ -88,35 +91,16 @@ def import_medians(
     crystals: Crystals,
     output: Output = Path("medians.dataset.json.gz"),
 ) -> None:
-    """Import median IPs of formulas as weak labels over the enumerated surfaces of crystals.
+    """Import median IPs of formulas as weak labels of the enumerated surfaces.
 
     Example: surfalign learn import-medians medians.csv --crystals crystals/
     """
-    from surfalign.launchers.cli.learn.options import say_what_is_left_out
-    from surfalign.ml.data.candidate_surfaces import read_crystals
-    from surfalign.ml.data.datasets import write_dataset
-    from surfalign.ml.data.from_medians import import_medians as match
-
     found, unreadable = read_crystals(crystals)
     _say_unreadable(unreadable)
-    dataset = match(file, found, _progress("formulas"))
+    dataset = match(file, found, Counted("formulas"))
     write_dataset(dataset, output)
     say_what_is_left_out(dataset)
     typer.echo(f"Wrote {output}", err=True)
-
-
-class _progress:  # noqa: N801 - used as a function
-    """Prints every twentieth part of a long work to standard error."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._shown = -1
-
-    def __call__(self, done: int, total: int) -> None:
-        part = 20 * done // max(total, 1)
-        if part > self._shown:
-            self._shown = part
-            typer.echo(f"{done} of {total} {self._what}", err=True)
 
 
 def _say_unreadable(unreadable: dict[str, list[str]]) -> None:

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from surfalign.launchers.cli.learn.options import Directory
+from surfalign.launchers.cli.learn.sources import registry
+from surfalign.launchers.cli.options import Directory, Json
+from surfalign.launchers.cli.output import output_console, print_json
+from surfalign.launchers.cli.tables.cards import versions_table
+
+commands = typer.Typer()
 
 
-def register(commands: typer.Typer) -> None:
-    """Add the commands."""
-    commands.command("models")(models)
-    commands.command("rollback")(rollback)
-
-
+@commands.command()
 def models(
     name: Annotated[str | None, typer.Argument(help="Only this model.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the cards as JSON.")] = False,
+    as_json: Json = False,
     directory: Directory = None,
 ) -> None:
-    """List all versions of the models, with their data and errors.
+    """List all versions of the models with their data and errors.
 
     Example: surfalign learn models --json
     """
-    import json
-    from dataclasses import asdict
-
-    from surfalign.launchers.cli.console import output_console
-    from surfalign.launchers.cli.learn.options import registry
-    from surfalign.launchers.cli.tables.cards import versions_table
-
     found = registry(directory)
     names = [name] if name is not None else found.names()
     if name is not None and not found.versions(name):
@@ -42,13 +36,14 @@ def models(
             for version in found.versions(model):
                 is_champion = champion is not None and champion.version == version
                 cards.append(asdict(found.card(model, version)) | {"champion": is_champion})
-        typer.echo(json.dumps(cards, indent=1))
+        print_json(cards)
     elif names:
         output_console().print(versions_table(found, names))
     else:
         typer.echo(f"No model in {found.directory}; train one: surfalign learn train --help")
 
 
+@commands.command()
 def rollback(
     name: Annotated[str, typer.Argument(help="Name of the model.")],
     to: Annotated[
@@ -60,7 +55,5 @@ def rollback(
 
     Example: surfalign learn rollback jarvis
     """
-    from surfalign.launchers.cli.learn.options import registry
-
     champion = registry(directory).rollback(name, to)
     typer.echo(f"{name} predicts with {champion.version}")

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from surfalign.launchers.cli.learn.options import (
+from surfalign.launchers.cli.learn import sources
+from surfalign.launchers.cli.options import (
     Changes,
     Configuration,
     Datasets,
     Directory,
+    Json,
     Kind,
     MinGap,
+    NewModel,
     Query,
     Seed,
     Slabs,
     Workers,
 )
+from surfalign.launchers.cli.output import print_json
+from surfalign.launchers.cli.progress import Lines
+from surfalign.ml.data.datasets import write_dataset
+from surfalign.ml.models import retraining
+
+commands = typer.Typer()
 
 
-def register(commands: typer.Typer) -> None:
-    """Add the command."""
-    commands.command("retrain")(retrain)
-
-
+@commands.command()
 def retrain(
-    model: Annotated[str, typer.Option("--model", help="Name of the model.")] = "default",
+    model: NewModel = "default",
     slabs: Slabs = None,
     datasets: Datasets = None,
     query: Query = None,
@@ -36,29 +42,24 @@ def retrain(
     changes: Changes = None,
     seed: Seed = 0,
     workers: Workers = None,
-    force: Annotated[bool, typer.Option("--force", help="Train although nothing changed.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Train even if the data did not change.")
+    ] = False,
+    as_json: Json = False,
     directory: Directory = None,
 ) -> None:
-    """Freeze the data of today, train a challenger and promote it only if it deserves it.
+    """Train a challenger on the data of today and promote it only if it deserves it.
 
     Champion and challenger are compared on surfaces that neither has seen (paired bootstrap over
-    formulas). The challenger is promoted when it is significantly better, or equal with more data. The
+    formulas). The challenger is promoted when it is significantly better, or as good with more data. The
     report is dated; every version and every data set is kept.
 
     Example: surfalign learn retrain --model nightly --query 'functional = ddh'
     """
-    import json
-    from dataclasses import asdict
-
-    from surfalign.launchers.cli.learn import options
-    from surfalign.ml.data.datasets import write_dataset
-    from surfalign.ml.models import retraining
-
-    chosen = options.recipe(kind, config, changes, seed, workers)
-    dataset = options.gather(slabs, datasets, query, min_gap=min_gap)
-    options.say_what_is_left_out(dataset)
-    models = options.registry(directory)
+    chosen = sources.recipe(kind, config, changes, seed, workers)
+    dataset = sources.gather(slabs, datasets, query, min_gap=min_gap)
+    sources.say_what_is_left_out(dataset)
+    models = sources.registry(directory)
     frozen = models.data_folder(model) / f"{dataset.digest[:16]}.dataset.json.gz"
     if not frozen.is_file():
         write_dataset(dataset, frozen)
@@ -67,13 +68,13 @@ def retrain(
         model,
         dataset,
         chosen,
-        scratch=options.scratch_directory(),
+        scratch=sources.scratch_directory(),
         force=force,
-        on_progress=options.Lines(),
+        on_progress=Lines(),
     )
     if as_json:
         plain = asdict(outcome) | {"report": str(outcome.report), "dataset": str(frozen)}
-        typer.echo(json.dumps(plain, indent=1))
+        print_json(plain)
     else:
         typer.echo(outcome.report.read_text())
         typer.echo(f"Report: {outcome.report}", err=True)

@@ -6,27 +6,31 @@ from typing import Annotated
 
 import typer
 
-from surfalign.launchers.cli.learn.options import (
+from surfalign.launchers.cli.learn import sources
+from surfalign.launchers.cli.options import (
     Changes,
     Configuration,
     Datasets,
     Directory,
     Kind,
     MinGap,
+    NewModel,
     Query,
     Seed,
     Slabs,
     Workers,
 )
+from surfalign.launchers.cli.output import output_console
+from surfalign.launchers.cli.progress import Lines
+from surfalign.launchers.cli.tables.cards import metrics_table
+from surfalign.ml.models.retraining import train_version
+
+commands = typer.Typer()
 
 
-def register(commands: typer.Typer) -> None:
-    """Add the command."""
-    commands.command("train")(train)
-
-
+@commands.command()
 def train(
-    model: Annotated[str, typer.Option("--model", help="Name of the model.")] = "default",
+    model: NewModel = "default",
     slabs: Slabs = None,
     datasets: Datasets = None,
     query: Query = None,
@@ -37,33 +41,28 @@ def train(
     seed: Seed = 0,
     workers: Workers = None,
     promote: Annotated[
-        bool, typer.Option("--promote/--no-promote", help="Whether it becomes the champion.")
+        bool, typer.Option("--promote/--no-promote", help="Make the new version the champion.")
     ] = True,
     directory: Directory = None,
 ) -> None:
     """Train a new version of a model and make it the champion.
 
-    Without a source, the results of the store are learned from. A training that was killed goes on where
-    it stopped when the same command is typed again.
+    Without a source it learns from the results of the store. A training that was killed goes on where it
+    stopped when the same command is given again.
 
     Example: surfalign learn train --slabs slabs.json.gz --model jarvis
     """
-    from surfalign.launchers.cli.console import output_console
-    from surfalign.launchers.cli.learn import options
-    from surfalign.launchers.cli.tables.cards import metrics_table
-    from surfalign.ml.models.retraining import train_version
-
-    chosen = options.recipe(kind, config, changes, seed, workers)
-    dataset = options.gather(slabs, datasets, query, min_gap=min_gap)
-    options.say_what_is_left_out(dataset)
-    models = options.registry(directory)
+    chosen = sources.recipe(kind, config, changes, seed, workers)
+    dataset = sources.gather(slabs, datasets, query, min_gap=min_gap)
+    sources.say_what_is_left_out(dataset)
+    models = sources.registry(directory)
     card = train_version(
         models,
         model,
         dataset,
         chosen,
-        scratch=options.scratch_directory(),
-        on_progress=options.Lines(),
+        scratch=sources.scratch_directory(),
+        on_progress=Lines(),
     )
     if promote:
         models.promote(model, card.version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -9,13 +10,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from surfalign.launchers.campaign.status import SAMPLE_SIZE, campaign_status, surface_rows
 from surfalign.launchers.cluster.launcher import JobState
+from surfalign.launchers.nightly.runs import last_runs
 
 if TYPE_CHECKING:
     from surfalign.launchers.campaign.status import CampaignStatus
     from surfalign.launchers.cluster.launcher import Launcher
     from surfalign.launchers.cluster.profiles import Profile
-    from surfalign.launchers.nightly.runs import Night
+    from surfalign.launchers.nightly.runs import NightlyRun
     from surfalign.stores.database import Database
 
 _COLUMNS = tuple(state.value for state in JobState)
@@ -31,14 +34,9 @@ def print_status(
     console: Console,
 ) -> None:
     """Print one look at a campaign."""
-    from surfalign.launchers.campaign.status import campaign_status
-    from surfalign.launchers.nightly.runs import last_nights
-
     found = campaign_status(launcher, database, profile, counts)
-    nights = last_nights(database)
+    nights = last_runs(database)
     if as_json:
-        import json
-
         report = found.model_dump(mode="json") | {
             "nights": [night.model_dump(mode="json") for night in nights]
         }
@@ -50,7 +48,7 @@ def print_status(
     for line in _summary(found):
         console.print(line, soft_wrap=True)
     for night in nights:
-        console.print(_night_line(night), soft_wrap=True)
+        console.print(_nightly_line(night), soft_wrap=True)
 
 
 def print_surfaces(
@@ -62,10 +60,6 @@ def print_surfaces(
     console: Console,
 ) -> None:
     """Print the surfaces one by one, as they are read."""
-    import json
-
-    from surfalign.launchers.campaign.status import surface_rows
-
     rows = (row for row in surface_rows(launcher, database, campaign) if state in (None, row.state))
     if as_json:
         # A list, written as it comes.
@@ -122,7 +116,7 @@ def _summary(status: CampaignStatus) -> list[str]:
     ]
     rate = status.surfaces_per_hour
     if rate is not None:
-        lines.append(f"{rate:.1f} surfaces/h of late")
+        lines.append(f"{rate:.1f} surfaces finished per hour, over the last {SAMPLE_SIZE} jobs")
     if status.remaining_node_hours is None:
         lines.append("Node hours: no estimate before a job of each kind is done")
     else:
@@ -135,7 +129,7 @@ def _summary(status: CampaignStatus) -> list[str]:
     return lines
 
 
-def _night_line(night: Night) -> str:
+def _nightly_line(night: NightlyRun) -> str:
     when = f"{night.started_at:%Y-%m-%d %H:%M} UTC"
     if night.ok:
         return f"[dim]Nightly {night.task}: {when}, {escape(night.summary)}[/]"

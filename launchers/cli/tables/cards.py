@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from rich.table import Table
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from surfalign.ml.models.model_registry import ModelCard, Registry
+from surfalign.ml.models.model_registry import ModelCard, Registry
 
 
 def metrics_table(card: ModelCard) -> Table:
     """Return the errors of a version on formulas that the predicting member has not seen."""
-    from rich.table import Table
-
     table = Table(
         title=f"{card.name} {card.version} ({card.kind}), out of fold by formula",
         caption=f"predicts {card.fidelity}",
@@ -34,8 +29,6 @@ def number(value: float | None) -> str:
 
 def versions_table(models: Registry, names: list[str]) -> Table:
     """Return all versions of some models; the champion is marked."""
-    from rich.table import Table
-
     table = Table(caption="* predicts; MAE in eV, out of fold by formula")
     for name in ("Model", "Version", "", "Kind", "Made"):
         table.add_column(name, no_wrap=True)

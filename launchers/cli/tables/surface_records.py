@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import Any
 
-if TYPE_CHECKING:
-    from surfalign.physics.coordination import SurfaceCoordination
-    from surfalign.physics.orientations import MillerIndex
-    from surfalign.physics.slabs import OrientationSurvey, SurfaceSlab
+from surfalign.physics.coordination import SurfaceCoordination
+from surfalign.physics.orientations import MillerIndex
+from surfalign.physics.slabs import OrientationSurvey, SurfaceSlab
 
 
 def as_dict(surface: SurfaceSlab, loss: SurfaceCoordination, source: str) -> dict[str, Any]:
     """Return a surface for scripts; lengths in angstrom, names as in the stored documents."""
-    from dataclasses import asdict
-
     return {
         "state": "slab",
         "identifier": surface.identifier,
         "name": surface.name,
-        "formula": surface.formula,
-        "space_group_symbol": surface.space_group_symbol,
-        "space_group_number": surface.space_group_number,
         "source": source,
+        **surface.identity,
         "miller_index": list(surface.miller_index),
-        "termination": surface.polarity,
-        "termination_label": surface.label,
-        "bulk_repeat": surface.bulk_repeat,
-        "slab_thickness": surface.slab_thickness,
-        "vacuum_thickness": surface.vacuum_thickness,
-        "area": surface.area,
-        "n_atoms": surface.n_atoms,
         "gap": surface.termination.gap,
         "supercell": surface.pattern.supercell.tolist() if surface.pattern else [[1, 0], [0, 1]],
         "broken_bonds_per_area": loss.broken_bonds_per_area,

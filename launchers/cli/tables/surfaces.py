@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from rich.markup import escape
+from rich.table import Table
+
+from surfalign.launchers.cli.output import output_console
 from surfalign.launchers.cli.tables.surface_records import estimated_cpu_time
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from surfalign.physics.coordination import SurfaceCoordination
-    from surfalign.physics.slabs import OrientationSurvey
+from surfalign.physics.coordination import SurfaceCoordination
+from surfalign.physics.orientations import format_miller_index
+from surfalign.physics.slabs import OrientationSurvey
 
 
 def show_surfaces(
@@ -21,9 +21,6 @@ def show_surfaces(
     paths: list[Path],
 ) -> None:
     """Print what was found."""
-    from surfalign.launchers.cli.console import output_console
-    from surfalign.physics.orientations import format_miller_index
-
     console = output_console()
     console.print(_table(surveys, losses))
     polar = [format_miller_index(found.miller_index) for found in surveys if not found.nonpolar]
@@ -36,12 +33,9 @@ def show_surfaces(
 
 
 def _table(surveys: list[OrientationSurvey], losses: list[SurfaceCoordination]) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
     table = Table(caption="CPU time: one slab potential, to a factor of three or so")
     table.add_column("Surface", no_wrap=True)
-    table.add_column("Type")
+    table.add_column("Termi-\nnation")
     for name in ("Atoms", "Area\n(Å²)", "Thickness\n(Å)", "Repeat\n(Å)", "Broken bonds\n(1/Å²)"):
         table.add_column(name, justify="right")
     table.add_column("Barest atom")
@@ -52,7 +46,7 @@ def _table(surveys: list[OrientationSurvey], losses: list[SurfaceCoordination]) 
         barest = loss.atoms[0] if loss.atoms else None
         table.add_row(
             escape(slab.name),
-            slab.polarity,
+            slab.termination_class,
             str(slab.n_atoms),
             f"{slab.area:.1f}",
             f"{slab.slab_thickness:.1f}",
@@ -66,11 +60,6 @@ def _table(surveys: list[OrientationSurvey], losses: list[SurfaceCoordination]) 
 
 
 def _rejected_table(surveys: list[OrientationSurvey]) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
-    from surfalign.physics.orientations import format_miller_index
-
     table = Table(title="Rejected cuts")
     table.add_column("Orientation")
     table.add_column("Outermost planes", no_wrap=True)

@@ -9,24 +9,24 @@ walltime at the next try.
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pymongo import ASCENDING, IndexModel
 
 from surfalign.errors import ConfigurationError, MissingDependencyError
 from surfalign.launchers.cluster import slurm
 from surfalign.launchers.cluster.atomic_counters import number_one_at_a_time
 from surfalign.launchers.cluster.job_files import Worksite, connection_options
 from surfalign.launchers.cluster.job_requests import RAISED_BY, raised_after
-from surfalign.launchers.cluster.job_table import JobTable
-from surfalign.launchers.cluster.launcher import JobRecord, JobState
+from surfalign.launchers.cluster.launcher import JobRecord, JobState, classify, last_line
+from surfalign.launchers.cluster.managed_launcher import ManagedLauncher
 from surfalign.launchers.cluster.profiles import Cluster, Profile, Queue
-from surfalign.launchers.database.server import database_uri
-from surfalign.stores.database import errors_named, masked
+from surfalign.stores.database import errors_named
 from surfalign.workflows.routing import route
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def open_launcher(profile: Profile, cluster: str | None = None) -> FireworksLaun
     return FireworksLauncher(profile, cluster)
 
 
-class FireworksLauncher:
+class FireworksLauncher(ManagedLauncher):
     """Submit, look at and run flows through FireWorks.
 
     Parameters
@@ -65,37 +65,31 @@ class FireworksLauncher:
     profile
         Where they run.
     cluster
-        Whose queues :meth:`work` serves; by default the only one of the profile.
+        Whose queues a worker serves; by default the only one of the profile.
     """
 
+    collection_name = "fireworks"
+    key_field = "fw_id"
+    uuid_field = "spec.uuid"
+    step_field = "spec.step"
+    projection: ClassVar = {"spec._tasks": 0, "spec._surfalign_routes": 0}
+    states = STATES
+
     def __init__(self, profile: Profile, cluster: str | None = None) -> None:
-        self.profile = profile
+        super().__init__(profile)
         self.cluster = cluster
-        settings = profile.settings()
-        self._uri = database_uri(settings)
-        self._name = settings.database_name
-        self.address = masked(self._uri)
-        self.table = JobTable(self._uri, self._name, "fireworks", step="spec.step", states=STATES)
 
     @cached_property
     def launchpad(self) -> LaunchPad:
         """FireWorks' own connection, with its indexes; for those who change something."""
-        launchpad = _open_launchpad(self._uri, self._name)
+        launchpad = _open_launchpad(self.uri, self.database_name)
         with errors_named(self.address):
             _initialise(launchpad)
         return launchpad
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
+    def _close_manager(self) -> None:
         if "launchpad" in self.__dict__:
             self.launchpad.connection.close()
-        self.table.close()
 
     # --- flows in ----------------------------------------------------------------------------
 
@@ -117,27 +111,6 @@ class FireworksLauncher:
         return added + len(chunk)
 
     # --- states out --------------------------------------------------------------------------
-
-    def counts(self) -> dict[str, dict[JobState, int]]:
-        """Count the jobs by step and state."""
-        with errors_named(self.address):
-            return self.table.counts()
-
-    def jobs(
-        self,
-        uuids: Collection[str] | None = None,
-        states: Collection[JobState] | None = None,
-    ) -> Iterator[JobRecord]:
-        """Yield jobs without their inputs."""
-        query: dict[str, Any] = {}
-        if uuids is not None:
-            query["spec.uuid"] = {"$in": list(uuids)}
-        if states is not None:
-            query["state"] = {"$in": self.table.names(states)}
-        hidden = {"spec._tasks": 0, "spec._surfalign_routes": 0}
-        with errors_named(self.address):
-            for document in self.table.jobs.find(query, hidden):
-                yield self._record(document)
 
     def _record(self, document: dict[str, Any]) -> JobRecord:
         spec = document["spec"]
@@ -164,8 +137,6 @@ class FireworksLauncher:
 
     def failure_of(self, document: dict[str, Any]) -> tuple[str, str]:
         """Return cause and message of a failed firework, from its last launch."""
-        from surfalign.launchers.cluster.launcher import classify, last_line
-
         launch = self.table.database["launches"].find_one(
             {"launch_id": {"$in": document.get("launches", [])}},
             {"action.stored_data._exception": 1, "action.stored_data._lost": 1},
@@ -179,24 +150,21 @@ class FireworksLauncher:
 
     # --- changes -----------------------------------------------------------------------------
 
-    def rerun(self, uuids: Collection[str]) -> int:
-        """Make failed and cancelled jobs ready again."""
-        query = {
-            "spec.uuid": {"$in": list(uuids)},
-            "state": {"$in": ["FIZZLED", "DEFUSED", "ARCHIVED"]},
-        }
+    def _restart(self, key: int) -> None:
         shown = {"fw_id": 1, "state": 1, "launches": 1, "spec._cause": 1, "spec._raised": 1}
-        number = 0
-        with errors_named(self.address):
-            for document in list(self.launchpad.fireworks.find(query, shown)):
-                self._raise_request(document)
-                self.forget_failure(document["fw_id"], losses=True)
-                if document["state"] == "FIZZLED":
-                    self.launchpad.rerun_fw(document["fw_id"])
-                else:
-                    self.launchpad.reignite_fw(document["fw_id"])
-                number += 1
-        return number
+        document = self.launchpad.fireworks.find_one({"fw_id": key}, shown)
+        self._raise_request(document)
+        self.forget_failure(key, losses=True)
+        if document["state"] == "FIZZLED":
+            self.launchpad.rerun_fw(key)
+        else:
+            self.launchpad.reignite_fw(key)
+
+    def _hold(self, key: int) -> None:
+        self.launchpad.pause_fw(key)
+
+    def _release(self, key: int) -> None:
+        self.launchpad.resume_fw(key)
 
     def _raise_request(self, document: dict[str, Any]) -> None:
         """Let a job that failed for want of time or memory ask for more."""
@@ -237,42 +205,7 @@ class FireworksLauncher:
             )
         return len(active) + int(done.modified_count)
 
-    def pause(self, uuids: Collection[str] | None = None) -> int:
-        """Hold jobs that have not started; without ``uuids`` no worker hands over any."""
-        if uuids is None:
-            return self._hold(True)
-        return self._each(uuids, ("WAITING", "READY"), self.launchpad.pause_fw)
-
-    def resume(self, uuids: Collection[str] | None = None) -> int:
-        """Release held jobs."""
-        if uuids is None:
-            return self._hold(False)
-        return self._each(uuids, ("PAUSED",), self.launchpad.resume_fw)
-
-    @property
-    def paused(self) -> bool:
-        """Whether the whole campaign is held."""
-        return self.table.paused
-
-    def _hold(self, value: bool) -> int:
-        with errors_named(self.address):
-            return self.table.pause(value)
-
-    def _each(self, uuids: Collection[str], states: tuple[str, ...], act: Any) -> int:
-        query = {"spec.uuid": {"$in": list(uuids)}, "state": {"$in": list(states)}}
-        with errors_named(self.address):
-            documents = list(self.launchpad.fireworks.find(query, {"fw_id": 1}))
-            for document in documents:
-                act(document["fw_id"])
-        return len(documents)
-
     # --- the worker --------------------------------------------------------------------------
-
-    def work(self, *, once: bool = False, stop: threading.Event | None = None) -> None:
-        """Serve the queues of one cluster; see :class:`~.fireworks_worker.FireworksWorker`."""
-        from surfalign.launchers.cluster.fireworks.worker import FireworksWorker
-
-        FireworksWorker(self, self.served_cluster()).run(once=once, stop=stop)
 
     def served_cluster(self) -> str:
         """Return the cluster whose queues this launcher serves.
@@ -296,7 +229,7 @@ class FireworksLauncher:
     def worksite(self, cluster: str) -> Worksite:
         """Write the files that the jobs of a cluster need; return where they are."""
         site = Worksite(self.profile.clusters[cluster])
-        site.write(self._uri, self._name)
+        site.write(self.uri, self.database_name)
         return site
 
 
@@ -360,8 +293,6 @@ def _open_launchpad(uri: str, name: str) -> LaunchPad:
 
 def _initialise(launchpad: LaunchPad) -> None:
     """Create FireWorks' counter and indexes where they are missing; nothing is ever reset."""
-    from pymongo import ASCENDING, IndexModel
-
     launchpad.fw_id_assigner.update_one(
         {"_id": -1}, {"$setOnInsert": {"next_fw_id": 1, "next_launch_id": 1}}, upsert=True
     )

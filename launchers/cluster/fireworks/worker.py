@@ -4,6 +4,8 @@ FireWorks hears of the end of a job from the job itself. One that is killed, run
 loses its node says nothing; SLURM knows. A job that SLURM has ended and FireWorks believes to be alive,
 in two looks one after the other, is lost: its cause is noted, and where the cause says nothing against
 the calculation it is started again.
+
+FireWorks is optional, hence imported inside functions: the launcher has said by then where it is missing.
 """
 
 from __future__ import annotations
@@ -18,9 +20,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
+
 from surfalign.batches import batches
 from surfalign.errors import ConfigurationError
-from surfalign.launchers.campaign.releaser import Releaser
 from surfalign.launchers.cluster import slurm
 from surfalign.launchers.cluster.fireworks.launcher import (
     CHUNK_SIZE,
@@ -30,7 +33,7 @@ from surfalign.launchers.cluster.fireworks.launcher import (
     slurm_number,
 )
 from surfalign.launchers.cluster.job_requests import asked_for
-from surfalign.launchers.cluster.launcher import TRANSIENT, Cause
+from surfalign.launchers.cluster.launcher import TRANSIENT, BetweenRounds, Cause, nothing
 from surfalign.launchers.cluster.profiles import Queue
 from surfalign.launchers.cluster.suspicions import Suspects
 
@@ -47,6 +50,17 @@ GRACE = 30.0
 MENDING_INTERVAL = 60.0
 #: A workflow is locked for milliseconds; after this its locker has died (s).
 LOCK_GRACE = 30.0
+
+
+def work(
+    launcher: FireworksLauncher,
+    between_rounds: BetweenRounds,
+    *,
+    once: bool = False,
+    stop: threading.Event | None = None,
+) -> None:
+    """Serve the queues of the launcher's cluster."""
+    FireworksWorker(launcher, launcher.served_cluster(), between_rounds).run(once=once, stop=stop)
 
 
 class RequestingLaunchPad:
@@ -87,16 +101,20 @@ class FireworksWorker:
         Connected.
     cluster
         Name of the cluster in the profile.
+    between_rounds
+        Called between two rounds.
     """
 
-    def __init__(self, launcher: FireworksLauncher, cluster: str) -> None:
+    def __init__(
+        self, launcher: FireworksLauncher, cluster: str, between_rounds: BetweenRounds = nothing
+    ) -> None:
         self.launcher = launcher
         self.launchpad = launcher.launchpad
         self.profile = launcher.profile
         self.cluster = self.profile.clusters[cluster]
         self.queues = {n: q for n, q in self.profile.queues.items() if q.cluster == cluster}
         self.site = launcher.worksite(cluster)
-        self.release = Releaser(self.profile, launcher)
+        self.between_rounds = between_rounds
         self._suspects = Suspects()
         self._waiting = Suspects()
         self._mended = time.monotonic()
@@ -110,15 +128,13 @@ class FireworksWorker:
         ConfigurationError
             When another worker serves this cluster.
         """
-        from filelock import FileLock, Timeout
-
         stop = stop or threading.Event()
         try:
             with FileLock(self.site.lock, timeout=0):
                 while not stop.is_set():
                     try:
-                        self.release()
-                        if self.round() == 0 and once and not self.release(now=True):
+                        self.between_rounds()
+                        if self.round() == 0 and once and not self.between_rounds(now=True):
                             return
                     except Exception as error:  # noqa: BLE001 (the loop outlives what it meets)
                         logger.warning("%s: %s", type(error).__name__, str(error)[:300])
@@ -203,7 +219,7 @@ class FireworksWorker:
     # --- what was lost -----------------------------------------------------------------------
 
     def recover(self) -> int:
-        """Look for jobs that ended without a word; return how many were dealt with."""
+        """Look for jobs that ended silently; return how many were dealt with."""
         self._suspects.begin()
         self._unlock()
         documents = list(

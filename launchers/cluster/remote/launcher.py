@@ -7,23 +7,22 @@ it is in :mod:`.worker` (causes of failures, jobs that were lost) and :mod:`.con
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from functools import cached_property
 from pathlib import Path
-from threading import Event
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import yaml
 
 from surfalign.errors import MissingDependencyError
+from surfalign.files import write_whole
 from surfalign.launchers.cluster import slurm
 from surfalign.launchers.cluster.job_files import connection_options
 from surfalign.launchers.cluster.job_requests import raised_after
-from surfalign.launchers.cluster.job_table import JobTable
 from surfalign.launchers.cluster.launcher import JobRecord, JobState, classify, last_line
-from surfalign.launchers.cluster.profiles import Cluster, Profile, Queue, write_private
-from surfalign.launchers.database.server import database_uri
-from surfalign.stores.database import JOBS, errors_named, masked
+from surfalign.launchers.cluster.managed_launcher import ManagedLauncher
+from surfalign.launchers.cluster.profiles import Cluster, Profile, Queue
+from surfalign.stores.database import JOBS, errors_named
 from surfalign.workflows.routing import route
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def open_launcher(profile: Profile, cluster: str | None = None) -> RemoteLaunche
     return RemoteLauncher(profile)
 
 
-class RemoteLauncher:
+class RemoteLauncher(ManagedLauncher):
     """Submit, look at and run flows through jobflow-remote.
 
     Parameters
@@ -67,41 +66,39 @@ class RemoteLauncher:
         Where they run.
     """
 
+    collection_name = JOB_COLLECTION
+    key_field = "db_id"
+    uuid_field = "uuid"
+    step_field = "job.metadata.step"
+    projection: ClassVar = dict.fromkeys(
+        (
+            *("uuid", "state", "worker", "error", "remote.error", "start_time", "end_time"),
+            *("job.name", "job.metadata", "surfalign", "previous_state"),
+        ),
+        1,
+    )
+    states = STATES
+
     def __init__(self, profile: Profile) -> None:
-        self.profile = profile
-        settings = profile.settings()
-        self._uri = database_uri(settings)
-        self._name = settings.database_name
-        self.address = masked(self._uri)
-        self.folder = (
-            settings.data_directory.expanduser().absolute() / "jobflow-remote" / profile.name
-        )
-        self.table = JobTable(
-            self._uri, self._name, JOB_COLLECTION, step="job.metadata.step", states=STATES
-        )
-        self.collection = self.table.jobs
+        super().__init__(profile)
+        data = profile.settings().data_directory.expanduser().absolute()
+        self.folder = data / "jobflow-remote" / profile.name
 
     @cached_property
     def controller(self) -> Controller:
         """jobflow-remote's own connection, with its project; for those who change something."""
-        content = project(self.profile, self._uri, self._name, self.folder)
-        write_private(self.folder / f"{self.profile.name}.yaml", yaml.safe_dump(content))
+        content = project(self.profile, self.uri, self.database_name, self.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{self.profile.name}.yaml"
+        write_whole(path, yaml.safe_dump(content), private=True)
         controller = _open_controller(self.folder, self.profile.name)
         with errors_named(self.address):
             controller.initialise()
         return controller
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
+    def _close_manager(self) -> None:
         if "controller" in self.__dict__:
             self.controller.close()
-        self.table.close()
 
     # --- flows in ----------------------------------------------------------------------------
 
@@ -116,98 +113,49 @@ class RemoteLauncher:
                 added += self.controller.add_new_flow(flow, worker=default)
         return added
 
-    # --- states out --------------------------------------------------------------------------
-
-    def counts(self) -> dict[str, dict[JobState, int]]:
-        """Count the jobs by step and state."""
-        with errors_named(self.address):
-            return self.table.counts()
-
-    def jobs(
-        self,
-        uuids: Collection[str] | None = None,
-        states: Collection[JobState] | None = None,
-    ) -> Iterator[JobRecord]:
-        """Yield jobs without their inputs."""
-        query: dict[str, Any] = {}
-        if uuids is not None:
-            query["uuid"] = {"$in": list(uuids)}
-        if states is not None:
-            query["state"] = {"$in": self.table.names(states)}
-        shown = (
-            *("uuid", "state", "worker", "error", "remote.error", "start_time", "end_time"),
-            *("job.name", "job.metadata", "surfalign", "previous_state"),
+    def _record(self, document: dict[str, Any]) -> JobRecord:
+        metadata = document["job"].get("metadata") or {}
+        state = STATES[document["state"]]
+        cause, message = failure_of(document) if state is JobState.FAILED else ("", "")
+        return JobRecord(
+            uuid=document["uuid"],
+            name=document["job"]["name"],
+            step=metadata.get("step", ""),
+            state=state,
+            cause=cause,
+            message=message,
+            queue=document.get("worker", ""),
+            metadata=metadata,
+            raised=(document.get("surfalign") or {}).get("raised", {}),
+            tries=1 + (document.get("surfalign") or {}).get("losses", 0),
+            started_at=document.get("start_time"),
+            ended_at=document.get("end_time"),
         )
-        with errors_named(self.address):
-            for document in self.collection.find(query, dict.fromkeys(shown, 1)):
-                yield _record(document)
 
     # --- changes -----------------------------------------------------------------------------
 
-    def rerun(self, uuids: Collection[str]) -> int:
-        """Make failed and cancelled jobs ready again."""
-        return self._each(uuids, (JobState.FAILED, JobState.CANCELLED), self._restart)
-
-    def _restart(self, db_id: str) -> None:
+    def _restart(self, key: str) -> None:
         shown = {"error": 1, "remote.error": 1, "surfalign": 1}
-        document = self.collection.find_one({"db_id": db_id}, shown) or {}
+        document = self.table.jobs.find_one({"db_id": key}, shown) or {}
         noted = document.get("surfalign") or {}
         raised = raised_after(noted.get("raised"), failure_of(document)[0])
-        self.controller.restart(db_id)
+        self.controller.restart(key)
         # Cause, message and losses belong to the failure; what it asks for now stays.
         change = (
             {"$set": {"surfalign": {"raised": raised}}} if raised else {"$unset": {"surfalign": ""}}
         )
-        self.collection.update_one({"db_id": db_id}, change)
+        self.table.jobs.update_one({"db_id": key}, change)
 
     def cancel(self, uuids: Collection[str] | None = None) -> int:
         """Cancel what is not done, in SLURM too."""
         open_states = (JobState.WAITING, JobState.READY, JobState.QUEUED, JobState.RUNNING)
         return self._each(uuids, (*open_states, JobState.PAUSED), self.controller.stop)
 
-    def pause(self, uuids: Collection[str] | None = None) -> int:
-        """Hold jobs that have not started; without ``uuids`` no worker starts any."""
-        if uuids is None:
-            return self._hold(True)
-        return self._each(uuids, (JobState.WAITING, JobState.READY), self.controller.hold)
+    def _hold(self, key: str) -> None:
+        self.controller.hold(key)
 
-    def resume(self, uuids: Collection[str] | None = None) -> int:
-        """Release held jobs."""
-        if uuids is None:
-            return self._hold(False)
-        return self._each(uuids, (JobState.PAUSED,), self.controller.release)
-
-    @property
-    def paused(self) -> bool:
-        """Whether the whole campaign is held."""
-        return self.table.paused
-
-    def _hold(self, value: bool) -> int:
-        with errors_named(self.address):
-            return self.table.pause(value)
-
-    def _each(
-        self,
-        uuids: Collection[str] | None,
-        states: tuple[JobState, ...],
-        act: Any,
-    ) -> int:
-        query: dict[str, Any] = {"state": {"$in": self.table.names(states)}}
-        if uuids is not None:
-            query["uuid"] = {"$in": list(uuids)}
-        with errors_named(self.address):
-            documents = list(self.collection.find(query, {"db_id": 1}))
-            for document in documents:
-                act(document["db_id"])
-        return len(documents)
-
-    # --- the worker --------------------------------------------------------------------------
-
-    def work(self, *, once: bool = False, stop: Event | None = None) -> None:
-        """Run jobflow-remote's runner; see :class:`~.remote_worker.RemoteWorker`."""
-        from surfalign.launchers.cluster.remote.worker import RemoteWorker
-
-        RemoteWorker(self).run(once=once, stop=stop)
+    def _release(self, key: str) -> None:
+        self.controller.release(key)
 
 
 def failure_of(document: dict[str, Any]) -> tuple[str, str]:
@@ -217,26 +165,6 @@ def failure_of(document: dict[str, Any]) -> tuple[str, str]:
         return noted["cause"], noted["message"]
     error = document.get("error") or (document.get("remote") or {}).get("error") or ""
     return classify(error).value, last_line(error)
-
-
-def _record(document: dict[str, Any]) -> JobRecord:
-    metadata = document["job"].get("metadata") or {}
-    state = STATES[document["state"]]
-    cause, message = failure_of(document) if state is JobState.FAILED else ("", "")
-    return JobRecord(
-        uuid=document["uuid"],
-        name=document["job"]["name"],
-        step=metadata.get("step", ""),
-        state=state,
-        cause=cause,
-        message=message,
-        queue=document.get("worker", ""),
-        metadata=metadata,
-        raised=(document.get("surfalign") or {}).get("raised", {}),
-        tries=1 + (document.get("surfalign") or {}).get("losses", 0),
-        started_at=document.get("start_time"),
-        ended_at=document.get("end_time"),
-    )
 
 
 # --- jobflow-remote's project --------------------------------------------------------------------

@@ -14,11 +14,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
+from pymongo.errors import PyMongoError
+
 from surfalign.errors import ConfigurationError
-from surfalign.launchers.campaign.releaser import Releaser
 from surfalign.launchers.cluster import slurm
 from surfalign.launchers.cluster.job_requests import asked_for
-from surfalign.launchers.cluster.launcher import TRANSIENT, Cause
+from surfalign.launchers.cluster.launcher import TRANSIENT, BetweenRounds, Cause, nothing
 from surfalign.launchers.cluster.remote.launcher import failure_of, resources_of
 from surfalign.launchers.cluster.suspicions import Suspects
 
@@ -41,6 +43,17 @@ ACTIVE = (
 )  # fmt: skip
 
 
+def work(
+    launcher: RemoteLauncher,
+    between_rounds: BetweenRounds,
+    *,
+    once: bool = False,
+    stop: threading.Event | None = None,
+) -> None:
+    """Run jobflow-remote's runner for all clusters of the profile."""
+    RemoteWorker(launcher, between_rounds).run(once=once, stop=stop)
+
+
 class RemoteWorker:
     """One runner for all clusters of a profile.
 
@@ -48,16 +61,18 @@ class RemoteWorker:
     ----------
     launcher
         Connected.
+    between_rounds
+        Called between two rounds.
     """
 
-    def __init__(self, launcher: RemoteLauncher) -> None:
+    def __init__(self, launcher: RemoteLauncher, between_rounds: BetweenRounds = nothing) -> None:
         from jobflow_remote.jobs.runner import Runner
 
         self.launcher = launcher
         self.profile = launcher.profile
         self.controller = launcher.controller
-        self.collection = launcher.collection
-        self.release = Releaser(self.profile, launcher)
+        self.collection = launcher.table.jobs
+        self.between_rounds = between_rounds
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=FutureWarning)  # jobflow-remote's own
             self.runner = Runner(project_name=self.profile.name)
@@ -85,16 +100,14 @@ class RemoteWorker:
         ConfigurationError
             When another runner serves this profile.
         """
-        from filelock import FileLock, Timeout
-
         stop = stop or threading.Event()
         try:
             with FileLock(self.launcher.folder / "worker.lock", timeout=0):
                 self._guarded(self._take_over)
                 while not stop.is_set():
-                    self._guarded(self.release)
+                    self._guarded(self.between_rounds)
                     self.round()
-                    if once and self._unfinished() == 0 and not self.release(now=True):
+                    if once and self._unfinished() == 0 and not self.between_rounds(now=True):
                         return
                     stop.wait(self.profile.poll_interval)
         except Timeout as error:
@@ -129,8 +142,6 @@ class RemoteWorker:
             logger.warning("%s: %s: %s", name, type(error).__name__, str(error)[:300])
 
     def _unfinished(self) -> int:
-        from pymongo.errors import PyMongoError
-
         try:
             number: int = self.collection.count_documents({"state": {"$in": list(ACTIVE)}})
         except PyMongoError:

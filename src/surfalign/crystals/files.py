@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from surfalign.crystals.lists import read_records
 from surfalign.errors import InvalidStructureError
 
 if TYPE_CHECKING:
@@ -83,23 +83,12 @@ def _read(path: Path) -> Structure:
 
 
 def _read_json(path: Path) -> Structure:
-    """Read a pymatgen structure, bare or under the key ``structure``."""
-    from monty.io import zopen
-    from pymatgen.core import Structure
-
-    with zopen(path, mode="rt", encoding="utf-8") as file:
-        content = json.load(file)
-    if isinstance(content, list) and len(content) == 1:
-        content = content[0]
-    if isinstance(content, dict) and isinstance(content.get("structure"), dict):
-        content = content["structure"]
-    if not isinstance(content, dict) or not {"lattice", "sites"} <= set(content):
+    records = read_records(path)
+    if len(records) != 1:
         raise InvalidStructureError(
-            f"{path} is JSON but not one pymatgen structure",
-            "the output of Structure.to(fmt='json'), or an object with the key 'structure'",
+            f"{path} holds {len(records)} structures", "one structure", "split the file"
         )
-    structure: Structure = Structure.from_dict(content)
-    return structure
+    return records[0].read_structure()
 
 
 def _first_line(error: BaseException) -> str:

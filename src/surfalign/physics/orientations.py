@@ -12,6 +12,7 @@ input was a supercell. :func:`standard_cell` shows that cell, :func:`convert_mil
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -25,6 +26,10 @@ from surfalign.errors import SurfaceError
 from surfalign.physics.symmetry import SYMPREC, AnyCrystal, SymmetricCrystal, symmetrize
 
 MillerIndex = tuple[int, int, int]
+
+#: Minus signs and overbars that people paste, as the hyphen that they mean.
+_MINUS_SIGNS = str.maketrans("−–", "--")
+_OVERBAR = re.compile("(\\d)[\u0304\u0305]")
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,34 @@ def format_miller_index(miller_index: MillerIndex) -> str:
     """Write an index as ``(110)``; comma-separated where an entry has two digits."""
     separator = "," if any(abs(h) > 9 for h in miller_index) else ""
     return "(" + separator.join(str(h) for h in miller_index) + ")"
+
+
+def parse_miller_index(text: str) -> MillerIndex:
+    """Read an index as people write it: ``1,-1,0``, ``1 -1 0``, ``1-10``, also in brackets.
+
+    Of four indices (hkil), as they are written for hexagonal cells, the third is redundant: it must
+    be -(h + k), and is left out.
+
+    Raises
+    ------
+    SurfaceError
+        The text is no Miller index, or all of its numbers are zero.
+    """
+    bare = _OVERBAR.sub(r"-\1", text.translate(_MINUS_SIGNS)).strip("()[]{} ")
+    parts = re.split(r"\s*[,;\s]\s*", bare)
+    if re.fullmatch(r"(-?\d){3,4}", bare):
+        parts = re.findall(r"-?\d", bare)
+    numbers = [int(part) for part in parts if re.fullmatch(r"[+-]?\d+", part)]
+    if len(numbers) == 4 and numbers[0] + numbers[1] + numbers[2] == 0:
+        del numbers[2]
+        del parts[2]
+    if len(numbers) != 3 or len(parts) != 3 or not any(numbers):
+        raise SurfaceError(
+            f"{text!r} is no Miller index",
+            "three integers that are not all zero, or four (hkil) with i = -(h + k)",
+            "write it as 1,1,0 or 1,1,-2,0",
+        )
+    return numbers[0], numbers[1], numbers[2]
 
 
 def standard_cell(structure: AnyCrystal, symprec: float = SYMPREC) -> Structure:

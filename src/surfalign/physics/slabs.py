@@ -180,7 +180,7 @@ def survey_orientation(
     terminations, rejected = find_terminations(orient(crystal, normal), None, plane_tolerance)
     surfaces: list[tuple[Termination, StripePattern | None]] = []
     for termination in _ordered(terminations):
-        if termination.polarity is not TerminationClass.C:
+        if termination.termination_class is not TerminationClass.C:
             surfaces.append((termination, None))
         elif corrugated:
             patterns = stripe_patterns(termination)
@@ -224,7 +224,7 @@ def _ordered(terminations: list[Termination]) -> list[Termination]:
         return lambda members: sums()[members, power], SAME_SUM
 
     criteria: list[Criterion] = [
-        (lambda members: ranks([terminations[i].polarity for i in members]), 0.5),
+        (lambda members: ranks([terminations[i].termination_class for i in members]), 0.5),
         (lambda members: [-terminations[i].gap for i in members], _SAME_LENGTH),
         (lambda members: ranks([terminations[i].label for i in members]), 0.5),
         (texts, 0.5),
@@ -244,9 +244,11 @@ def _names(
     The number follows where the rest does not tell surfaces apart, and always for striped ones.
     """
     crystal_name = f"{crystal.formula}{format_miller_index(normal)}"
-    stems = [f"{crystal_name}-{termination.polarity}" for termination, _ in surfaces]
+    stems = [f"{crystal_name}-{termination.termination_class}" for termination, _ in surfaces]
     stems = [
-        stem if termination.polarity is TerminationClass.A else f"{stem}-{termination.label}"
+        stem
+        if termination.termination_class is TerminationClass.A
+        else f"{stem}-{termination.label}"
         for stem, (termination, _) in zip(stems, surfaces, strict=True)
     ]
     total, seen = Counter(stems), Counter[str]()
@@ -273,7 +275,10 @@ def _possible_orientations(crystal: SymmetricCrystal) -> str:
     found = []
     for orientation in nonpolar_orientations(crystal, 1):
         terminations, _ = find_terminations(orient(crystal, orientation.miller_index))
-        if any(t.polarity is not TerminationClass.C or stripe_patterns(t) for t in terminations):
+        if any(
+            t.termination_class is not TerminationClass.C or stripe_patterns(t)
+            for t in terminations
+        ):
             found.append(orientation.label)
     return ", ".join(found) or "none up to index 1"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ class SurfaceSlab:
     Attributes
     ----------
     termination
-        The cut; ``termination.polarity`` is the class A, B or C.
+        The cut; ``termination.termination_class`` is the class A, B or C.
     name
         Human name, e.g. ``MgO(100)-A``.
     in_plane
@@ -61,9 +62,9 @@ class SurfaceSlab:
         return self.termination.oriented.miller_index
 
     @property
-    def polarity(self) -> str:
+    def termination_class(self) -> str:
         """Class of the termination: ``A``, ``B`` or ``C``."""
-        return self.termination.polarity.value
+        return self.termination.termination_class.value
 
     @property
     def label(self) -> str:
@@ -108,6 +109,23 @@ class SurfaceSlab:
     def n_atoms(self) -> int:
         """Number of atoms."""
         return len(self.positions)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the surface is, under the names of the stored documents."""
+        return {
+            "formula": self.formula,
+            "space_group_symbol": self.space_group_symbol,
+            "space_group_number": self.space_group_number,
+            "miller_index": self.miller_index,
+            "termination": self.termination_class,
+            "termination_label": self.label,
+            "n_atoms": self.n_atoms,
+            "area": self.area,
+            "slab_thickness": self.slab_thickness,
+            "vacuum_thickness": self.vacuum_thickness,
+            "bulk_repeat": self.bulk_repeat,
+        }
 
     @cached_property
     def numbers(self) -> NDArray[np.int64]:

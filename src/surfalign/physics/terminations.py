@@ -66,7 +66,7 @@ class Termination:
         The atomic planes of one spacing, upwards from the symmetry centre.
     outermost
         Index in ``planes`` of the outermost plane below the cut.
-    polarity
+    termination_class
         Class A, B or C.
     label
         Composition of the outermost planes from the surface down, e.g. ``O/Ti2O2``; only one where
@@ -78,7 +78,7 @@ class Termination:
     oriented: OrientedCrystal
     planes: list[AtomicPlane]
     outermost: int
-    polarity: TerminationClass
+    termination_class: TerminationClass
     label: str
     n_boundary: int = 0
 

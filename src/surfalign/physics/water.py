@@ -2,9 +2,9 @@
 
     E(H+/H2) = -4.44 eV + 0.059 eV * pH,    E(O2/H2O) = -5.67 eV + 0.059 eV * pH
 
-S. Trasatti, Pure Appl. Chem. 58, 955 (1986), doi:10.1351/pac198658070955 (absolute potential);
-V. Stevanovic et al., Phys. Chem. Chem. Phys. 16, 3706 (2014), doi:10.1039/C3CP54589J (band edges in
-water lie on average 0.5 eV higher than against vacuum).
+S. Trasatti, Pure Appl. Chem. 58, 955 (1986), doi:10.1351/pac198658070955 (absolute potential). Band
+edges in water lie on average 0.5 eV higher than against vacuum: V. Stevanovic et al., Phys. Chem. Chem.
+Phys. 16, 3706 (2014), doi:10.1039/C3CP54589J; the levels here do not contain it.
 """
 
 from __future__ import annotations
@@ -14,9 +14,6 @@ from dataclasses import dataclass
 HYDROGEN_LEVEL = -4.44
 OXYGEN_LEVEL = -5.67
 NERNST_SLOPE = 0.059
-
-#: Average rise of band edges in water against vacuum, eV; an option of diagrams, off by default.
-AVERAGE_SHIFT_IN_WATER = 0.5
 
 
 @dataclass(frozen=True)

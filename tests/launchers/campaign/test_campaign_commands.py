@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import memory_launcher
 import pytest
 import yaml
 from memory_launcher import MemoryLauncher
@@ -53,7 +54,8 @@ def launcher(
 ) -> MemoryLauncher:
     """A campaign of four surfaces of two crystals."""
     opened = MemoryLauncher()
-    monkeypatch.setattr(launcher_module, "open_launcher", lambda profile: opened)
+    monkeypatch.setitem(launcher_module.LAUNCHERS, "fireworks", "memory_launcher")
+    monkeypatch.setattr(memory_launcher, "open_launcher", lambda profile, cluster: opened)
     submit_plan(plan, METHOD, opened, database, campaign="oxides")
     return opened
 
@@ -196,20 +198,20 @@ def test_retry_by_cause(surfalign: Callable[..., Result], launcher: MemoryLaunch
     assert json.loads(surfalign("retry", "--cause", "walltime", "--json").stdout) == {"jobs": 1}
     states = {r.metadata["formula"]: r.state for r in launcher.records if r.step == "bulk"}
     assert states == {"MgO": JobState.READY, "SrO": JobState.FAILED}
-    assert "1 jobs to be run again" in surfalign("retry").stdout
+    assert "1 job ready to run again" in surfalign("retry").stdout
 
 
 def test_cancel_pause_and_resume(
     surfalign: Callable[..., Result], launcher: MemoryLauncher
 ) -> None:
-    assert "4 jobs held" in surfalign("pause", "--formula", "MgO").stdout
+    assert "4 jobs paused" in surfalign("pause", "--formula", "MgO").stdout
     assert {r.state for r in launcher.records if r.metadata["formula"] == "MgO"} == {
         JobState.PAUSED
     }
     assert "4 jobs released" in surfalign("resume").stdout
     assert "2 jobs cancelled" in surfalign("cancel", "--step", "dielectric").stdout
     assert "6 jobs cancelled" in surfalign("cancel", "--yes").stdout
-    assert "8 jobs to be run again" in surfalign("retry", "--cause", "cancelled").stdout
+    assert "8 jobs ready to run again" in surfalign("retry", "--cause", "cancelled").stdout
 
 
 def test_cancelling_all_is_asked_first(launcher: MemoryLauncher, profile: Path) -> None:
@@ -251,7 +253,7 @@ def test_results_are_built_with_the_failures_of_the_campaign(
     shown = surfalign("results").stdout
     assert "3 of 3 results; 1 new or changed" in shown
     assert "walltime in bulk: TIMEOUT" in shown
-    documents = json.loads(surfalign("results", "--json").stdout)
+    documents = json.loads(surfalign("results", "--json", "-").stdout)
     assert {d["identifier"].split("-")[0] for d in documents} == {"MgO", "SrO"}
     failed = {d["surface_name"]: d["error"] for d in documents if d["error"]}
     assert failed["MgO(110)-A"] == {"error": "error", "message": "no plateau", "step": "alignment"}
@@ -269,8 +271,8 @@ def test_results_are_built_with_the_failures_of_the_campaign(
 
 def test_build_without_a_profile(database: Database) -> None:
     database.jobs.update([job_output(passed_result("a"), "job-a", "2026-01-01T00:00:00")])
-    assert CliRunner().invoke(app, ["build"]).stdout == "1 written, 1 in all\n"
-    assert CliRunner().invoke(app, ["build"]).stdout == "0 written, 1 in all\n"
+    assert CliRunner().invoke(app, ["build"]).stdout == "Results: 1 written, 1 in all\n"
+    assert CliRunner().invoke(app, ["build"]).stdout == "Results: 0 written, 1 in all\n"
     assert json.loads(CliRunner().invoke(app, ["build", "--json"]).stdout) == {
         "written": 0, "results": 1,
     }  # fmt: skip

@@ -15,8 +15,9 @@ import toy_engine
 import yaml
 
 from surfalign.crystals.sources import load_crystal
+from surfalign.files import write_whole
 from surfalign.launchers.cluster.launcher import open_launcher
-from surfalign.launchers.cluster.profiles import load_profile, write_private
+from surfalign.launchers.cluster.profiles import load_profile
 from surfalign.stores.database import Database
 from surfalign.workflows.planning.plan_file import crystal_flow
 
@@ -59,7 +60,7 @@ def profile(
     """A campaign of one flow that waits."""
     pytest.importorskip({"remote": "jobflow_remote"}.get(request.param, request.param))
     monkeypatch.setenv("SURFALIGN_DATA_DIRECTORY", str(tmp_path / "data"))
-    write_private(tmp_path / "uri", os.environ["SURFALIGN_DATABASE_URI"])
+    write_whole(tmp_path / "uri", os.environ["SURFALIGN_DATABASE_URI"], private=True)
     content = profile_content(request.param, {"uri_file": str(tmp_path / "uri")})
     path = tmp_path / "profile.yaml"
     path.write_text(yaml.safe_dump(content))

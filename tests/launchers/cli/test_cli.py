@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
 
-from surfalign.errors import ConfigurationError
+from surfalign.launchers.cli import learn, main
 from surfalign.launchers.cli.main import app
-from surfalign.launchers.cli.run import parse_miller_index
 
 HEAVY = ("torch", "atomate2", "pymatgen", "jobflow", "gpaw", "pandas", "matplotlib", "pymongo")
 
@@ -59,13 +63,108 @@ def test_help_answers_within_half_a_second() -> None:
     assert min(cpu_time(*command) for _ in range(5)) < limit
 
 
+def commands(group: TyperGroup | None = None, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """All commands below a group, with their full names; groups come before their members."""
+    group = group or get_command(app)  # type: ignore[assignment]  # the app is a group
+    with typer.Context(TyperCommand("outside")) as context:
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            yield f"{prefix}{name}", command
+            if isinstance(command, TyperGroup):
+                yield from commands(command, f"{prefix}{name} ")
+
+
 def test_every_command_has_help_with_an_example() -> None:
-    runner = CliRunner()
-    names = [command.name or "" for command in app.registered_commands]
-    assert {"run", "oxides", "query", "show", "export", "doctor"} <= set(names)
-    for name in names:
-        text = runner.invoke(app, [name, "--help"]).output
-        assert f"surfalign {name}" in text, f"{name} --help shows no example"
+    found = dict(commands())
+    assert {"run", "oxides", "query", "show", "export", "doctor", "learn train"} <= set(found)
+    for name, command in found.items():
+        if not isinstance(command, TyperGroup):
+            assert f"Example: surfalign {name}" in command.help, f"{name} --help shows no example"
+
+
+def test_the_table_says_the_first_line_of_each_help() -> None:
+    tables = {"": main.COMMANDS, "learn ": learn.COMMANDS}
+    listed = {
+        prefix + name: text
+        for prefix, table in tables.items()
+        for rows in table.values()
+        for name, (_, text) in rows.items()
+    }
+    found = dict(commands())
+    assert listed == {name: found[name].help.splitlines()[0] for name in listed}
+    members = {name for name in found if name.partition(" ")[0] in ("db", "validate")}
+    assert set(listed) | members == set(found)
+
+
+#: Commands whose outcome is a list of oxides, surfaces or results.
+LISTS = {
+    "run", "surfaces", "oxides", "query", "results", "import-vasp", "validate gaps", "learn predict",
+    "learn evaluate",
+}  # fmt: skip
+#: Commands that report on something.
+REPORTS = {
+    "show", "build", "db status", "submit", "status", "retry", "cancel", "pause", "resume", "inputs",
+    "learn freeze", "learn retrain", "learn models", "doctor",
+}  # fmt: skip
+
+
+def test_json_means_the_same_for_every_command() -> None:
+    options = {
+        name: option
+        for name, command in commands()
+        for option in command.params
+        if "--json" in option.opts
+    }
+    assert set(options) == LISTS | REPORTS
+    for name, option in options.items():
+        assert option.is_flag == (name in REPORTS), name
+    assert len({options[name].help for name in LISTS}) == 1
+    assert len({options[name].help for name in REPORTS}) == 1
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "query-the-store.md").read_text()
+    for name in LISTS:
+        assert f"`{name}`" in page, f"the rule of --json does not name {name}"
+
+
+def test_the_reference_of_commands_shows_the_options_of_all() -> None:
+    process = subprocess.run(
+        [sys.executable, "-m", "typer", "surfalign.launchers.cli.main", "utils", "docs",
+         "--name", "surfalign"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    sections = re.split(r"^#+ `surfalign ([^`]+)`$", process.stdout, flags=re.MULTILINE)
+    pages = dict(zip(sections[1::2], sections[2::2], strict=True))
+    assert list(pages) == [name for name, _ in commands()]
+    for name, command in commands():
+        for parameter in command.params:
+            for option in parameter.opts if parameter.param_type_name == "option" else ():
+                assert option in pages[name], f"{name}: {option}"
+
+
+def test_a_shell_completes_names_from_the_table_and_options_from_the_command() -> None:
+    def completed(words: str) -> str:
+        code = (
+            "import sys; from surfalign.launchers.cli.main import app\n"
+            "try: app(prog_name='surfalign')\n"
+            f"finally: print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
+        )
+        environment = os.environ | {
+            "_SURFALIGN_COMPLETE": "complete_zsh",
+            "_TYPER_COMPLETE_ARGS": words,
+        }
+        process = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=False,
+        )
+        return process.stdout + process.stderr
+
+    names = completed("surfalign re")
+    assert all(name in names for name in ("retry", "resume", "results"))
+    assert names.rstrip().endswith("[]"), "completing a name loads what commands need"
+    assert "--wavefunction" not in completed("surfalign status --w")
+    assert "--watch" in completed("surfalign status --w")
 
 
 def test_an_error_is_one_message_without_a_traceback(tmp_path: Path) -> None:
@@ -80,7 +179,7 @@ def test_an_error_is_one_message_without_a_traceback(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["run", "ZnO", "--hkl", "0,0,1"], "PolarSurfaceError"),
-        (["run", "MgO", "--hkl", "1,x,0"], "no orientation"),
+        (["run", "MgO", "--hkl", "1,x,0"], "no Miller index"),
         (["run", "MgO", "--quality", "fast"], "one of quick, standard, converged"),
         (["run", "MgO", "--functional", "b3lyp"], "one of ddh, hse06, pbe0, pbesol"),
         (["run", "MgO", "--engine", "siesta"], "unknown engine"),
@@ -100,12 +199,3 @@ def test_a_polar_orientation_lists_the_possible_ones(tmp_path: Path) -> None:
     message = surfalign("run", "ZnO", "--hkl", "0,0,1", cwd=tmp_path).stderr
     assert "(100)" in message
     assert "(110)" in message
-
-
-def test_miller_indices_are_read_in_the_usual_ways() -> None:
-    assert parse_miller_index("1,1,0") == (1, 1, 0)
-    assert parse_miller_index("1 -1 0") == (1, -1, 0)
-    assert parse_miller_index("110") == (1, 1, 0)
-    for text in ("0,0,0", "1,0", "a,b,c", ""):
-        with pytest.raises(ConfigurationError, match="no orientation"):
-            parse_miller_index(text)

@@ -7,8 +7,8 @@ import yaml
 from typer.testing import CliRunner
 
 from surfalign.errors import ConfigurationError
-from surfalign.launchers.cli.engine_options import parse_options
 from surfalign.launchers.cli.main import app
+from surfalign.launchers.cli.options import parse_options
 
 
 def test_truth_values_and_texts() -> None:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from surfalign.errors import SurfaceError
 from surfalign.launchers.cli.main import app
-from surfalign.launchers.figures.slabs import file_stem
+from surfalign.launchers.figures.style import file_stem
 
 runner = CliRunner()
 

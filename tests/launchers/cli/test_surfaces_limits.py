@@ -22,9 +22,9 @@ from surfalign.errors import (
     TimeLimitError,
 )
 from surfalign.launchers.cli.main import app
-from surfalign.physics import slabs
 from surfalign.physics.slabs import survey_orientation
 from surfalign.physics.symmetry import symmetrize
+from surfalign.workflows.planning import orientation_survey
 from surfalign.workflows.planning import survey as campaigns
 from surfalign.workflows.planning.time_limit import REPEAT_SECONDS, time_limit
 
@@ -110,7 +110,7 @@ def hanging(monkeypatch: pytest.MonkeyPatch) -> None:
             time.sleep(600)
         return survey_orientation(crystal, index, **options)
 
-    monkeypatch.setattr(slabs, "survey_orientation", survey)
+    monkeypatch.setattr(orientation_survey, "survey_orientation", survey)
     monkeypatch.setattr(campaigns, "survey_orientation", survey)
 
 

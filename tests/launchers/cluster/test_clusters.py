@@ -18,9 +18,10 @@ from typer.testing import CliRunner
 
 from surfalign.crystals.sources import load_crystal
 from surfalign.errors import SurfalignError
+from surfalign.files import write_whole
 from surfalign.launchers.cli.main import app
 from surfalign.launchers.cluster.launcher import JobState, Launcher, open_launcher
-from surfalign.launchers.cluster.profiles import load_profile, write_private
+from surfalign.launchers.cluster.profiles import load_profile
 from surfalign.stores.builders import SurfaceLevelsBuilder
 from surfalign.stores.database import Database
 from surfalign.stores.documents import SurfaceLevelsDocument
@@ -76,7 +77,7 @@ def profile(
     pytest.importorskip({"remote": "jobflow_remote"}.get(request.param, request.param))
     uri = os.environ["SURFALIGN_DATABASE_URI"]
     monkeypatch.setenv("SURFALIGN_DATA_DIRECTORY", str(tmp_path / "data"))
-    write_private(tmp_path / "uri.yaml", uri)
+    write_whole(tmp_path / "uri.yaml", uri, private=True)
     return write_profile(request.param, {"uri_file": str(tmp_path / "uri.yaml")})
 
 
@@ -182,7 +183,7 @@ def test_a_bad_profile_is_named_before_anything_is_submitted(
         inner[last] = value
     if content["database"] == "wrong password":
         uri = os.environ["SURFALIGN_DATABASE_URI"].replace(secret(), "wrong-password")
-        write_private(tmp_path / "wrong", uri)
+        write_whole(tmp_path / "wrong", uri, private=True)
         content["database"] = {"uri_file": str(tmp_path / "wrong")}
     profile.write_text(yaml.safe_dump(content))
     result = CliRunner().invoke(app, ["submit", "MgO", "--profile", str(profile)])

@@ -16,10 +16,11 @@ from slurm_cluster import SlurmCluster
 from stub_vasp_calculations import STUB
 
 from surfalign.crystals.sources import load_crystal
+from surfalign.files import write_whole
 from surfalign.launchers.cluster import slurm as slurm_clients
 from surfalign.launchers.cluster.job_requests import asked_for, raised_after, walltime
 from surfalign.launchers.cluster.launcher import JobState, open_launcher
-from surfalign.launchers.cluster.profiles import Queue, load_profile, write_private
+from surfalign.launchers.cluster.profiles import Queue, load_profile
 from surfalign.stores.database import Database
 from surfalign.workflows.engines.vasp.makers import vasp_engine
 from surfalign.workflows.planning.plan_file import crystal_flow
@@ -134,7 +135,7 @@ def profile(
     """One queue of four cores that goes by the estimates of VASP, whose part the stub plays."""
     pytest.importorskip({"remote": "jobflow_remote"}.get(request.param, request.param))
     monkeypatch.setenv("SURFALIGN_DATA_DIRECTORY", str(tmp_path / "data"))
-    write_private(tmp_path / "uri.yaml", os.environ["SURFALIGN_DATABASE_URI"])
+    write_whole(tmp_path / "uri.yaml", os.environ["SURFALIGN_DATABASE_URI"], private=True)
     for folder in ("failures", "told"):
         (tmp_path / folder).mkdir()
     command = f"{sys.executable} {STUB}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 import yaml
 
 from surfalign.errors import ConfigurationError
+from surfalign.files import read_secret, write_whole
 from surfalign.launchers.cluster.profiles import (
     Cluster,
     DatabaseAddress,
@@ -19,8 +19,6 @@ from surfalign.launchers.cluster.profiles import (
     Profile,
     Queue,
     load_profile,
-    read_secret,
-    write_private,
 )
 
 Content = dict[str, Any]
@@ -94,8 +92,7 @@ def test_mistakes_are_named(
 
 def test_a_file_that_others_can_read_is_no_place_for_a_password(tmp_path: Path) -> None:
     path = tmp_path / "uri"
-    write_private(path, "mongodb://user:secret@host/\n")
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    write_whole(path, "mongodb://user:secret@host/\n", private=True)
     assert read_secret(path) == "mongodb://user:secret@host/"
     path.chmod(0o640)
     with pytest.raises(ConfigurationError, match=r"can be read by others \(mode 640\)"):
@@ -107,7 +104,7 @@ def test_a_file_that_others_can_read_is_no_place_for_a_password(tmp_path: Path) 
 def test_the_uri_comes_from_the_file_or_from_the_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, profile_content: Callable[..., Content]
 ) -> None:
-    write_private(tmp_path / "uri", "mongodb://file/")
+    write_whole(tmp_path / "uri", "mongodb://file/", private=True)
     monkeypatch.setenv("SURFALIGN_DATABASE_URI", "mongodb://environment/")
     uris = {
         where: Profile.model_validate({"name": "p", **profile_content("remote", database)})

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from surfalign.errors import ConfigurationError, MissingDependencyError
 from surfalign.launchers.cli.main import app
 from surfalign.launchers.nightly import runs, schedulers
-from surfalign.launchers.nightly.runs import Night, last_nights, run_night
+from surfalign.launchers.nightly.runs import NightlyRun, last_runs, run_nightly
 from surfalign.settings import load_settings
 from surfalign.stores.database import Database
 
@@ -64,7 +64,7 @@ def test_the_entry_runs_as_it_is_written(database: Database, data: Path) -> None
     command = line.split(None, 5)[5]
     done = subprocess.run(["/bin/sh", "-c", command], check=False)
     assert done.returncode == 0
-    [night] = last_nights(database)
+    [night] = last_runs(database)
     assert night.ok
 
 
@@ -148,19 +148,19 @@ def test_a_night_logs_and_leaves_a_dated_report(database: Database, data: Path) 
     result = surfalign("nightly", "build")
     assert "1 written, 1 in all" in result.stdout
     [report] = (data / "nights").glob("*.json")
-    night = Night.model_validate_json(report.read_bytes())
+    night = NightlyRun.model_validate_json(report.read_bytes())
     assert report.name.startswith(f"{night.started_at:%Y-%m-%d}")
     assert night.exit_code == 0
     assert night.ok
-    assert Path(night.log_file).read_text().strip() == "1 written, 1 in all"
-    [seen] = last_nights(database)
-    assert seen.summary == "1 written, 1 in all"
+    assert Path(night.log_file).read_text().strip() == "Results: 1 written, 1 in all"
+    [seen] = last_runs(database)
+    assert seen.summary == "Results: 1 written, 1 in all"
 
 
 def test_a_failed_night_is_told(database: Database, data: Path) -> None:
     result = surfalign("nightly", "build", "--", "--profile", "missing")
     assert result.exit_code == 1
-    [night] = last_nights(database)
+    [night] = last_runs(database)
     assert not night.ok
     assert "there is no profile 'missing'" in night.summary
     assert "no profile 'missing'" in Path(night.log_file).read_text()
@@ -171,17 +171,17 @@ def test_a_night_without_a_database_is_told_by_its_file(
 ) -> None:
     monkeypatch.setenv("SURFALIGN_DATABASE_URI", "mongodb://127.0.0.1:9/")
     monkeypatch.setattr("surfalign.stores.database.SERVER_SELECTION_TIMEOUT", 200)
-    night = run_night("build", [], load_settings())
+    night = run_nightly("build", [], load_settings())
     assert not night.ok
     assert "does not answer" in night.summary
-    [seen] = last_nights(None)
+    [seen] = last_runs(None)
     assert seen == night
 
 
 def test_a_second_night_does_not_disturb_the_first(database: Database, data: Path) -> None:
     (data / "nights").mkdir(parents=True)
     with FileLock(data / "nights" / "build.lock"):
-        night = run_night("build", [], load_settings())
+        night = run_nightly("build", [], load_settings())
     assert not night.ok
     assert night.summary == "another nightly build is still running"
 
@@ -190,19 +190,19 @@ def test_a_killed_night_is_a_failed_one(database: Database, data: Path) -> None:
     """The process dies between the first report and the last."""
     script = (
         "import os, signal\n"
-        "from surfalign.launchers import nights\n"
+        "from surfalign.launchers.nightly import runs\n"
         "from surfalign.settings import load_settings\n"
-        "nights._run = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "nights.run_night('build', [], load_settings())\n"
+        "runs._run = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "runs.run_nightly('build', [], load_settings())\n"
     )
     done = subprocess.run([sys.executable, "-c", script], check=False)
     assert done.returncode == -9
-    [night] = last_nights(database)
+    [night] = last_runs(database)
     assert night.is_lost
     assert not night.ok
     # The lock went with the process.
-    assert run_night("build", [], load_settings()).ok
-    assert [n.ok for n in last_nights(database)] == [True]
+    assert run_nightly("build", [], load_settings()).ok
+    assert [n.ok for n in last_runs(database)] == [True]
 
 
 def test_a_night_that_runs_is_no_failure() -> None:
@@ -210,7 +210,7 @@ def test_a_night_that_runs_is_no_failure() -> None:
 
     import psutil
 
-    night = Night(
+    night = NightlyRun(
         task="build", command="", started_at=datetime.now(UTC), log_file="", pid=os.getpid(),
         hostname=runs.socket.gethostname(), created=psutil.Process().create_time(),
     )  # fmt: skip

@@ -21,7 +21,7 @@ from surfalign.ml.data.candidate_surfaces import CandidateCrystal, read_crystals
 from surfalign.ml.data.from_jacs_table import NO_CRYSTAL, NO_NUMBERS, NO_SURFACE, import_table
 from surfalign.ml.data.from_medians import NO_CRYSTAL as NO_CRYSTAL_OF_FORMULA
 from surfalign.ml.data.from_medians import import_medians
-from surfalign.ml.data.jacs_table import parse_miller_index, parse_space_group, read_table
+from surfalign.ml.data.jacs_table import parse_space_group, read_table
 from surfalign.ml.data.records import Statistic
 
 HEADER = (
@@ -103,22 +103,13 @@ def test_columns_without_a_known_name_are_taken_in_order(tmp_path: Path) -> None
     assert rows[4].miller_index == (0, 0, 1)
 
 
-@pytest.mark.parametrize(
-    ("text", "index"),
-    [
-        ("(1 -1 0)", (1, -1, 0)), ("1,1,0", (1, 1, 0)), (110, (1, 1, 0)), (1, (0, 0, 1)),
-        ("1-10", (1, -1, 0)), ("(10-10)", (1, 0, 0)), ("(11\u03050)", (1, -1, 0)),
-        ("1−10", (1, -1, 0)),
-    ],
-)  # fmt: skip
-def test_miller_indices(text: Any, index: tuple[int, int, int]) -> None:
-    assert parse_miller_index(text) == index
-
-
-@pytest.mark.parametrize("text", ["abc", "11", "0 0 0", "1 1 0 0 2", "1x0"])
-def test_bad_miller_indices(text: str) -> None:
-    with pytest.raises(LearnerError, match="no Miller index"):
-        parse_miller_index(text)
+def test_miller_indices_that_a_spreadsheet_made_numbers(tmp_path: Path) -> None:
+    rows = [(*ROWS[0][:4], cell, *ROWS[0][5:]) for cell in (110, 1, "(10-10)")]
+    found = [row.miller_index for row in read_table(table(tmp_path / "si.xlsx", rows))]
+    assert found == [(1, 1, 0), (0, 0, 1), (1, 0, 0)]
+    bad = (*ROWS[0][:4], "1x0", *ROWS[0][5:])
+    with pytest.raises(LearnerError, match="row 3: '1x0' is no Miller index"):
+        read_table(table(tmp_path / "si.xlsx", [bad]))
 
 
 def test_space_groups() -> None:

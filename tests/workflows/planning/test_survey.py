@@ -154,7 +154,7 @@ def test_directory_of_files_and_library_names_are_read(tmp_path: Path) -> None:
 def test_list_without_structures_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "wrong.json"
     path.write_text('[{"formula": "MgO"}]')
-    with pytest.raises(InvalidStructureError, match=r"Record 0 of .* holds no structure"):
+    with pytest.raises(InvalidStructureError, match=r"wrong.json holds no structure"):
         list(find_candidates([str(path)]))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
+from surfalign.processes import available_cores
 from surfalign.settings import load_settings
 from surfalign.workflows.engines.gpaw import machine
 from surfalign.workflows.engines.gpaw.datasets import require_supported
@@ -121,7 +122,7 @@ class ParallelGPAW(Calculator):  # type: ignore[misc]  # ase ships no types
             settings = load_settings()
             self.mesh = mesh(atoms.cell.array, self.settings.k_spacing, self.kind)
             processes = machine.choose_processes(
-                machine.available_cores(settings), self.mesh.n_points, len(atoms)
+                available_cores(settings), self.mesh.n_points, len(atoms)
             )
             self.engine = EngineProcess(processes, self.label, settings).__enter__()
         return self.engine

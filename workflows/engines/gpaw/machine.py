@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import shutil
 import sys
 
@@ -24,15 +23,6 @@ _ATOMS_PER_DOMAIN = 4
 _BOHR = 0.529177210903
 _HARTREE = 27.211386245988
 _GIGABYTE = 1e9
-
-
-def available_cores(settings: Settings) -> int:
-    """Return the cores one calculation may use: as set, else those this process may run on."""
-    if settings.cores is not None:
-        return settings.cores
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def memory_limit(settings: Settings) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from ase import Atoms
@@ -39,7 +39,7 @@ from surfalign.workflows.engines.gpaw.records import calculation_record
 from surfalign.workflows.engines.gpaw.settings import STANDARD, GpawSettings, preset
 
 #: What the response was sampled with; recorded besides the preset.
-_DIELECTRIC_SAMPLING = ("kernel", "k_points", "n_bands", "n_directions")
+_RESPONSE_SAMPLING = ("k_points", "n_bands", "n_directions")
 
 
 @dataclass
@@ -123,6 +123,8 @@ class GpawBulkMaker(GpawRelaxMaker):
         Whether the cell is oriented like a slab and takes the slab's in-plane k mesh.
     """
 
+    stable_name: ClassVar[str] = "gpaw.bulk"
+
     name: str = "gpaw bulk"
     relax: bool = True
     equation_of_state: bool = False
@@ -190,6 +192,8 @@ class GpawBulkMaker(GpawRelaxMaker):
 class GpawDielectricMaker(GpawMaker):
     """Electronic dielectric tensor: linear response (ALDA) on the PBEsol ground state."""
 
+    stable_name: ClassVar[str] = "gpaw.dielectric"
+
     name: str = "gpaw dielectric"
 
     @job(output_schema=DielectricDocument)
@@ -199,7 +203,12 @@ class GpawDielectricMaker(GpawMaker):
             atoms = plain_copy(structure)
             answer = calculator.request("dielectric", atoms)
             record = calculation_record(
-                calculator, atoms, "dielectric", xc=f"PBEsol + {answer['kernel']}", answer=answer
+                calculator,
+                atoms,
+                "dielectric",
+                xc=f"PBEsol + {answer['kernel']}",
+                answer=answer,
+                extra_settings={f"response_{name}": answer[name] for name in _RESPONSE_SAMPLING},
             )
             return DielectricDocument(
                 structure=structure, calculation=record, **results_of(answer, DielectricDocument)
@@ -217,6 +226,8 @@ class GpawBandEdgesMaker(GpawMaker):
     functional
         ``ddh``, ``hse06``, ``pbe0`` or ``pbesol``.
     """
+
+    stable_name: ClassVar[str] = "gpaw.band_edges"
 
     name: str = "gpaw band edges"
     functional: str = Functional.DDH.value
@@ -271,6 +282,8 @@ class GpawBandEdgesMaker(GpawMaker):
 class GpawSlabRelaxMaker(GpawRelaxMaker):
     """Relax the ions of a slab at fixed cell, keeping its symmetry and site properties."""
 
+    stable_name: ClassVar[str] = "gpaw.slab_relaxation"
+
     name: str = "gpaw slab relaxation"
 
     def _kind(self) -> Kind:
@@ -312,6 +325,8 @@ class GpawSlabPotentialMaker(GpawMaker):
 
     Slabs whose faces differ get a dipole correction.
     """
+
+    stable_name: ClassVar[str] = "gpaw.slab_potential"
 
     name: str = "gpaw slab potential"
 

@@ -50,8 +50,8 @@ class VaspMaker(Maker):
     #: What the inputs of this step assume when nothing has run.
     notes: ClassVar[str] = ""
 
-    def calculations(self, run: Runner, structure: Structure) -> None:
-        """Walk through the calculations of the step, for a runner that runs nothing."""
+    def calculations(self, run: Runner, structure: Structure) -> Any:
+        """Walk through the calculations of the step; return where they are, for its reader."""
         raise NotImplementedError
 
     def resources(self, structure: Structure) -> StepResources:
@@ -74,49 +74,51 @@ class VaspMaker(Maker):
         self,
         step: str,
         xc: str,
-        prev_dir: str | None,
-        work: Callable[[Runner, Callable[[], StepContext]], StepDocument],
+        inputs: tuple[Any, ...],
+        part: tuple[str | None, int],
+        read: Callable[[Any, StepContext], StepDocument],
         **extra: Any,
-    ) -> StepDocument:
+    ) -> StepDocument | Response[Any]:
         """Run the calculations in the step's folder, read them, and archive the files.
+
+        Near the end of the wall time the job is replaced by one that goes on.
 
         Parameters
         ----------
         step, xc
             Kind of step and its functional, for the record.
-        prev_dir
-            Folder of an earlier part of this step, stopped for the wall time.
-        work
-            Runs the calculations and reads the document.
+        inputs
+            Of the step, as :meth:`calculations` takes them.
+        part
+            Folder of an earlier part of this step, stopped for the wall time, and the number of this
+            continuation.
+        read
+            Makes the document of what :meth:`calculations` returned.
         extra
             Settings of this step besides the preset's.
-
-        Raises
-        ------
-        CheckpointReached
-            When the wall time is nearly used up.
         """
+        prev_dir, continuation = part
         started = datetime.now(UTC)
         settings = load_settings()
         machine = _worth_stopping(this_machine(settings), settings.vasp_checkpoint_before)
         root = Path(prev_dir) if prev_dir and Path(prev_dir).is_dir() else _new_folder(step)
         root.mkdir(parents=True, exist_ok=True)
         runner = StepRunner(root.resolve(), settings, machine)
-
-        def context() -> StepContext:
-            return StepContext(
-                step=step,
-                quality=self.settings.quality,
-                xc=xc,
-                settings=self.settings.numerical() | extra,
-                started_at=started,
-                cores=machine.gpus or machine.cores,
-                folders=dict(runner.folders),
-                corrections=runner.corrections,
-            )
-
-        document = work(runner, context)
-        return archive_step(document, context())
+        try:
+            folders = self.calculations(runner, *inputs)
+        except CheckpointReached as reached:
+            return self._continued(reached, continuation, *inputs)
+        context = StepContext(
+            step=step,
+            quality=self.settings.quality,
+            xc=xc,
+            settings=self.settings.numerical() | extra,
+            started_at=started,
+            cores=machine.gpus or machine.cores,
+            folders=dict(runner.folders),
+            corrections=runner.corrections,
+        )
+        return archive_step(read(folders, context), context)
 
     def _continued(
         self, reached: CheckpointReached, continuation: int, *inputs: Any

@@ -7,7 +7,6 @@ and the tags that follow from them (KPAR, NCORE) are those of the machine that r
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -28,12 +27,12 @@ from surfalign.workflows.engines.engine import Engine
 from surfalign.workflows.engines.functionals import HYBRIDS, exchange_fraction
 from surfalign.workflows.engines.step_resources import Kind
 from surfalign.workflows.engines.vasp import steps
-from surfalign.workflows.engines.vasp.band_edges import BandEdgesStep
+from surfalign.workflows.engines.vasp.band_edges import BandEdgesStep, EdgeFolders
 from surfalign.workflows.engines.vasp.inputs.settings import preset
 from surfalign.workflows.engines.vasp.maker import VaspMaker
 from surfalign.workflows.engines.vasp.outputs import reading
 from surfalign.workflows.engines.vasp.outputs.step_context import StepContext
-from surfalign.workflows.engines.vasp.running.runner import CheckpointReached, Runner
+from surfalign.workflows.engines.vasp.running.runner import Runner
 
 #: Dielectric constant that dry runs and estimates assume where none is known.
 ASSUMED_DIELECTRIC_CONSTANT = 4.0
@@ -51,12 +50,15 @@ class VaspBulkMaker(VaspMaker):
         Whether the cell is oriented like a slab: not relaxed, with the slab's k-points in the plane.
     """
 
+    stable_name: ClassVar[str] = "vasp.bulk"
+
     name: str = "vasp bulk"
     oriented: bool = False
 
-    def calculations(self, run: Runner, structure: Structure) -> None:
+    def calculations(self, run: Runner, structure: Structure) -> Path:
         """Walk through the calculations of the step."""
-        self._walk(run, structure)
+        step = steps.oriented_bulk if self.oriented else steps.bulk
+        return step(run, self.settings, structure)
 
     @job(output_schema=BulkDocument)
     def make(
@@ -72,30 +74,24 @@ class VaspBulkMaker(VaspMaker):
             Folder and number of this continuation, after the wall time.
         """
 
-        def work(run: Runner, context: Callable[[], StepContext]) -> BulkDocument:
-            return reading.read_bulk(self._walk(run, structure), structure, context())
+        def read(folder: Path, context: StepContext) -> BulkDocument:
+            return reading.read_bulk(folder, structure, context)
 
-        try:
-            return self._compute(
-                "oriented_bulk" if self.oriented else "bulk", "PBEsol", prev_dir, work
-            )
-        except CheckpointReached as reached:
-            return self._continued(reached, continuation, structure)
-
-    def _walk(self, run: Runner, structure: Structure) -> Path:
-        step = steps.oriented_bulk if self.oriented else steps.bulk
-        return step(run, self.settings, structure)
+        step = "oriented_bulk" if self.oriented else "bulk"
+        return self._compute(step, "PBEsol", (structure,), (prev_dir, continuation), read)
 
 
 @dataclass
 class VaspDielectricMaker(VaspMaker):
     """Electronic dielectric tensor by density-functional perturbation theory."""
 
+    stable_name: ClassVar[str] = "vasp.dielectric"
+
     name: str = "vasp dielectric"
 
-    def calculations(self, run: Runner, structure: Structure) -> None:
+    def calculations(self, run: Runner, structure: Structure) -> Path:
         """Walk through the calculations of the step."""
-        steps.dielectric(run, self.settings, structure)
+        return steps.dielectric(run, self.settings, structure)
 
     @job(output_schema=DielectricDocument)
     def make(
@@ -103,14 +99,10 @@ class VaspDielectricMaker(VaspMaker):
     ) -> DielectricDocument | Response[Any]:
         """Compute the dielectric tensor; parameters as for the bulk."""
 
-        def work(run: Runner, context: Callable[[], StepContext]) -> DielectricDocument:
-            folder = steps.dielectric(run, self.settings, structure)
-            return reading.read_dielectric(folder, structure, context())
+        def read(folder: Path, context: StepContext) -> DielectricDocument:
+            return reading.read_dielectric(folder, structure, context)
 
-        try:
-            return self._compute("dielectric", "PBEsol", prev_dir, work)
-        except CheckpointReached as reached:
-            return self._continued(reached, continuation, structure)
+        return self._compute("dielectric", "PBEsol", (structure,), (prev_dir, continuation), read)
 
 
 @dataclass
@@ -125,6 +117,8 @@ class VaspBandEdgesMaker(VaspMaker):
         ``ddh``, ``hse06``, ``pbe0`` or ``pbesol``.
     """
 
+    stable_name: ClassVar[str] = "vasp.band_edges"
+
     name: str = "vasp band edges"
     functional: str = Functional.DDH.value
 
@@ -138,11 +132,15 @@ class VaspBandEdgesMaker(VaspMaker):
     def _kind(self) -> Kind:
         return "cpu" if HYBRIDS[self.functional] is None else "gpu"
 
-    def calculations(self, run: Runner, structure: Structure) -> None:
-        """Walk through the calculations of the step, with an assumed dielectric constant."""
-        BandEdgesStep(run, self.settings, structure).compute(
-            self.functional, ASSUMED_DIELECTRIC_CONSTANT
-        )
+    def calculations(
+        self,
+        run: Runner,
+        structure: Structure,
+        dielectric_constant: float | None = ASSUMED_DIELECTRIC_CONSTANT,
+    ) -> EdgeFolders:
+        """Walk through the calculations of the step, where nothing is known with an assumed constant."""
+        step = BandEdgesStep(run, self.settings, structure)
+        return step.compute(self.functional, dielectric_constant)
 
     @job(output_schema=BandEdgesDocument)
     def make(
@@ -166,14 +164,12 @@ class VaspBandEdgesMaker(VaspMaker):
         fraction = exchange_fraction(self.functional, dielectric_constant)
         hybrid = HYBRIDS[self.functional]
 
-        def work(run: Runner, context: Callable[[], StepContext]) -> BandEdgesDocument:
-            step = BandEdgesStep(run, self.settings, structure)
-            folders = step.compute(self.functional, dielectric_constant)
+        def read(folders: EdgeFolders, context: StepContext) -> BandEdgesDocument:
             return reading.read_band_edges(
                 folders.semilocal,
                 folders.hybrid,
                 structure,
-                context(),
+                context,
                 functional=self.functional,
                 exchange_fraction=fraction,
                 screening=hybrid.screening if hybrid else 0.0,
@@ -183,28 +179,28 @@ class VaspBandEdgesMaker(VaspMaker):
                 self_consistent=folders.self_consistent,
             )
 
-        try:
-            return self._compute(
-                "band_edges",
-                self.functional,
-                prev_dir,
-                work,
-                functional=self.functional,
-                exchange_fraction=fraction,
-            )
-        except CheckpointReached as reached:
-            return self._continued(reached, continuation, structure, dielectric_constant)
+        return self._compute(
+            "band_edges",
+            self.functional,
+            (structure, dielectric_constant),
+            (prev_dir, continuation),
+            read,
+            functional=self.functional,
+            exchange_fraction=fraction,
+        )
 
 
 @dataclass
 class VaspSlabRelaxMaker(VaspMaker):
     """Relax the ions of a slab at fixed cell, keeping its symmetry and site properties."""
 
+    stable_name: ClassVar[str] = "vasp.slab_relaxation"
+
     name: str = "vasp slab relaxation"
 
-    def calculations(self, run: Runner, structure: Structure) -> None:
+    def calculations(self, run: Runner, structure: Structure) -> Path:
         """Walk through the calculations of the step."""
-        steps.slab_relaxation(run, self.settings, structure)
+        return steps.slab_relaxation(run, self.settings, structure)
 
     @job(output_schema=SlabRelaxationDocument)
     def make(
@@ -220,29 +216,24 @@ class VaspSlabRelaxMaker(VaspMaker):
             Folder and number of this continuation, after the wall time.
         """
 
-        def work(run: Runner, context: Callable[[], StepContext]) -> SlabRelaxationDocument:
-            return reading.read_slab_relaxation(
-                steps.slab_relaxation(run, self.settings, slab),
-                slab,
-                context(),
-                force_tolerance=self.settings.force_tolerance,
-            )
+        def read(folder: Path, context: StepContext) -> SlabRelaxationDocument:
+            tolerance = self.settings.force_tolerance
+            return reading.read_slab_relaxation(folder, slab, context, force_tolerance=tolerance)
 
-        try:
-            return self._compute("slab_relaxation", "PBEsol", prev_dir, work)
-        except CheckpointReached as reached:
-            return self._continued(reached, continuation, slab)
+        return self._compute("slab_relaxation", "PBEsol", (slab,), (prev_dir, continuation), read)
 
 
 @dataclass
 class VaspSlabPotentialMaker(VaspMaker):
     """Electrostatic potential of a slab; slabs whose faces differ get a dipole correction."""
 
+    stable_name: ClassVar[str] = "vasp.slab_potential"
+
     name: str = "vasp slab potential"
 
-    def calculations(self, run: Runner, structure: Structure) -> None:
+    def calculations(self, run: Runner, structure: Structure) -> Path:
         """Walk through the calculations of the step."""
-        steps.slab_potential(run, self.settings, structure)
+        return steps.slab_potential(run, self.settings, structure)
 
     @job(output_schema=SlabPotentialDocument)
     def make(
@@ -251,16 +242,17 @@ class VaspSlabPotentialMaker(VaspMaker):
         """Compute the potential of a slab; parameters as for its relaxation."""
         corrected = steps.dipole_centre(slab) is not None
 
-        def work(run: Runner, context: Callable[[], StepContext]) -> SlabPotentialDocument:
-            folder = steps.slab_potential(run, self.settings, slab)
-            return reading.read_slab_potential(folder, slab, context(), dipole_corrected=corrected)
+        def read(folder: Path, context: StepContext) -> SlabPotentialDocument:
+            return reading.read_slab_potential(folder, slab, context, dipole_corrected=corrected)
 
-        try:
-            return self._compute(
-                "slab_potential", "PBEsol", prev_dir, work, dipole_correction=corrected
-            )
-        except CheckpointReached as reached:
-            return self._continued(reached, continuation, slab)
+        return self._compute(
+            "slab_potential",
+            "PBEsol",
+            (slab,),
+            (prev_dir, continuation),
+            read,
+            dipole_correction=corrected,
+        )
 
 
 def vasp_engine(

@@ -10,10 +10,11 @@ import pytest
 import toy_engine
 
 from surfalign.crystals.sources import load_crystal
+from surfalign.files import write_whole
 from surfalign.launchers.cluster import slurm
 from surfalign.launchers.cluster.fireworks import worker as fireworks_worker
 from surfalign.launchers.cluster.launcher import JobState
-from surfalign.launchers.cluster.profiles import load_profile, write_private
+from surfalign.launchers.cluster.profiles import load_profile
 from surfalign.launchers.cluster.slurm import SlurmJob
 from surfalign.stores.database import Database
 from surfalign.workflows.planning.plan_file import crystal_flow
@@ -25,7 +26,7 @@ fireworks = pytest.importorskip("surfalign.launchers.cluster.fireworks.launcher"
 def launcher(
     database: Database, write_profile: Callable[..., Path], tmp_path: Path
 ) -> Iterator[fireworks.FireworksLauncher]:
-    write_private(tmp_path / "uri", os.environ["SURFALIGN_DATABASE_URI"])
+    write_whole(tmp_path / "uri", os.environ["SURFALIGN_DATABASE_URI"], private=True)
     profile = load_profile(str(write_profile("fireworks", {"uri_file": str(tmp_path / "uri")})))
     with fireworks.open_launcher(profile) as opened:
         mgo = load_crystal("MgO")

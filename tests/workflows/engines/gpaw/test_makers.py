@@ -31,6 +31,7 @@ from surfalign.stores.documents import Quality
 from surfalign.workflows.engines.gpaw.calculator import ParallelGPAW
 from surfalign.workflows.engines.gpaw.makers import (
     GpawBulkMaker,
+    GpawDielectricMaker,
     GpawSlabPotentialMaker,
     GpawSlabRelaxMaker,
     gpaw_engine,
@@ -336,3 +337,13 @@ def _alive(process: psutil.Process) -> bool:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+@pytest.mark.dft
+@pytest.mark.usefixtures("one_core")
+def test_the_record_of_a_response_says_how_it_was_sampled(mgo: Structure) -> None:
+    coarse = replace(COARSE, dielectric_k_spacing=1.4)
+    record = compute(GpawDielectricMaker(settings=coarse).make(mgo)).calculation
+    assert record.settings["response_k_points"] == [2, 2, 2]
+    assert record.settings["response_n_bands"] > 4
+    assert record.settings["response_n_directions"] == 1

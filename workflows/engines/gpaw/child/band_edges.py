@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from surfalign.errors import ConfigurationError, MetallicError
 from surfalign.physics.checks import Check, within
+from surfalign.workflows.engines.functionals import hybrid_of
 from surfalign.workflows.engines.gpaw.child import exchange, ground_state
 
 Floats = NDArray[np.float64]
@@ -96,7 +97,7 @@ def band_edges(
     ConvergenceError
         When a self-consistent cycle does not converge.
     """
-    hybrid = hybrid_of(functional, exchange_fraction)
+    hybrid = libxc_hybrid(functional, exchange_fraction)
     n_occupied = ground_state.count_occupied_bands(atoms)
     calculator, semilocal = _semilocal(atoms, n_occupied, settings, report)
     zero = float(np.mean(calculator.get_electrostatic_potential()))
@@ -126,7 +127,7 @@ def band_edges(
     }
 
 
-def hybrid_of(functional: str, exchange_fraction: float | None) -> exchange.Hybrid | None:
+def libxc_hybrid(functional: str, exchange_fraction: float | None) -> exchange.LibxcHybrid | None:
     """Return the hybrid of a name; None for ``pbesol``.
 
     Raises
@@ -134,25 +135,17 @@ def hybrid_of(functional: str, exchange_fraction: float | None) -> exchange.Hybr
     ConfigurationError
         When the name is unknown or ``ddh`` comes without a fraction between 0 and 1.
     """
-    if functional == "pbesol":
+    hybrid = hybrid_of(functional)
+    if hybrid is None:
         return None
-    if functional == "hse06":
-        return exchange.hse06()
-    if functional == "pbe0":
-        return exchange.global_hybrid(0.25)
-    if functional != "ddh":
-        raise ConfigurationError(
-            f"there is no functional '{functional}'",
-            "one of ddh, hse06, pbe0, pbesol",
-            "choose one of them",
-        )
-    if exchange_fraction is None or not 0.0 < exchange_fraction < 1.0:
+    fraction = hybrid.exchange_fraction or exchange_fraction
+    if fraction is None or not 0.0 < fraction < 1.0:
         raise ConfigurationError(
             f"the dielectric-dependent hybrid got the exchange fraction {exchange_fraction}",
             "a number between 0 and 1",
             "run the dielectric step first",
         )
-    return exchange.global_hybrid(exchange_fraction)
+    return exchange.to_libxc(hybrid, fraction)
 
 
 def even_mesh(cell: Floats, spacing: float) -> dict[str, Any]:
@@ -225,7 +218,7 @@ def _semilocal(
 
 def _one_shot(
     calculator: Any,
-    hybrid: exchange.Hybrid,
+    hybrid: exchange.LibxcHybrid,
     n_occupied: int,
     window: float,
     report: Callable[[str], None],
@@ -252,7 +245,7 @@ def _one_shot(
 
 def _self_consistency(
     atoms: Atoms,
-    hybrid: exchange.Hybrid,
+    hybrid: exchange.LibxcHybrid,
     n_occupied: int,
     settings: dict[str, Any],
     report: Callable[[str], None],

@@ -27,6 +27,7 @@ from ase.units import Ha
 from numpy.typing import NDArray
 
 from surfalign.errors import ConvergenceError, EngineError, MissingDependencyError
+from surfalign.workflows.engines.functionals import Hybrid
 
 Floats = NDArray[np.float64]
 
@@ -37,8 +38,8 @@ HSE06_SCREENING = 0.11
 
 
 @dataclass(frozen=True)
-class Hybrid:
-    """A hybrid functional.
+class LibxcHybrid:
+    """A hybrid functional as GPAW computes it.
 
     Parameters
     ----------
@@ -55,14 +56,15 @@ class Hybrid:
     screening: float = 0.0
 
 
-def global_hybrid(fraction: float) -> Hybrid:
-    """Return the functional of PBE0's form: (1 - fraction) PBE exchange, PBE correlation, the rest exact."""
-    return Hybrid(f"{1.0 - fraction:.6f}_GGA_X_PBE+1.0_GGA_C_PBE", fraction)
+def to_libxc(hybrid: Hybrid, fraction: float) -> LibxcHybrid:
+    """Write a hybrid with its fraction of exact exchange in libxc's names.
 
-
-def hse06() -> Hybrid:
-    """Return HSE06."""
-    return Hybrid("HYB_GGA_XC_HSE06", 0.25, HSE06_SCREENING)
+    A global one has PBE0's form: (1 - fraction) PBE exchange, PBE correlation, the rest exact. The one
+    screened hybrid is HSE06, whose range separation libxc fixes itself.
+    """
+    if hybrid.screening:
+        return LibxcHybrid("HYB_GGA_XC_HSE06", fraction, HSE06_SCREENING)
+    return LibxcHybrid(f"{1.0 - fraction:.6f}_GGA_X_PBE+1.0_GGA_C_PBE", fraction)
 
 
 def require_supported_release(version: str | None = None) -> None:
@@ -101,7 +103,7 @@ class OneShot:
         The functional.
     """
 
-    def __init__(self, calculator: Any, hybrid: Hybrid) -> None:
+    def __init__(self, calculator: Any, hybrid: LibxcHybrid) -> None:
         require_supported_release()
         from gpaw.new.pw.hybrids import truncated_coulomb
         from gpaw.new.pw.nschse import NonSelfConsistentHybridXCCalculator, nsc_corrections
@@ -175,7 +177,7 @@ class SelfConsistency:
 
 def self_consistent_edges(
     calculator: Any,
-    hybrid: Hybrid,
+    hybrid: LibxcHybrid,
     n_occupied: int,
     *,
     tolerance: float = 0.01,
@@ -330,7 +332,7 @@ def _key(psit: Any, spin: int) -> tuple[float, ...]:
     return (float(spin), *np.round(psit.desc.kpt_c, 6))
 
 
-def _change_functional(dft: Any, hybrid: Hybrid) -> None:
+def _change_functional(dft: Any, hybrid: LibxcHybrid) -> None:
     """Exchange the functional, keeping the PBEsol datasets, and bring the potential up to date."""
     from gpaw.dft import XC
     from gpaw.hybrids import HybridXC

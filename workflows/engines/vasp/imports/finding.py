@@ -19,10 +19,10 @@ from monty.io import zopen
 from surfalign.errors import EngineError, EngineKilledError, SurfalignError
 from surfalign.physics.recognition import LEAST_VACUUM, empty_heights, is_slab
 from surfalign.workflows.engines.vasp.outputs.calculation import (
-    WAVE_FUNCTIONS_NOT_READ,
     Calculation,
     find_file,
 )
+from surfalign.workflows.engines.vasp.outputs.phrases import WAVE_FUNCTIONS_NOT_READ
 
 #: Files whose contents identify a calculation, and are named in the provenance.
 IDENTIFYING = ("vasprun.xml", "OUTCAR", "LOCPOT")

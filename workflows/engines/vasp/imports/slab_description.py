@@ -77,7 +77,7 @@ def describe_slab(bulk: Structure, slab: Structure, source: str) -> SurfaceDescr
         space_group_number=crystal.space_group_number,
         source=source,
         miller_index=index,
-        termination=first.polarity if first else "",
+        termination=first.termination_class if first else "",
         termination_label=first.label if first else "",
         slab=plain,
         oriented_bulk=bulk,

@@ -142,13 +142,3 @@ def plain(structure: Structure) -> Structure:
         [site.specie.symbol for site in structure],
         structure.frac_coords,
     )
-
-
-def site_order(structure: Structure) -> list[int]:
-    """Return which site of ``structure`` each site of its POSCAR is.
-
-    A POSCAR groups the elements; all documents keep the order of the structure that was given.
-    """
-    numbered = plain(structure)
-    numbered.add_site_property("place", list(range(len(numbered))))
-    return [int(site.properties["place"]) for site in numbered.get_sorted_structure()]

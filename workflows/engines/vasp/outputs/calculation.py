@@ -22,15 +22,11 @@ from pymatgen.io.vasp.inputs import Incar
 from pymatgen.io.vasp.outputs import Locpot, Outcar, Vasprun
 
 from surfalign.errors import ConvergenceError, EngineError, EngineKilledError, MetallicError
+from surfalign.workflows.engines.vasp.outputs.phrases import END_OF_OUTCAR
 
 _COMPRESSIONS = ("", ".gz", ".bz2", ".xz", ".z", ".Z")
 #: Copies that custodian makes of inputs, and of the files of a run that failed.
 _NOT_RESULTS = (".orig", ".spec", ".tar", ".tmp", ".lock")
-#: The last line of an OUTCAR whose run came to its end.
-_END_OF_OUTCAR = "General timing and accounting informations for this job"
-#: What VASP says of wave functions that it was told to read.
-WAVE_FUNCTIONS_READ = "the WAVECAR file was read successfully"
-WAVE_FUNCTIONS_NOT_READ = "WAVECAR not read"
 
 
 def find_file(directory: Path, name: str) -> Path | None:
@@ -144,7 +140,7 @@ class Calculation:
     @property
     def finished(self) -> bool:
         """Whether VASP came to its own end."""
-        return _END_OF_OUTCAR in _text(self.file("OUTCAR"))[-6000:]
+        return END_OF_OUTCAR in _text(self.file("OUTCAR"))[-6000:]
 
     @property
     def one_shot(self) -> bool:

@@ -25,11 +25,11 @@ from surfalign.stores.documents import (
     SlabRelaxationDocument,
 )
 from surfalign.workflows.engines.vasp.outputs.calculation import (
-    WAVE_FUNCTIONS_NOT_READ,
     BandEdges,
     Calculation,
     find_file,
 )
+from surfalign.workflows.engines.vasp.outputs.phrases import WAVE_FUNCTIONS_NOT_READ
 from surfalign.workflows.engines.vasp.outputs.provenance import calculation_record
 from surfalign.workflows.engines.vasp.outputs.step_context import StepContext
 

@@ -12,6 +12,7 @@ from os.path import expandvars
 import psutil
 from atomate2.settings import Atomate2Settings
 
+from surfalign.processes import available_cores
 from surfalign.settings import Settings
 
 _SQUEUE_SECONDS = 30.0
@@ -65,11 +66,9 @@ def vasp_commands(settings: Settings, machine: Machine, *, spinors: bool) -> tup
 
 
 def _cores(settings: Settings) -> int:
-    if settings.cores is not None:
-        return settings.cores
-    if "SLURM_NTASKS" in os.environ:
-        return int(os.environ["SLURM_NTASKS"])
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if settings.cores is None and "SLURM_NTASKS" in os.environ:
+        return int(os.environ["SLURM_NTASKS"])  # of all nodes: srun starts VASP on each
+    return available_cores(settings)
 
 
 def _gpus(settings: Settings) -> int:

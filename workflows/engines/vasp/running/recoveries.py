@@ -25,15 +25,13 @@ from custodian.vasp.interpreter import VaspModder
 from custodian.vasp.utils import is_valid_poscar
 from pymatgen.io.vasp import Incar, Oszicar
 
+from surfalign.workflows.engines.vasp.outputs.phrases import END_OF_OUTCAR, WAVE_FUNCTIONS_READ
+
 #: Written beside a STOPCAR: the run was asked to stop, so nothing that is unfinished is an error.
 CHECKPOINT_FILE = "checkpoint_requested"
-#: Last line block of an OUTCAR whose run ended by itself.
-_COMPLETE = "General timing and accounting"
 
 #: The error of a run whose output stands still.
 FROZEN = "Frozen job"
-#: What VASP prints when it has read its wave functions.
-WAVE_FUNCTIONS_READ = "WAVECAR file was read successfully"
 
 _OUT_OF_MEMORY = re.compile(
     r"oom[- _]kill|out of memory|cannot allocate memory|insufficient virtual memory"
@@ -174,7 +172,11 @@ class InterruptedHandler(ErrorHandler):
     def check(self, directory: str = "./") -> bool:
         """Return whether the run was killed from outside."""
         folder = Path(directory)
-        if _stopping(directory) or _just_corrected(folder) or _COMPLETE in _tail(folder / "OUTCAR"):
+        if (
+            _stopping(directory)
+            or _just_corrected(folder)
+            or END_OF_OUTCAR in _tail(folder / "OUTCAR")
+        ):
             return False
         return not (OutOfMemoryHandler().check(directory) or VaspErrorHandler().check(directory))
 

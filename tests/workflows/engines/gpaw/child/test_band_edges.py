@@ -34,21 +34,21 @@ def test_a_multiplet_costs_one_band() -> None:
 
 
 def test_each_functional_has_its_fraction() -> None:
-    assert hybrids.hybrid_of("pbesol", None) is None
-    assert hybrids.hybrid_of("pbe0", None).fraction == 0.25
-    assert hybrids.hybrid_of("hse06", 0.25).screening == pytest.approx(0.11)
-    assert hybrids.hybrid_of("ddh", 0.32).fraction == 0.32
+    assert hybrids.libxc_hybrid("pbesol", None) is None
+    assert hybrids.libxc_hybrid("pbe0", None).fraction == 0.25
+    assert hybrids.libxc_hybrid("hse06", 0.25).screening == pytest.approx(0.11)
+    assert hybrids.libxc_hybrid("ddh", 0.32).fraction == 0.32
 
 
 @pytest.mark.parametrize("fraction", [None, 0.0, 1.2])
 def test_ddh_needs_a_fraction(fraction: float | None) -> None:
     with pytest.raises(ConfigurationError, match="between 0 and 1"):
-        hybrids.hybrid_of("ddh", fraction)
+        hybrids.libxc_hybrid("ddh", fraction)
 
 
 def test_an_unknown_functional_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="there is no functional 'b3lyp'"):
-        hybrids.hybrid_of("b3lyp", 0.2)
+        hybrids.libxc_hybrid("b3lyp", 0.2)
 
 
 def edges(functional: str, fraction: float | None, processes: int = 1) -> dict[str, Any]:

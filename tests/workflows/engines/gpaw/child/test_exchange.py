@@ -6,14 +6,15 @@ import math
 import shutil
 
 import pytest
+from ase.units import Bohr
 from bulk_crystals import CAO, COARSE, MGO
 
 from surfalign.errors import MissingDependencyError
+from surfalign.workflows.engines.functionals import HYBRIDS, Hybrid
 from surfalign.workflows.engines.gpaw.child.exchange import (
-    global_hybrid,
-    hse06,
     remaining_change,
     require_supported_release,
+    to_libxc,
 )
 from surfalign.workflows.engines.gpaw.engine_process import EngineProcess
 
@@ -31,8 +32,18 @@ def test_patches_of_the_known_release_are_accepted(version: str) -> None:
 
 
 def test_the_fraction_enters_the_name_of_the_functional() -> None:
-    assert global_hybrid(0.32).semilocal == "0.680000_GGA_X_PBE+1.0_GGA_C_PBE"
-    assert global_hybrid(0.32).screening == 0.0
+    hybrid = to_libxc(Hybrid(None, 0.0), 0.32)
+    assert hybrid.semilocal == "0.680000_GGA_X_PBE+1.0_GGA_C_PBE"
+    assert (hybrid.fraction, hybrid.screening) == (0.32, 0.0)
+
+
+def test_every_named_hybrid_has_its_form_in_libxc() -> None:
+    for name, hybrid in HYBRIDS.items():
+        if hybrid is None:
+            continue
+        written = to_libxc(hybrid, hybrid.exchange_fraction or 0.3)
+        assert written.screening / Bohr == pytest.approx(hybrid.screening, abs=5e-4)
+        assert ("HSE06" in written.semilocal) == (name == "hse06")
 
 
 def test_the_remaining_change_of_a_geometric_series_is_exact() -> None:
@@ -63,12 +74,12 @@ def test_one_shot_equals_gpaws_own_where_gpaw_has_it() -> None:
         atoms, COARSE | {"cutoff": 300.0}, kpts={"size": [2, 2, 2], "gamma": True}, txt=None
     )
     calculator.get_potential_energy(atoms)
-    for name, hybrid in (("PBE0", global_hybrid(0.25)), ("HSE06", hse06())):
+    for name, hybrid in (("PBE0", Hybrid(0.25, 0.0)), ("HSE06", HYBRIDS["hse06"])):
         known = NonSelfConsistentHybridXCCalculator.from_dft_calculation(
             calculator.dft, name, log=None
         )
         _, expected = known.calculate(calculator.dft.ibzwfs, 7, 9, ibz_indices=[0])
-        assert OneShot(calculator, hybrid).eigenvalues(0, 7, 9) == pytest.approx(
+        assert OneShot(calculator, to_libxc(hybrid, 0.25)).eigenvalues(0, 7, 9) == pytest.approx(
             expected[0, 0], abs=1e-5
         )
 

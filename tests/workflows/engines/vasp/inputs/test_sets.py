@@ -9,14 +9,13 @@ from pymatgen.core import SETTINGS, Lattice, Structure
 from surfalign.crystals.library import library
 from surfalign.errors import ConfigurationError, InvalidStructureError, MissingDatasetError
 from surfalign.stores.documents import SurfaceDescription
-from surfalign.workflows.engines.protocols import protocol
+from surfalign.workflows.engines.functionals import protocol
 from surfalign.workflows.engines.vasp.inputs import tags
-from surfalign.workflows.engines.vasp.inputs.kpoints import bulk_mesh, slab_mesh
+from surfalign.workflows.engines.vasp.inputs.kpoints import bulk_mesh
 from surfalign.workflows.engines.vasp.inputs.potentials import potcar_symbols, valence_electrons
 from surfalign.workflows.engines.vasp.inputs.sets import (
     VaspSet,
     input_set,
-    site_order,
     write_inputs,
 )
 from surfalign.workflows.engines.vasp.inputs.settings import preset
@@ -113,17 +112,6 @@ def test_spin_orbit_is_for_heavy_cations_or_everyone() -> None:
     assert not preset("standard", spin_orbit="heavy").couples_spin_orbit({"Sn", "O"})
     assert preset("standard", spin_orbit="on").couples_spin_orbit({"Mg", "O"})
     assert not preset("standard").couples_spin_orbit({"Pb", "O"})
-
-
-def test_sites_of_a_poscar_are_found_again(mgo_surface: SurfaceDescription) -> None:
-    slab = mgo_surface.slab
-    order = site_order(slab)
-    inputs = input_set(slab, {}, slab_mesh(slab, 0.5), "PBE_54")
-    assert sorted(order) == list(range(len(slab)))
-    for written, place in zip(inputs.cell, order, strict=True):
-        assert written.specie.symbol == slab[place].specie.symbol
-        assert np.allclose(written.frac_coords, slab[place].frac_coords)
-    assert len(inputs.poscar.site_symbols) == 2
 
 
 def test_every_oxide_of_the_library_has_potentials() -> None:

@@ -1,0 +1,65 @@
+"""What commands write: tables on the terminal, JSON for scripts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from surfalign.errors import ConfigurationError
+
+#: Columns where the output is no terminal, so that a file holds whole rows.
+FILE_WIDTH = 200
+
+
+def output_console() -> Console:
+    """Return the console of the standard output."""
+    return Console(width=None if sys.stdout.isatty() else FILE_WIDTH)
+
+
+def is_stdout(json_file: Path | None) -> bool:
+    """Tell whether ``--json -`` was given: the standard output then holds JSON and nothing else."""
+    return json_file is not None and str(json_file) == "-"
+
+
+def make_folders(json_file: Path | None, figures: Path | None = None) -> None:
+    """Make the folders of the outputs before anything is computed for them.
+
+    Raises
+    ------
+    ConfigurationError
+        When one cannot be made.
+    """
+    folders = [figures] if figures is not None else []
+    if json_file is not None and not is_stdout(json_file):
+        folders.append(json_file.expanduser().parent)
+    for folder in folders:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"the folder {folder} cannot be made: {error.strerror or error}",
+                "a folder that may be written to",
+                "name another one with --json or --figure",
+            ) from error
+
+
+def print_json(plain: Any) -> None:
+    """Print JSON for ``--json``."""
+    typer.echo(json.dumps(plain, indent=1, ensure_ascii=False))
+
+
+def write_json(plain: Any, json_file: Path | None) -> None:
+    """Write JSON where ``--json FILE`` says: to a file, to the output, or nowhere."""
+    if json_file is None:
+        return
+    if is_stdout(json_file):
+        print_json(plain)
+        return
+    text = json.dumps(plain, indent=1, ensure_ascii=False)
+    json_file.expanduser().write_text(text + "\n", encoding="utf-8")
+    typer.echo(f"Wrote {json_file}", err=True)

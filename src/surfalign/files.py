@@ -1,0 +1,112 @@
+"""Files that are there whole or not at all, and files that only their owner may read."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+from uuid import uuid4
+
+from surfalign.errors import ConfigurationError, SurfalignError, UnwritableFileError
+
+
+def write_whole(
+    path: Path, content: str | bytes, *, private: bool = False, sync: bool = False
+) -> None:
+    """Write a file in one step; parameters and errors as for :func:`whole_file`."""
+    binary = isinstance(content, bytes)
+    with whole_file(path, binary=binary, private=private, sync=sync) as file:
+        file.write(content)
+
+
+@contextmanager
+def whole_file(
+    path: Path, *, binary: bool = False, private: bool = False, sync: bool = False
+) -> Iterator[IO[Any]]:
+    """Open a file that takes its name when it is complete.
+
+    Whoever reads meanwhile, or after a crash at any point, finds what was there before, or all of the
+    new content, never a part.
+
+    Parameters
+    ----------
+    path
+        Where the file will be; its folder exists.
+    binary
+        Whether bytes are written; else text in UTF-8, its line ends as they are written.
+    private
+        Whether only the owner may read it (mode 600); else as the umask says.
+    sync
+        Whether it must outlast a machine that stops: content and name are on disk at the end.
+
+    Raises
+    ------
+    UnwritableFileError
+        When the file cannot be written, e.g. because the disk is full.
+    """
+    path = path.expanduser()
+    temporary = path.with_name(f".{path.name}.{uuid4().hex[:12]}")
+    form = "wb" if binary else "w"
+    encoding, newline = (None, None) if binary else ("utf-8", "")
+    try:
+        mode = 0o600 if private else 0o666
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, form, encoding=encoding, newline=newline) as file:
+            yield file
+            if sync:
+                file.flush()
+                os.fsync(descriptor)
+        temporary.replace(path)
+        if sync:
+            sync_folder(path.parent)
+    except SurfalignError:
+        raise
+    except OSError as error:
+        raise UnwritableFileError(
+            f"{path} cannot be written: {error.strerror or error}",
+            "a file in a folder that exists and may be written to",
+            "name another file, or make room",
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder safe on disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read_secret(path: Path) -> str:
+    """Read a file that nobody but its owner may read.
+
+    Raises
+    ------
+    ConfigurationError
+        When it is missing, empty, or its mode lets others read it.
+    """
+    path = path.expanduser()
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigurationError(
+            f"the file {path} cannot be read: {error.strerror}",
+            "a file that holds the URI of the database",
+            "correct uri_file in the profile",
+        ) from error
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise ConfigurationError(
+            f"the file {path} can be read by others (mode {stat.S_IMODE(mode):o})",
+            "mode 600, because it holds a password",
+            f"chmod 600 {path}",
+        )
+    if not text:
+        raise ConfigurationError(f"the file {path} is empty", "the URI of the database", "fill it")
+    return text

@@ -1,0 +1,105 @@
+"""A crash at any point leaves the old file or the new one, and secrets stay private."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from surfalign.errors import ConfigurationError, UnwritableFileError
+from surfalign.files import whole_file, write_whole
+
+#: Writes a megabyte to the file, in two parts; WHERE says at which point the process ends.
+_CRASHING = """
+import os, sys
+from pathlib import Path
+import surfalign.files as files
+
+path, where = Path(sys.argv[1]), sys.argv[2]
+replace = Path.replace
+def crash(*_): os._exit(9)
+if where == "before the name": Path.replace = crash
+if where == "after the name": Path.replace = lambda self, target: (replace(self, target), crash())
+if where == "in sync": os.fsync = crash
+with files.whole_file(path, sync=True) as file:
+    file.write("new" * 100_000)
+    if where == "in the midst": crash()
+    file.write("new" * 100_000)
+"""
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("where", ["in the midst", "in sync", "before the name", "after the name"])
+@pytest.mark.parametrize("old", [None, "old"])
+def test_a_crash_leaves_the_old_file_or_the_new_one(
+    where: str, old: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "file.txt"
+    if old is not None:
+        path.write_text(old)
+    crashed = subprocess.run([sys.executable, "-c", _CRASHING, str(path), where], check=False)
+    assert crashed.returncode == 9
+    found = path.read_text() if path.exists() else None
+    assert found == ("new" * 200_000 if where == "after the name" else old)
+    write_whole(path, "again", sync=True)
+    assert path.read_text() == "again"
+
+
+def test_an_error_in_the_midst_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    write_whole(path, "old")
+    with pytest.raises(TypeError), whole_file(path) as file:
+        file.writelines(["new", 3])
+    assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
+    assert path.read_text() == "old"
+
+
+_FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from surfalign.files import write_whole
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+write_whole(Path(sys.argv[1]), b"x" * 2000)
+"""
+
+
+@pytest.mark.processes
+def test_a_file_that_cannot_grow_is_named_and_the_old_one_stays(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    process = subprocess.run(
+        [sys.executable, "-c", _FULL_DISK, str(path)], check=False, capture_output=True, text=True
+    )
+    assert f"UnwritableFileError: {path} cannot be written: File too large" in process.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
+    assert path.read_text() == "old"
+
+
+def test_an_absent_folder_is_an_error_of_configuration_and_of_the_system(tmp_path: Path) -> None:
+    for kind in (ConfigurationError, OSError, UnwritableFileError):
+        with pytest.raises(kind, match="cannot be written: No such file"):
+            write_whole(tmp_path / "absent" / "file", "text")
+
+
+@pytest.mark.parametrize(("private", "mode"), [(True, 0o600), (False, 0o640)])
+def test_a_private_file_is_its_owners_alone_and_others_obey_the_umask(
+    private: bool, mode: int, tmp_path: Path
+) -> None:
+    earlier = os.umask(0o027)
+    try:
+        write_whole(tmp_path / "file", b"\x00\r\n", private=private)
+    finally:
+        os.umask(earlier)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode
+    assert (tmp_path / "file").read_bytes() == b"\x00\r\n"
+
+
+def test_lines_end_as_they_were_written(tmp_path: Path) -> None:
+    write_whole(tmp_path / "file", "a\r\nb\n")
+    assert (tmp_path / "file").read_bytes() == b"a\r\nb\n"
