@@ -40,7 +40,6 @@ class RunProgress:
         self._status: Status | None = None
         self._started = time.monotonic()
         self._printed = self._started
-        self._crystal = ""
 
     def __enter__(self) -> Self:
         if self.console.is_terminal:
@@ -57,11 +56,6 @@ class RunProgress:
         if self._status is not None:
             self._status.stop()
 
-    def start(self, crystal: str) -> None:
-        """A crystal begins."""
-        self._crystal = crystal
-        self.event("started")
-
     def event(self, message: str) -> None:
         """Show an event; at a terminal only starts and failures of steps stay on the screen."""
         now = time.monotonic()
@@ -72,8 +66,8 @@ class RunProgress:
             self.console.print(f"[dim]{elapsed:7.0f} s[/] {escape(message)}", soft_wrap=True)
             self._printed = now
         if self._status is not None:
-            where = f"{self._done + 1}/{self.total} {self._crystal}"
-            self._status.update(f"[bold]{escape(where)}[/] {escape(message)}")
+            done = f"{self._done}/{self.total} done" if self.total > 1 else "running"
+            self._status.update(f"[bold]{done}[/] {escape(message)}")
 
     def finish(self, outcome: CrystalOutcome) -> None:
         """A crystal ended; say what was taken over from an earlier run."""

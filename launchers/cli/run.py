@@ -204,18 +204,23 @@ def _run_all(
     console: Console,
 ) -> list[SurfaceLevelsDocument]:
     from surfalign.launchers.cli.progress import RunProgress
-    from surfalign.launchers.session import run_crystal
+    from surfalign.launchers.session import run_crystals
+    from surfalign.launchers.shares import Share
     from surfalign.settings import load_settings
+    from surfalign.workflows.engines.gpaw.resources import available_cores, memory_limit
 
-    directory = load_settings().data_directory / "runs"
-    documents: list[SurfaceLevelsDocument] = []
+    settings = load_settings()
     with RunProgress(console, total=len(crystals)) as progress:
-        for maker, crystal in zip(makers, crystals, strict=True):
-            progress.start(crystal.name)
-            outcome = run_crystal(maker, crystal, database, directory, progress.event)
-            documents += outcome.documents
-            progress.finish(outcome)
-    return documents
+        outcomes = run_crystals(
+            makers,
+            crystals,
+            database,
+            settings.data_directory / "runs",
+            machine=Share(available_cores(settings), memory_limit(settings)),
+            on_event=progress.event,
+            on_outcome=progress.finish,
+        )
+    return [document for outcome in outcomes for document in outcome.documents]
 
 
 def _report(
