@@ -6,12 +6,10 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import Any, cast
 
+from jobflow import Flow, Job, Response
 from jobflow.core.reference import OnMissing
-
-if TYPE_CHECKING:
-    from jobflow import Flow, Job, Response
 
 
 class State(Enum):
@@ -92,15 +90,16 @@ class FlowGraph:
                     found.append(node)
         return sorted(found, key=lambda node: -node.height)
 
-    def finish(self, node: Node, response: Response) -> None:
+    def finish(self, node: Node, response: Response[Any]) -> None:
         """Note that a job is done, with what it asks for."""
         node.state = State.DONE
         uuid = node.job.uuid
+        # The job has made flows of whatever it returned.
         for diversion in (response.replace, response.detour):
             if diversion is not None:
-                self._holds.setdefault(uuid, []).extend(self.add(diversion, node.flows))
+                self._holds.setdefault(uuid, []).extend(self.add(cast(Flow, diversion), node.flows))
         if response.addition is not None:
-            self.add(response.addition, node.flows)
+            self.add(cast(Flow, response.addition), node.flows)
         if response.stop_children:
             self._barren.add(uuid)
         if response.stop_jobflow:

@@ -29,7 +29,7 @@ from surfalign.processes import end_with_parent
 PROGRESS_LOGGER = "surfalign.progress"
 
 
-class Outbox(JobStore):  # type: ignore[misc]  # jobflow's stores carry no types
+class Outbox(JobStore):
     """Takes the place of the store: keeps what a job would store."""
 
     def __init__(self) -> None:

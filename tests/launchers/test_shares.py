@@ -7,7 +7,7 @@ import math
 import pytest
 
 from surfalign.launchers.shares import Need, Share, divide, more_memory, need_of
-from surfalign.workflows.engines.gpaw.resources import choose_processes, split_processes
+from surfalign.workflows.engines.gpaw.resources import choose_processes
 
 EIGHT = Share(cores=8, memory=16.0)
 ANY = need_of(None, EIGHT)
@@ -56,7 +56,11 @@ def test_a_step_with_a_command_of_its_own_gets_the_machine() -> None:
 
 
 #: Steps of one surface after the bulk: time on one core (s), irreducible k-points, what it waits for.
-SURFACE = {"oriented": (20, 6, None), "relaxation": (300, 3, None), "potential": (40, 3, "relaxation")}
+SURFACE = {
+    "oriented": (20, 6, None),
+    "relaxation": (300, 3, None),
+    "potential": (40, 3, "relaxation"),
+}
 BULK = {"bulk": (8, 10, None), "dielectric": (30, 8, "bulk"), "edges": (40, 16, "dielectric")}
 
 
@@ -71,7 +75,7 @@ def simulate(machine: Share, *, crystals: int, surfaces: int, alike: bool) -> fl
             for name, (time, points, after) in SURFACE.items():
                 wait = f"{c} {s} {after}" if after else f"{c} edges"
                 steps[f"{c} {s} {name}"] = (time * size, points, wait)
-    height = {name: 1 for name in steps}
+    height = dict.fromkeys(steps, 1)
     for name in reversed(steps):
         if (after := steps[name][2]) is not None:
             height[after] = max(height[after], height[name] + 1)
@@ -81,7 +85,8 @@ def simulate(machine: Share, *, crystals: int, surfaces: int, alike: bool) -> fl
                  if n not in done and n not in running and (after is None or after in done)]  # fmt: skip
         ready.sort(key=lambda name: -height[name])
         needs = [need_of(None, machine)] * len(ready)
-        for name, share in zip(ready, divide(machine, [s for _, s in running.values()], needs)):
+        shares = divide(machine, [share for _, share in running.values()], needs)
+        for name, share in zip(ready, shares, strict=False):
             time, points, _ = steps[name]
             ranks = choose_processes(share.cores, [points], 20, can_divide_points=False)
             running[name] = (now + time * math.ceil(points / ranks) / points, share)

@@ -124,7 +124,7 @@ def choose_processes(
 def _time(n_k_points: int, groups: int, domains: int, n_atoms: int) -> float:
     """Return the time of a mesh in units of one k-point on one process."""
     useful = max(1, min(domains, n_atoms // _ATOMS_PER_DOMAIN))
-    return math.ceil(n_k_points / groups) / useful**_DOMAIN_EFFICIENCY
+    return math.ceil(n_k_points / groups) / float(useful**_DOMAIN_EFFICIENCY)
 
 
 def launch_command(settings: Settings, processes: int, module: str) -> list[str]:
