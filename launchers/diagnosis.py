@@ -122,12 +122,12 @@ def check_python() -> Finding:
 
 
 def check_cores() -> Finding:
-    """Report the cores that one calculation uses."""
+    """Report the cores that a run uses."""
     from surfalign.workflows.engines.gpaw.resources import available_cores
 
     settings = _settings()
     return Finding(
-        "cores", State.OK, f"{available_cores(settings)} for one calculation", required=False
+        "cores", State.OK, f"{available_cores(settings)} for a run", required=False
     )
 
 
@@ -136,7 +136,7 @@ def check_memory() -> Finding:
     from surfalign.workflows.engines.gpaw.resources import memory_limit
 
     limit = memory_limit(_settings())
-    detail = f"{limit:.1f} GB for one calculation"
+    detail = f"{limit:.1f} GB for a run"
     if limit < SMALL_MEMORY:
         return Finding(
             "memory",

@@ -68,14 +68,13 @@ def main() -> None:
     logger.propagate = False
     logger.addHandler(ProgressReporter(lambda text: pipe.send(("progress", text))))
     environment = dict(os.environ)
-    while True:
-        try:
+    # The end of the pipe, or an interrupt: the parent has no use for this process any more.
+    with contextlib.suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
+        while True:
             text, folder, changes = pipe.recv()
-        except EOFError:
-            return
-        os.environ.clear()
-        os.environ.update(environment | changes)
-        pipe.send(_answer(text, Path(folder)))
+            os.environ.clear()
+            os.environ.update(environment | changes)
+            pipe.send(_answer(text, Path(folder)))
 
 
 def _answer(text: str, folder: Path) -> tuple[str, Any]:
