@@ -126,9 +126,7 @@ def check_cores() -> Finding:
     from surfalign.workflows.engines.gpaw.resources import available_cores
 
     settings = _settings()
-    return Finding(
-        "cores", State.OK, f"{available_cores(settings)} for a run", required=False
-    )
+    return Finding("cores", State.OK, f"{available_cores(settings)} for a run", required=False)
 
 
 def check_memory() -> Finding:
