@@ -6,9 +6,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-# C compiler, libxc, BLAS and MPI for GPAW; headers and venv for Debian's own Python.
-SYSTEM_PACKAGES := gcc libc6-dev libxc-dev libopenblas-dev libopenmpi-dev openmpi-bin \
-                   python3-dev python3-venv
+# Compilers, libxc, BLAS, FFTW, MPI and ScaLAPACK for GPAW; headers and venv for Debian's own Python.
+SYSTEM_PACKAGES := gcc g++ libc6-dev libxc-dev libopenblas-dev libfftw3-dev libopenmpi-dev \
+                   libscalapack-openmpi-dev openmpi-bin python3-dev python3-venv
+
+# What GPAW is built with, and the release that pyproject.toml asks for.
+export GPAW_CONFIG ?= $(abspath workflows/engines/gpaw/siteconfig.py)
+GPAW := $(shell sed -n 's/^gpaw = \["\(.*\)"\]/\1/p' pyproject.toml)
 
 # A SLURM of one's own, for the tests that submit.
 TEST_PACKAGES := slurm-wlm munge
@@ -60,7 +64,14 @@ $(VENV)/.system $(VENV)/.test-system: Makefile
 $(BIN)/python: | $(VENV)/.system
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: pyproject.toml $(VENV)/.system | $(BIN)/python
+# Built here and now: a wheel that pip kept may be one without FFTW and ScaLAPACK.
+$(VENV)/.gpaw: $(GPAW_CONFIG) | $(VENV)/.system $(BIN)/python
+	@echo "Building GPAW: about two minutes"
+	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps --no-binary gpaw --no-cache-dir \
+	  '$(GPAW)'
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml $(VENV)/.system $(VENV)/.gpaw | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[gpaw,local]'
 	@touch $@
 

@@ -91,7 +91,8 @@ class EarlierUuids:
         known._found.add(bulk_uuid)
         crystal = symmetrize(bulk)
         known._identifiers = {
-            (s.name, s.n_atoms): earlier_surface_identifier(crystal, s.name, s.n_atoms) for s in surfaces
+            (s.name, s.n_atoms): earlier_surface_identifier(crystal, s.name, s.n_atoms)
+            for s in surfaces
         }
         return known
 

@@ -14,13 +14,13 @@ from memory_launcher import MemoryLauncher
 from surfalign import moved_modules
 from surfalign.crystals.sources import load_crystal
 from surfalign.errors import MissingDependencyError
-from surfalign.launchers.firetasks import decoded_job
-from surfalign.launchers.launcher import JobRecord, JobState
-from surfalign.launchers.session import CrystalOutcome, run_crystal
-from surfalign.launchers.submission import planned, release, submit_plan
+from surfalign.launchers.campaign.submission import planned, release, submit_plan
+from surfalign.launchers.cluster.fireworks.task import decoded_job
+from surfalign.launchers.cluster.launcher import JobRecord, JobState
+from surfalign.launchers.local.run_crystal import CrystalOutcome, run_crystal
+from surfalign.stores.campaign_register import Method, Registry
 from surfalign.stores.database import Database
-from surfalign.stores.registry import Method, Registry
-from surfalign.stores.results import find, get
+from surfalign.stores.query.results import find, get
 from surfalign.workflows.earlier_uuids import EarlierUuids
 from surfalign.workflows.engines.engine import get_engine
 from surfalign.workflows.flows import BandAlignmentMaker
@@ -143,7 +143,9 @@ def test_jobs_of_a_queue_still_run(earlier: Database) -> None:
     assert RESULT in output.result_identifiers
 
 
-def test_jobs_of_a_queue_run_after_their_modules_have_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_of_a_queue_run_after_their_modules_have_moved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     before, now = "surfalign.before.makers", "surfalign.workflows.engines.gpaw.makers"
     document = json.dumps(lines("queue")[0])
     monkeypatch.setitem(moved_modules.MOVED, "surfalign.before", now.rpartition(".")[0])

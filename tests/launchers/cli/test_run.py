@@ -28,6 +28,7 @@ TARGETS = ["MgO", "SrO", "TiO2-rutile"]
 @pytest.fixture
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(engine.ENGINES, "toy", "toy_engine:make_engine")
+    monkeypatch.setenv("SURFALIGN_CORES", "1")  # in this process, so that its steps can be counted
 
 
 def surfalign(*arguments: str) -> Result:
