@@ -16,8 +16,13 @@ TEST_PACKAGES := slurm-wlm munge
 # One build for everybody who tests; asked for first, for a range would take the newest.
 TORCH := torch==2.13.0
 
+# Tests run side by side: one worker of one thread a core, and one more where tests wait for SLURM.
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+PARALLEL := --dist loadgroup --numprocesses
+quick test: export OMP_NUM_THREADS := 1
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint docs benchmarks clean
+.PHONY: help install demo quick test docs benchmarks clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,12 +32,17 @@ install: $(VENV)/.installed ## Set everything up; leaves .venv/bin/surfalign
 demo: install ## Compute IP and EA of MgO(100) by real DFT
 	$(BIN)/surfalign run MgO --hkl 1,0,0 --quality standard --json figures/levels.json --figure figures
 
+quick: $(VENV)/.developing ## Run the tests that need no server, no DFT and no other program
+	$(BIN)/ruff check .
+	$(BIN)/pytest $(PARALLEL) $(CORES) -m "not (dft or mongo or slurm or processes or programs or serial)"
+
 test: $(VENV)/.developing ## Run all tests: unit, real DFT, real local database
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest -m serial
+	$(BIN)/pytest $(PARALLEL) $$(($(CORES) + 1)) -m "not serial" --durations 10
 
 docs: $(VENV)/.developing ## Build the documentation into docs/_build/html
 	$(BIN)/sphinx-build -W -b html docs docs/_build/html

@@ -28,6 +28,7 @@ def surfalign(*arguments: str, **options: object) -> subprocess.CompletedProcess
     )
 
 
+@pytest.mark.programs
 def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys, json; from surfalign.launchers.cli.main import app; "
@@ -49,6 +50,8 @@ def cpu_time(*arguments: str) -> float:
     )
 
 
+@pytest.mark.programs
+@pytest.mark.serial
 def test_help_answers_within_half_a_second() -> None:
     libraries = ("-c", "import typer, typer.rich_utils, rich.console, rich.markdown, rich.table")
     command = ("-m", "surfalign.launchers.cli.main", "--help")
@@ -68,6 +71,7 @@ def test_every_command_has_help_with_an_example() -> None:
         assert f"surfalign {name}" in text, f"{name} --help shows no example"
 
 
+@pytest.mark.programs
 def test_an_error_is_one_message_without_a_traceback(tmp_path: Path) -> None:
     process = surfalign("run", "Unobtainium2O3", cwd=tmp_path)
     assert process.returncode == 1
@@ -76,6 +80,7 @@ def test_an_error_is_one_message_without_a_traceback(tmp_path: Path) -> None:
     assert "Traceback" in surfalign("--full-trace", "run", "Unobtainium2O3", cwd=tmp_path).stderr
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -96,6 +101,7 @@ def test_bad_input_is_refused_before_anything_runs(
     assert message in process.stderr
 
 
+@pytest.mark.programs
 def test_a_polar_orientation_lists_the_possible_ones(tmp_path: Path) -> None:
     message = surfalign("run", "ZnO", "--hkl", "0,0,1", cwd=tmp_path).stderr
     assert "(100)" in message

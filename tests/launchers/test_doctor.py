@@ -26,6 +26,7 @@ def without(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return hide
 
 
+@pytest.mark.programs
 def test_everything_that_these_tests_need_is_found() -> None:
     """The real checks, real subprocesses and a real parallel run included."""
     result = CliRunner().invoke(app, ["doctor", "--json"], catch_exceptions=False)
@@ -106,6 +107,7 @@ def test_a_package_that_is_absent(without: Callable[[str], None]) -> None:
     assert finding.remedy == f"{sys.executable} -m pip install atomate2"
 
 
+@pytest.mark.programs
 def test_a_package_that_cannot_be_imported() -> None:
     finding = diagnosis.check_package("pymatgen", "pymatgen.no_such_module")
     assert finding.blocks
@@ -152,6 +154,7 @@ def test_mpi_that_does_not_work(
     assert detail in finding.detail
 
 
+@pytest.mark.programs
 def test_programs_that_fail_or_hang_are_described(monkeypatch: pytest.MonkeyPatch) -> None:
     environment: dict[str, str] = {}
     assert diagnosis._run(["/no/such/program"], environment)[1].startswith("[Errno 2]")

@@ -18,6 +18,8 @@ from surfalign.stores.results import find
 from surfalign.workflows.engines.vasp.importing import ImportReport, read_folders
 from surfalign.workflows.engines.vasp.storing import store_results
 
+pytestmark = pytest.mark.programs
+
 
 @pytest.fixture(scope="module")
 def mgo_bulk() -> Structure:
