@@ -22,7 +22,7 @@ PARALLEL := --dist loadgroup --numprocesses
 quick test: export OMP_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo quick test docs benchmarks clean
+.PHONY: help install demo quick test schema docs benchmarks clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ test: $(VENV)/.developing ## Run all tests: unit, real DFT, real local database
 	$(BIN)/lint-imports
 	$(BIN)/pytest -m serial
 	$(BIN)/pytest $(PARALLEL) $$(($(CORES) + 1)) -m "not serial" --durations 10
+
+schema: $(VENV)/.developing ## Write the reference of the documents and their JSON schemas
+	$(BIN)/python -m surfalign.stores.reference docs/reference
 
 docs: $(VENV)/.developing ## Build the documentation into docs/_build/html
 	$(BIN)/sphinx-build -W -b html docs docs/_build/html
