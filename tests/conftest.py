@@ -85,15 +85,19 @@ def _group(item: pytest.Item) -> str:
     return item.nodeid.partition("::")[0] if shared else ""
 
 
-_started: list[str] = []
+def _watch_starts() -> list[str]:
+    """Return a list to which every start of a program by this process is added."""
+    started: list[str] = []
+
+    def note(event: str, arguments: tuple[Any, ...], starts: tuple[str, ...] = _STARTS) -> None:
+        if event in starts:
+            started.append(f"{event} {arguments[:2]}")
+
+    sys.addaudithook(note)
+    return started
 
 
-def _note_starts(event: str, arguments: tuple[Any, ...]) -> None:
-    if event in _STARTS:
-        _started.append(f"{event} {arguments[:2]}")
-
-
-sys.addaudithook(_note_starts)
+_started = _watch_starts()
 
 
 def pytest_runtest_logstart() -> None:
