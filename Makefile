@@ -20,8 +20,14 @@ TEST_PACKAGES := slurm-wlm munge
 # One build for everybody who tests; asked for first, for a range would take the newest.
 TORCH := torch==2.13.0
 
+# Tests run side by side: one worker of one thread a core, and one more where tests wait for SLURM.
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+PARALLEL := --dist loadgroup --numprocesses
+QUICK := not (dft or mongo or slurm or processes or programs or serial)
+quick test lowest: export OMP_NUM_THREADS := 1
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint docs benchmarks clean
+.PHONY: help install demo quick test lowest schema gallery docs benchmarks clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,12 +37,36 @@ install: $(VENV)/.installed ## Set everything up; leaves .venv/bin/surfalign
 demo: install ## Compute IP and EA of MgO(100) by real DFT
 	$(BIN)/surfalign run MgO --hkl 1,0,0 --quality standard --json figures/levels.json --figure figures
 
+quick: $(VENV)/.developing ## Run the tests that need no server, no DFT and no other program
+	$(BIN)/ruff check .
+	$(BIN)/pytest $(PARALLEL) $(CORES) -m "$(QUICK)"
+
 test: $(VENV)/.developing ## Run all tests: unit, real DFT, real local database
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest -m serial
+	$(BIN)/pytest $(PARALLEL) $$(($(CORES) + 1)) -m "not serial" --durations 10
+
+# uv chooses the versions; it does not look where $(TORCH) lies, so that comes first and stays.
+LOWEST := $(VENV)-lowest
+lowest: $(VENV)/.test-system ## Run the quick tests, and real runs of the toy engine, with the oldest dependencies
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet uv $(TORCH)
+	echo $(TORCH) > $(LOWEST)/override.txt
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct \
+	  --override $(LOWEST)/override.txt --editable '.[local,fireworks,remote,ml,parquet,dev]'
+	$(LOWEST)/bin/pytest $(PARALLEL) $(CORES) -m "$(QUICK)"
+	$(LOWEST)/bin/pytest tests/launchers/test_run.py -m "mongo and not processes"
+
+schema: $(VENV)/.developing ## Write the reference of the documents and their JSON schemas
+	$(BIN)/python docs/pages/document_reference.py docs/reference
+
+gallery: $(VENV)/.developing ## Draw the pictures of the gallery again
+	mkdir -p docs/_static/gallery
+	cd docs/_static/gallery && for script in ../../gallery/*.py; do \
+	  $(CURDIR)/$(BIN)/python $$script || exit 1; done
 
 docs: $(VENV)/.developing ## Build the documentation into docs/_build/html
 	$(BIN)/sphinx-build -W -b html docs docs/_build/html
@@ -45,7 +75,7 @@ benchmarks: $(VENV)/.developing ## Time what needs no reference data (the other 
 	for script in surfaces_cost lsoap campaign launchers; do $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 clean: ## Remove what make made
-	rm -rf $(VENV) build dist docs/_build figures
+	rm -rf $(VENV) $(LOWEST) build dist docs/_build figures
 
 $(VENV)/.system: PACKAGES := $(SYSTEM_PACKAGES)
 $(VENV)/.test-system: PACKAGES := $(TEST_PACKAGES)

@@ -166,6 +166,7 @@ def output_until(text: str, process: subprocess.Popen[bytes]) -> str:
     return "".join(lines)
 
 
+@pytest.mark.programs
 def test_an_unreachable_database_is_named_before_anything_runs(tmp_path: Path) -> None:
     process = surfalign_process(
         "run", "MgO", cwd=tmp_path, SURFALIGN_DATABASE_URI="mongodb://127.0.0.1:9/"

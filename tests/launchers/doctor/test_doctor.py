@@ -30,6 +30,7 @@ def without(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return hide
 
 
+@pytest.mark.programs
 def test_everything_that_these_tests_need_is_found() -> None:
     """The real checks, real subprocesses and a real parallel run included."""
     result = CliRunner().invoke(app, ["doctor", "--json"], catch_exceptions=False)
@@ -111,6 +112,7 @@ def test_a_package_that_is_absent(without: Callable[[str], None]) -> None:
     assert finding.remedy == f"{sys.executable} -m pip install atomate2"
 
 
+@pytest.mark.programs
 def test_a_package_that_cannot_be_imported() -> None:
     finding = installation.check_package("pymatgen", "pymatgen.no_such_module")
     assert finding.blocks
@@ -174,6 +176,7 @@ def test_a_plain_build_of_gpaw_is_a_warning_with_the_command_that_builds_it_bett
     assert installation.check_gpaw().detail == "26.7.0 fails: no libxc"
 
 
+@pytest.mark.programs
 def test_programs_that_fail_or_hang_are_described(monkeypatch: pytest.MonkeyPatch) -> None:
     environment: dict[str, str] = {}
     assert installation._run(["/no/such/program"], environment)[1].startswith("[Errno 2]")

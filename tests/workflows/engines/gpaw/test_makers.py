@@ -115,6 +115,7 @@ def test_resources_are_no_part_of_a_maker(monkeypatch: pytest.MonkeyPatch) -> No
     assert gpaw_engine("quick", "ddh").slab_relax_maker.to_json() == before
 
 
+@pytest.mark.programs
 def test_the_parent_side_never_imports_gpaw() -> None:
     code = (
         "import sys, surfalign.workflows.engines.gpaw.makers as makers;"
