@@ -120,7 +120,9 @@ def test_the_reference_page_names_every_field_with_its_unit() -> None:
     page = reference_page()
 
     assert "| `ionization_potential` | number | eV | Vacuum level - VBM |" in page
-    assert "| `slab_thickness` | number | angstrom | Slab thickness |" in page
+    assert (
+        "| `slab_thickness` | number | angstrom | Distance of the outermost atomic planes |" in page
+    )
     assert "| `state` | choice: passed, flagged, failed |" in page
     for model in all_documents():
         if model.__name__.endswith("Document"):
