@@ -29,9 +29,9 @@ from surfalign.stores.documents import (
     SurfaceLevelsDocument,
 )
 
-#: Raised when a formula or a tolerance below changes: the builder then computes all results again,
-#: from the stored documents of the steps.
-LEVELS_VERSION = 1
+#: Raised when a formula, a tolerance or an identifier changes: the builder then computes all results
+#: again, from the stored documents of the steps. 2: identifiers that tell polymorphs apart.
+LEVELS_VERSION = 2
 
 #: Cations whose spin-orbit splitting moves band edges by more than about 0.1 eV.
 SPIN_ORBIT_ELEMENTS = frozenset({"Pb", "Bi", "Tl", "Hg", "W"})

@@ -8,6 +8,8 @@ from typing import Any
 from monty.json import jsanitize
 
 from surfalign.errors import SurfalignError
+from surfalign.physics.identifiers import earlier_surface_identifier, surface_identifier
+from surfalign.physics.symmetry import symmetrize
 from surfalign.stores.documents import (
     BandEdgesDocument,
     BulkDocument,
@@ -52,7 +54,8 @@ def can_recompute(result: Mapping[str, Any], steps: Mapping[str, Any]) -> bool:
 def recompute(result: Mapping[str, Any], steps: Mapping[str, Any]) -> dict[str, Any]:
     """Return the result with levels by today's formulas, as it is to be stored.
 
-    Identifier, provenance and time of creation stay. Where today's formulas refuse the documents, the
+    Identifier, provenance and time of creation stay; a surface identifier of version 0.1 becomes
+    today's. Where today's formulas refuse the documents, the
     result is a failed one with the reason.
 
     Parameters
@@ -68,7 +71,7 @@ def recompute(result: Mapping[str, Any], steps: Mapping[str, Any]) -> dict[str, 
         if step in _DOCUMENTS
     }
     surface = SurfaceDescription(
-        identifier=result["surface_identifier"],
+        identifier=_surface_identifier(result, documents["bulk"]),
         name=result["surface_name"],
         slab=result["unrelaxed_slab_structure"],
         oriented_bulk=documents["oriented_bulk"].structure,
@@ -82,6 +85,15 @@ def recompute(result: Mapping[str, Any], steps: Mapping[str, Any]) -> dict[str, 
         levels = _refused(result, error)
     plain: dict[str, Any] = jsanitize(levels, strict=True, enum_values=True, allow_bson=True)
     return plain | {"created_at": result["created_at"]}
+
+
+def _surface_identifier(result: Mapping[str, Any], bulk: BulkDocument) -> str:
+    """Return today's identifier of a surface; that of an imported slab which we do not cut stays."""
+    stored: str = result["surface_identifier"]
+    crystal = symmetrize(bulk.structure)
+    surface = (crystal, result["surface_name"], result["n_atoms"])
+    is_earlier = stored == earlier_surface_identifier(*surface)
+    return surface_identifier(*surface) if is_earlier else stored
 
 
 def _refused(result: Mapping[str, Any], error: SurfalignError) -> SurfaceLevelsDocument:

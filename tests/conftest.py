@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -40,22 +42,86 @@ def pytest_configure() -> None:
         del os.environ[name]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whoever asks for the server needs a database; processes get a second chance, and it is told.
+#: What a test needs, told by the fixtures that it asks for.
+_MARK_OF_FIXTURE = {
+    "database": "mongo", "server_uri": "mongo", "slurm": "slurm",
+    "stub": "programs", "stub_engine": "programs",
+}  # fmt: skip
 
-    How the machine divides its time among processes is not in the hands of a test.
+#: Marks of tests that may start another program; the others run in this process alone.
+_MAY_START_PROGRAMS = ("dft", "mongo", "slurm", "processes", "programs")
+
+#: Events of Python at which another program begins.
+_STARTS = ("subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.fork", "os.forkpty")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what tests need, give processes a second chance, and keep together what shares a fixture.
+
+    How the machine divides its time among processes is not in the hands of a test: one that fails is
+    run once more, and the report says so.
     """
     for item in items:
-        if {"database", "server_uri"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker("mongo")
-        if item.get_closest_marker("processes"):
+        for fixture in set(getattr(item, "fixturenames", ())) & set(_MARK_OF_FIXTURE):
+            item.add_marker(_MARK_OF_FIXTURE[fixture])
+        if item.get_closest_marker("processes") or item.get_closest_marker("slurm"):
             item.add_marker(pytest.mark.flaky(reruns=1))
+        if group := _group(item):
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _group(item: pytest.Item) -> str:
+    """Return which tests run in one worker, one after the other; an empty text: in any worker.
+
+    There is one SLURM. GPAW's processes take every core there is, so only one test has them at a time.
+    What a fixture computes for a whole file is computed once.
+    """
+    for mark in ("slurm", "dft"):
+        if item.get_closest_marker(mark):
+            return mark
+    definitions = getattr(item, "_fixtureinfo", None)
+    found = definitions.name2fixturedefs.values() if definitions else ()
+    shared = any(last.scope in ("module", "class") for *_, last in found)
+    return item.nodeid.partition("::")[0] if shared else ""
+
+
+def _watch_starts() -> list[str]:
+    """Return a list to which every start of a program by this process is added."""
+    started: list[str] = []
+
+    def note(event: str, arguments: tuple[Any, ...], starts: tuple[str, ...] = _STARTS) -> None:
+        if event in starts:
+            started.append(f"{event} {arguments[:2]}")
+
+    sys.addaudithook(note)
+    return started
+
+
+_started = _watch_starts()
+
+
+def pytest_runtest_logstart() -> None:
+    """Forget what the test before has started."""
+    _started.clear()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fail a test that starts a program and has no mark that says so: ``make quick`` starts none."""
+    yield
+    if _started and not any(map(item.get_closest_marker, _MAY_START_PROGRAMS)):
+        pytest.fail(f"this test needs the mark 'programs', for it starts one: {_started[0]}")
 
 
 @pytest.fixture(scope="session")
 def data_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data directory of this test session: datasets are shared, nothing of the user's is."""
-    return tmp_path_factory.mktemp("surfalign")
+    """The data directory of this worker: it shares GPAW's datasets with the others, and no more."""
+    directory = tmp_path_factory.mktemp("surfalign")
+    base = tmp_path_factory.getbasetemp()
+    datasets = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "gpaw-datasets"
+    datasets.mkdir(exist_ok=True)
+    (directory / "gpaw-datasets").symlink_to(datasets)
+    return directory
 
 
 @pytest.fixture(scope="session", autouse=True)

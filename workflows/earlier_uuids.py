@@ -13,18 +13,15 @@ argument ``earlier`` of its callers, when no store that version 0.1 wrote to is 
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
-import numpy as np
 from monty.json import jsanitize
 
-from surfalign.physics.neighbours import bulk_density
-from surfalign.physics.symmetry import SymmetricCrystal, symmetrize
+from surfalign.physics.identifiers import earlier_surface_identifier
+from surfalign.physics.symmetry import symmetrize
 from surfalign.stores.jobstore import finished_uuids
 
 if TYPE_CHECKING:
@@ -94,7 +91,8 @@ class EarlierUuids:
         known._found.add(bulk_uuid)
         crystal = symmetrize(bulk)
         known._identifiers = {
-            (s.name, s.n_atoms): earlier_identifier(crystal, s.name, s.n_atoms) for s in surfaces
+            (s.name, s.n_atoms): earlier_surface_identifier(crystal, s.name, s.n_atoms)
+            for s in surfaces
         }
         return known
 
@@ -125,23 +123,6 @@ def earlier_uuid(*content: Any) -> str:
     plain = _canonical(jsanitize(content, strict=True, enum_values=True, recursive_msonable=True))
     text = json.dumps([1, plain], sort_keys=True, separators=(",", ":"))
     return str(uuid5(_NAMESPACE, text))
-
-
-def earlier_identifier(crystal: SymmetricCrystal, name: str, n_atoms: int) -> str:
-    """Return the identifier that version 0.1 gave to a surface."""
-    density = bulk_density(crystal)
-    mean = float(density.mean())
-    spread = float(density.std()) / mean if mean > 0 else 0.0
-    facts = (
-        crystal.formula,
-        crystal.space_group_number,
-        tuple(sorted(Counter(crystal.numbers.tolist()).items())),
-        int(np.floor(np.log(crystal.volume / len(crystal.numbers)) / 0.0307)),
-        int(np.floor(spread / 0.0103 + 0.21)),
-        name,
-        n_atoms,
-    )
-    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
 def _uuids(item: Any) -> list[str]:

@@ -1,11 +1,14 @@
-"""The reference page of all documents and their fields, written from the models themselves.
+"""The reference of all documents: a page of their fields, and the JSON schema of each.
 
-``python docs/pages/document_reference.py > docs/reference/documents.md`` remakes it.
+``python docs/pages/document_reference.py docs/reference`` (``make schema``) writes them from the models.
 """
 
 from __future__ import annotations
 
 import inspect
+import json
+import sys
+from pathlib import Path
 
 from surfalign.stores.documents import Document, SurfaceLevelsDocument
 from surfalign.stores.query.fields import FieldDescription, Kind, all_documents, describe
@@ -20,19 +23,43 @@ dimensionless number. Energies of electrons are electron potential energies: hig
 
 `SurfaceLevelsDocument` is the result: what {ref}`queries <query-language>` filter by, `--json`
 writes, and exports hold. The others are the outputs of single steps, kept in the collection `jobs`.
+
+`docs/reference/schema/` in the repository holds the same as JSON schema, one file a document, for programs
+that read results without surfalign. A number that is not finite is written as null.
 """
 
 
 def reference_page() -> str:
     """Return the page in Markdown: one table a document, the result first."""
-    models = [model for model in all_documents() if not _is_part(model)]
-    models.sort(key=lambda model: model is not SurfaceLevelsDocument)
+    models = sorted(_documents(), key=lambda model: model is not SurfaceLevelsDocument)
     return "\n".join([_INTRODUCTION, *(_section(model) for model in models)])
 
 
-def _is_part(model: type[Document]) -> bool:
-    """Whether the record only occurs inside others, whose tables list its fields."""
-    return not model.__name__.endswith("Document")
+def schemas() -> dict[str, str]:
+    """Return the JSON schema of each document by the document's name; numbers have their ``unit``."""
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
+    return {
+        model.__name__: json.dumps(dialect | model.model_json_schema(), indent=2) + "\n"
+        for model in _documents()
+    }
+
+
+def write_reference(folder: Path) -> None:
+    """Write the page and the schemas into the folder of the reference pages.
+
+    Schemas of documents that exist no more are deleted.
+    """
+    (folder / "documents.md").write_text(reference_page())
+    (folder / "schema").mkdir(exist_ok=True)
+    for old in (folder / "schema").glob("*.json"):
+        old.unlink()
+    for name, text in schemas().items():
+        (folder / "schema" / f"{name}.json").write_text(text)
+
+
+def _documents() -> list[type[Document]]:
+    """Return the documents without the records that only occur inside others."""
+    return [model for model in all_documents() if model.__name__.endswith("Document")]
 
 
 def _section(model: type[Document]) -> str:
@@ -55,4 +82,4 @@ def _row(field: FieldDescription) -> str:
 
 
 if __name__ == "__main__":
-    print(reference_page(), end="")
+    write_reference(Path(sys.argv[1]))

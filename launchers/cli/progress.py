@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -15,8 +12,6 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.status import Status
 
-#: Engines report what they are doing through this logger.
-PROGRESS_LOGGER = "surfalign.progress"
 #: Shortest time between two reports of the engine in a log file, seconds.
 REPORT_INTERVAL = 20.0
 
@@ -42,7 +37,6 @@ class RunProgress:
         self._status: Status | None = None
         self._started = time.monotonic()
         self._printed = self._started
-        self._crystal = ""
 
     def __enter__(self) -> Self:
         if self.console.is_terminal:
@@ -59,11 +53,6 @@ class RunProgress:
         if self._status is not None:
             self._status.stop()
 
-    def start(self, crystal: str) -> None:
-        """A crystal begins."""
-        self._crystal = crystal
-        self.event("started")
-
     def event(self, message: str) -> None:
         """Show an event; at a terminal only starts and failures of steps stay on the screen."""
         now = time.monotonic()
@@ -74,39 +63,14 @@ class RunProgress:
             self.console.print(f"[dim]{elapsed:7.0f} s[/] {escape(message)}", soft_wrap=True)
             self._printed = now
         if self._status is not None:
-            where = f"{self._done + 1}/{self.total} {self._crystal}".rstrip()
-            self._status.update(f"[bold]{escape(where)}[/] {escape(message)}")
+            done = f"{self._done}/{self.total} done" if self.total > 1 else "running"
+            self._status.update(f"[bold]{done}[/] {escape(message)}")
 
     def finish(self, line: str = "") -> None:
         """A crystal ended; the line, in rich's markup, stays on the screen."""
         self._done += 1
         if line:
             self.console.print(f"{self._done}/{self.total} {line}", soft_wrap=True)
-
-
-class _Forward(logging.Handler):
-    """Hands the messages of a logger to a function."""
-
-    def __init__(self, on_message: Callable[[str], None]) -> None:
-        super().__init__(logging.INFO)
-        self._on_message = on_message
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Hand on one message."""
-        self._on_message(record.getMessage())
-
-
-@contextmanager
-def engine_reports(on_report: Callable[[str], None]) -> Iterator[None]:
-    """Hand on what an engine reports while it computes in this process."""
-    logger, handler = logging.getLogger(PROGRESS_LOGGER), _Forward(on_report)
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
 
 
 class Lines:

@@ -30,12 +30,15 @@ from surfalign.launchers.cli.progress import RunProgress
 from surfalign.launchers.cli.query import write_results
 from surfalign.launchers.cli.tables.levels import results_table
 from surfalign.launchers.database.server import open_database
-from surfalign.launchers.local.run_crystal import CrystalOutcome, run_crystal
+from surfalign.launchers.local.run_crystals import CrystalOutcome, run_crystals
+from surfalign.launchers.local.shares import Share
 from surfalign.physics.orientations import parse_miller_index
+from surfalign.processes import available_cores
 from surfalign.settings import load_settings
 from surfalign.stores.database import Database
 from surfalign.stores.documents import SurfaceLevelsDocument
 from surfalign.workflows.engines.engine import get_engine
+from surfalign.workflows.engines.gpaw.machine import memory_limit
 from surfalign.workflows.flows import BandAlignmentMaker
 from surfalign.workflows.wanted_surfaces import checked_maker
 
@@ -124,15 +127,18 @@ def _run_all(
     database: Database,
     console: Console,
 ) -> list[SurfaceLevelsDocument]:
-    directory = load_settings().data_directory / "runs"
-    documents: list[SurfaceLevelsDocument] = []
+    settings = load_settings()
     with RunProgress(console, total=len(crystals)) as progress:
-        for maker, crystal in zip(makers, crystals, strict=True):
-            progress.start(crystal.name)
-            outcome = run_crystal(maker, crystal, database, directory, progress.event)
-            documents += outcome.documents
-            progress.finish(_reused_line(outcome))
-    return documents
+        outcomes = run_crystals(
+            makers,
+            crystals,
+            database,
+            settings.data_directory / "runs",
+            machine=Share(available_cores(settings), memory_limit(settings)),
+            on_event=progress.event,
+            on_outcome=lambda outcome: progress.finish(_reused_line(outcome)),
+        )
+    return [document for outcome in outcomes for document in outcome.documents]
 
 
 def _reused_line(outcome: CrystalOutcome) -> str:

@@ -13,7 +13,8 @@ from rich.table import Table
 
 from surfalign.launchers.cli.options import Cores, EngineName, Functional, JsonFile, QualityName
 from surfalign.launchers.cli.output import is_stdout, make_folders, output_console
-from surfalign.launchers.cli.progress import RunProgress, engine_reports
+from surfalign.launchers.cli.progress import RunProgress
+from surfalign.launchers.local.progress_reports import engine_reports
 from surfalign.workflows.engines.engine import get_engine
 from surfalign.workflows.gap_validation import (
     GapRecord,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import json
 import os
 import platform
 import shutil
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from surfalign.errors import PluginError, SurfalignError
 from surfalign.plugins import package_of
@@ -34,12 +36,8 @@ SMALL_DISK = 2.0
 CORE_PACKAGES = {"pymatgen": "", "jobflow": "", "maggma": "", "atomate2": "atomate2.ase.jobs"}
 OPTIONAL_PACKAGES = {"parquet": ("pandas", "pyarrow")}
 
-_MPI_PROGRAM = """
-from gpaw.mpi import world
-total = world.sum_scalar(1)
-if world.rank == 0:
-    print(f"surfalign: {total} of {world.size}")
-"""
+#: Runs the engine's smallest step and prints what came out.
+TRIAL = "surfalign.workflows.engines.gpaw.child.trial"
 
 
 class State(StrEnum):
@@ -126,13 +124,11 @@ def check_python() -> Finding:
 
 
 def check_cores() -> Finding:
-    """Report the cores that one calculation uses."""
+    """Report the cores that a run uses."""
     from surfalign.processes import available_cores
 
     settings = _settings()
-    return Finding(
-        "cores", State.OK, f"{available_cores(settings)} for one calculation", required=False
-    )
+    return Finding("cores", State.OK, f"{available_cores(settings)} for a run", required=False)
 
 
 def check_memory() -> Finding:
@@ -140,7 +136,7 @@ def check_memory() -> Finding:
     from surfalign.workflows.engines.gpaw.machine import memory_limit
 
     limit = memory_limit(_settings())
-    detail = f"{limit:.1f} GB for one calculation"
+    detail = f"{limit:.1f} GB for a run"
     if limit < SMALL_MEMORY:
         return Finding(
             "memory",
@@ -243,42 +239,67 @@ def check_plugins() -> Finding:
 
 
 def check_gpaw() -> Finding:
-    """Check that GPAW can be imported and has the version whose interfaces are used."""
+    """Check that GPAW has the version whose interfaces are used, computes, and what it was built with."""
     version = _version("gpaw")
-    remedy = _pip("'gpaw>=26.7,<26.8'") + " (needs a C compiler, libxc and BLAS headers)"
     if version is None:
-        return Finding("GPAW", State.MISSING, "not installed", remedy)
-    problem = _import_problem("gpaw")
-    if problem:
-        return Finding("GPAW", State.MISSING, f"{version} cannot be imported: {problem}", remedy)
+        return Finding("GPAW", State.MISSING, "not installed", _build_gpaw())
     if not version.startswith("26.7"):
-        return Finding("GPAW", State.WARNING, f"{version}; tested with 26.7", remedy)
-    return Finding("GPAW", State.OK, version)
+        return Finding("GPAW", State.WARNING, f"{version}; tested with 26.7", _build_gpaw())
+    found, problem = _trial(1)
+    if problem:
+        return Finding("GPAW", State.MISSING, f"{version} fails: {problem}", _build_gpaw())
+    parts = {"FFTW": found["fftw"], "ScaLAPACK": found["scalapack"]}
+    missing = " and ".join(name for name, there in parts.items() if not there)
+    if missing:
+        detail = f"{version}, built without {missing}: slower, or on fewer cores, than it could be"
+        return Finding("GPAW", State.WARNING, detail, _build_gpaw())
+    return Finding("GPAW", State.OK, f"{version}, with {' and '.join(parts)}")
 
 
 def check_mpi() -> Finding:
-    """Run GPAW on two processes; needed where more than one core is to be used."""
+    """Run a step on two processes; needed where more than one core is to be used."""
     from surfalign.processes import available_cores
+
+    required = available_cores(_settings()) > 1
+    remedy = "apt-get install openmpi-bin libopenmpi-dev, then build GPAW anew; or use --cores 1"
+    found, problem = _trial(2)
+    if problem:
+        return Finding("MPI", State.MISSING, f"two processes fail: {problem}", remedy, required)
+    if found["processes"] != 2:
+        detail = "two processes do not see each other: GPAW was built without MPI"
+        return Finding("MPI", State.MISSING, detail, remedy, required)
+    points = "one k-point" if found["scalapack"] else "two k-points"
+    return Finding("MPI", State.OK, f"two processes share {points}", required=required)
+
+
+def _trial(processes: int) -> tuple[dict[str, Any], str]:
+    """Run the engine's smallest step; return what it printed and, where it failed, why."""
     from surfalign.workflows.engines.gpaw.engine_process import engine_environment
     from surfalign.workflows.engines.gpaw.machine import launch_command
 
     settings = _settings()
-    required = available_cores(settings) > 1
-    remedy = "apt-get install openmpi-bin libopenmpi-dev, then reinstall gpaw; or use --cores 1"
     try:
-        *launcher, _, _ = launch_command(settings, 2, "program")
+        command = launch_command(settings, processes, TRIAL)
     except SurfalignError as error:
-        return Finding("MPI", State.MISSING, error.found, remedy, required)
+        return {}, error.found
     with tempfile.TemporaryDirectory() as folder:
-        program = Path(folder) / "hello.py"
-        program.write_text(_MPI_PROGRAM)
-        output, problem = _run([*launcher, str(program)], engine_environment(settings))
-    if problem:
-        return Finding("MPI", State.MISSING, f"two processes fail: {problem}", remedy, required)
-    if "surfalign: 2 of 2" not in output:
-        detail = "two processes do not see each other: GPAW was built without MPI"
-        return Finding("MPI", State.MISSING, detail, remedy, required)
-    return Finding("MPI", State.OK, f"{launcher[0]} runs two processes", required=required)
+        output, problem = _run(command, engine_environment(settings), folder)
+    lines = [line for line in output.splitlines() if line.startswith("{")]
+    if problem or not lines:
+        return {}, problem or "no result was printed"
+    found: dict[str, Any] = json.loads(lines[0])
+    return found, ""
+
+
+def _build_gpaw() -> str:
+    """The command that builds GPAW with all that it can use."""
+    from surfalign.workflows.engines.gpaw import siteconfig
+
+    options = "--force-reinstall --no-deps --no-cache-dir --no-binary gpaw 'gpaw>=26.7,<26.8'"
+    return (
+        f"GPAW_CONFIG={siteconfig.__file__} {_pip(options)} "
+        "(needs a C++ compiler, libxc, BLAS, FFTW, MPI and ScaLAPACK with their headers)"
+    )
 
 
 def check_datasets() -> Finding:
@@ -403,7 +424,9 @@ def _import_problem(module: str) -> str:
     return _run([sys.executable, "-c", code], dict(os.environ))[1]
 
 
-def _run(command: list[str], environment: dict[str, str]) -> tuple[str, str]:
+def _run(
+    command: list[str], environment: dict[str, str], folder: str | None = None
+) -> tuple[str, str]:
     """Run a command; return its output and, where it failed, why."""
     try:
         done = subprocess.run(
@@ -412,6 +435,7 @@ def _run(command: list[str], environment: dict[str, str]) -> tuple[str, str]:
             text=True,
             timeout=TIMEOUT,
             env=environment,
+            cwd=folder,
             check=False,
             stdin=subprocess.DEVNULL,
         )

@@ -179,10 +179,14 @@ def band_edge_diagram(documents: Sequence[SurfaceLevelsDocument], ph: float = 0.
         hatch = "///" if document.failed_checks else None
         axes.bar(place, -ip - bottom, 0.62, bottom, color=VALENCE, alpha=0.85, hatch=hatch)
         axes.bar(place, top + ea, 0.62, -ea, color=CONDUCTION, alpha=0.75, hatch=hatch)
-        axes.text(place, -ip - 0.12, f"{-ip:.2f}", ha="center", va="top", color="white", fontsize=9)
-        axes.text(
-            place, -ea + 0.12, f"{-ea:.2f}", ha="center", va="bottom", color="white", fontsize=9
-        )
+        for level, colour, away, side in (
+            (-ip, VALENCE, -0.2, "top"),
+            (-ea, CONDUCTION, 0.2, "bottom"),
+        ):
+            axes.text(
+                place, level + away, f"{level:.2f}", ha="center", va=side, color="white", fontsize=9,
+                bbox={"facecolor": colour, "lw": 0, "pad": 1.5},
+            )  # fmt: skip
         axes.text(
             place,
             (-ip - ea) / 2,
@@ -209,5 +213,6 @@ def band_edge_diagram(documents: Sequence[SurfaceLevelsDocument], ph: float = 0.
     axes.set_ylabel("energy against the vacuum level (eV)")
     axes.set_title(f"Band edges; water at pH {ph:g}", loc="left", fontsize=11)
     if any(d.failed_checks for d in documents):
-        axes.text(0, 1.0, "hatched: a check failed", transform=axes.transAxes, fontsize=8, va="top")
+        note = {"transform": axes.transAxes, "ha": "right", "va": "bottom", "fontsize": 8}
+        axes.text(1.0, 1.01, "hatched: a check failed", **note)
     return figure

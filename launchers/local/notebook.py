@@ -12,13 +12,16 @@ from pymatgen.core import Structure
 from surfalign.crystals.crystal import Crystal
 from surfalign.crystals.sources import load_crystal
 from surfalign.launchers.database.server import open_database
-from surfalign.launchers.local import run_crystal as session
+from surfalign.launchers.local.run_crystals import run_crystals
+from surfalign.launchers.local.shares import Share
 from surfalign.physics.orientations import MillerIndex, as_miller_indices
+from surfalign.processes import available_cores
 from surfalign.settings import load_settings
 from surfalign.stores.database import Database
 from surfalign.stores.query import results
 from surfalign.stores.query.results import Results
 from surfalign.workflows.engines.engine import get_engine
+from surfalign.workflows.engines.gpaw.machine import memory_limit
 from surfalign.workflows.wanted_surfaces import checked_maker
 
 
@@ -93,9 +96,17 @@ def run_crystal(
         relax_slabs=relax_slabs,
         reuse=reuse,
     )
-    directory = load_settings().data_directory / "runs"
+    settings = load_settings()
     with _opened(database, say) as store:
-        return Results(session.run_crystal(maker, loaded, store, directory, say).documents)
+        (outcome,) = run_crystals(
+            [maker],
+            [loaded],
+            store,
+            settings.data_directory / "runs",
+            machine=Share(available_cores(settings), memory_limit(settings)),
+            on_event=say,
+        )
+    return Results(outcome.documents)
 
 
 def find(

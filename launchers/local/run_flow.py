@@ -1,15 +1,14 @@
-"""Run a flow on this machine, through jobflow's local manager, with progress, resume and failures.
+"""Run flows on this machine: steps side by side where there are cores, with progress and resume.
 
-jobflow's manager logs the exception of a failed job and goes on with the jobs that do not depend on
-it; :class:`RunMonitor` listens to that log, so that every failure is known by name and can be stored.
+Where there is one core, jobs run in this process, one after the other; else each runs in a process of
+its own (:mod:`.job_worker`) with its share of the machine (:mod:`.shares`). Jobs that add others need
+the store and are quick: they run here.
 """
 
 from __future__ import annotations
 
-import logging
-import sys
-import warnings
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,14 +16,16 @@ from tempfile import mkdtemp
 from typing import Any
 
 from jobflow import CURRENT_JOB, Flow, JobStore
-from jobflow.managers.local import run_locally
 from pymongo.errors import PyMongoError
 
-from surfalign.errors import DatabaseUnreachableError
+from surfalign.errors import DatabaseUnreachableError, InsufficientMemoryError
+from surfalign.launchers.local.flow_graph import FlowGraph, Node, State
+from surfalign.launchers.local.job_processes import Outcome, Workers
+from surfalign.launchers.local.progress_reports import engine_reports
+from surfalign.launchers.local.shares import Need, Share, divide, more_memory, need_of
 from surfalign.workflows.identity import without_finished
 
-#: Engines report what they are doing through this logger.
-PROGRESS_LOGGER = "surfalign.progress"
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -37,103 +38,187 @@ class StepFailure:
     error: BaseException
 
 
-@dataclass
-class RunMonitor(logging.Handler):
-    """Listens to jobflow's log while a flow runs.
-
-    Parameters
-    ----------
-    on_event
-        Called with a line for people: a job started, finished, failed, or the engine's progress.
-    """
-
-    on_event: Callable[[str], None]
-    failures: list[StepFailure] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        logging.Handler.__init__(self, level=logging.INFO)
-
-    __hash__ = object.__hash__
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Translate one log record."""
-        message = record.getMessage()
-        if record.name == PROGRESS_LOGGER:
-            self.on_event(message)
-        elif message.startswith("Starting job - "):
-            self.on_event(f"{_job_name(message)}: started")
-        elif "failed with exception" in message:
-            self._note_failure(sys.exc_info()[1])
-
-    def _note_failure(self, error: BaseException | None) -> None:
-        # jobflow resets CURRENT_JOB after success only, so here it still is the job that raised.
-        job = CURRENT_JOB.job
-        if error is None or job is None:
-            return
-        self.failures.append(StepFailure(job.uuid, job.name, dict(job.metadata), error))
-        self.on_event(f"{job.name}: failed: {type(error).__name__}: {error}")
-
-
-def _job_name(message: str) -> str:
-    return message.removeprefix("Starting job - ").rpartition(" (")[0]
-
-
 def run_flow(
     flow: Flow,
     store: JobStore,
     directory: Path,
     *,
     reuse: bool = True,
-    on_event: Callable[[str], None] = lambda line: None,
+    machine: Share | None = None,
+    on_event: Report = lambda line: None,
 ) -> list[StepFailure]:
-    """Run a flow to its end; steps that finished in an earlier run are not run again.
+    """Run one flow to its end; as :func:`run_flows`.
+
+    Returns
+    -------
+    list of StepFailure
+        One entry for each job that raised; jobs that depend on it did not run.
+    """
+    failures: list[StepFailure] = []
+    run_flows(
+        [flow],
+        store,
+        directory,
+        reuse=[reuse],
+        machine=machine,
+        on_event=on_event,
+        on_end=lambda _, found: failures.extend(found),
+    )
+    return failures
+
+
+def run_flows(
+    flows: Sequence[Flow],
+    store: JobStore,
+    directory: Path,
+    *,
+    reuse: Sequence[bool],
+    machine: Share | None = None,
+    on_event: Report = lambda line: None,
+    on_end: Callable[[int, list[StepFailure]], None] = lambda flow, failures: None,
+) -> None:
+    """Run flows to their end; steps that finished in an earlier run are not run again.
 
     Parameters
     ----------
-    flow
+    flows
         With content-derived uuids (:mod:`surfalign.workflows.identity`).
     store
         Where outputs are kept.
     directory
         Where a folder for this run is made; it is removed if the jobs leave nothing there.
     reuse
-        Whether outputs in the store are taken over.
+        For each flow, whether outputs in the store are taken over.
+    machine
+        Cores and memory to divide among jobs; None, or one core, runs them in turn in this process.
     on_event
         Called with a line at every event.
-
-    Returns
-    -------
-    list of StepFailure
-        One entry for each job that raised; jobs that depend on it did not run.
+    on_end
+        Called with the number of a flow and its failures when it has come to its end.
 
     Raises
     ------
     DatabaseUnreachableError
         When the store is lost on the way.
     """
-    remaining = without_finished(flow, store) if reuse else flow
-    if remaining is None:
-        return []
-    monitor = RunMonitor(on_event)
-    loggers = [logging.getLogger(name) for name in ("jobflow", PROGRESS_LOGGER)]
-    for logger in loggers:
-        logger.addHandler(monitor)
-        logger.setLevel(logging.INFO)
-        logger.propagate = False
+    graph = FlowGraph()
+    for number, flow in enumerate(flows):
+        remaining = without_finished(flow, store) if reuse[number] else flow
+        if remaining is not None:
+            graph.add(remaining, {number})
     directory.mkdir(parents=True, exist_ok=True)
     folder = Path(mkdtemp(prefix="run-", dir=directory))
+    run = _Run(graph, store, folder, on_event, on_end, set(range(len(flows))))
     try:
-        with warnings.catch_warnings():
-            # Surfaces of one crystal do not depend on each other: nothing to warn of.
-            warnings.filterwarnings("ignore", message="Some jobs are not connected")
-            warnings.filterwarnings("ignore", message="cd is deprecated", category=FutureWarning)
-            run_locally(remaining, log=False, store=store, create_folders=True, root_dir=folder)
+        with engine_reports(on_event):
+            if machine is None or machine.cores == 1:
+                run.in_turn()
+            else:
+                run.side_by_side(machine)
     finally:
-        for logger in loggers:
-            logger.removeHandler(monitor)
         _remove_empty(folder)
-    _raise_when_database_lost(monitor.failures)
-    return monitor.failures
+
+
+@dataclass
+class _Run:
+    """One call of :func:`run_flows`; the parameters are its own."""
+
+    graph: FlowGraph
+    store: JobStore
+    folder: Path
+    on_event: Report
+    on_end: Callable[[int, list[StepFailure]], None]
+    open_flows: set[int]
+    failures: list[tuple[Node, StepFailure]] = field(default_factory=list)
+
+    def in_turn(self) -> None:
+        """Run the jobs in this process, one flow after the other."""
+        while ready := self._next():
+            self._run_here(min(ready, key=lambda node: min(node.flows)))
+
+    def side_by_side(self, machine: Share) -> None:
+        """Run the jobs in processes of their own, as many as there is room for."""
+        needs: dict[int, Need] = {}
+        with Workers(self.on_event) as workers:
+            while (ready := self._next()) or workers.running:
+                for node in [node for node in ready if node.job.config.expose_store]:
+                    self._run_here(node)
+                    ready = self._next()
+                for node in ready:
+                    needs.setdefault(id(node), need_of(node.job.metadata.get("resources"), machine))
+                shares = divide(machine, workers.shares, [needs[id(node)] for node in ready])
+                for node, share in zip(ready, shares, strict=False):
+                    self._start(node, share, workers)
+                for node, outcome in workers.wait():
+                    more = more_memory(needs[id(node)], machine)
+                    if isinstance(outcome, InsufficientMemoryError) and more:
+                        needs[id(node)] = more
+                        node.state = State.WAITING
+                    else:
+                        self._take(node, outcome)
+
+    def _next(self) -> list[Node]:
+        """Return the jobs that may start; tell of the flows that have ended."""
+        ready = self.graph.ready()
+        for number in sorted(self.open_flows):
+            if self.graph.over(number):
+                self.open_flows.remove(number)
+                self.on_end(number, [f for node, f in self.failures if number in node.flows])
+        return ready
+
+    def _run_here(self, node: Node) -> None:
+        self.on_event(f"{node.job.name}: started")
+        folder = self._folder()
+        try:
+            with contextlib.chdir(folder):
+                response = node.job.run(store=self.store, job_dir=folder)
+        except Exception as error:  # noqa: BLE001 - whatever a job raises is its failure
+            self._fail(node, error)
+        else:
+            self.graph.finish(node, response)
+        finally:
+            CURRENT_JOB.reset()
+
+    def _start(self, node: Node, share: Share, workers: Workers) -> None:
+        """Hand a job and all that it takes to a process."""
+        self.on_event(f"{node.job.name}: started")
+        try:
+            if node.job.config.resolve_references:
+                wrap = node.job.config.resolve_references == "both"
+                node.job.resolve_args(store=self.store, wrap_resolved=wrap)
+        except Exception as error:  # noqa: BLE001 - whatever a job raises is its failure
+            self._fail(node, error)
+        else:
+            node.state = State.RUNNING
+            workers.start(node, share, self._folder())
+
+    def _take(self, node: Node, outcome: Outcome) -> None:
+        """Store what a job gave, or note that it failed."""
+        if isinstance(outcome, Exception):
+            self._fail(node, outcome)
+            return
+        try:
+            for documents, key, save in outcome.updates:
+                self.store.update(documents, key=key, save=save)
+        except PyMongoError as error:
+            self._fail(node, error)
+        self.graph.finish(node, outcome.response)
+
+    def _fail(self, node: Node, error: Exception) -> None:
+        job = node.job
+        if isinstance(error, PyMongoError):
+            raise DatabaseUnreachableError(
+                f"the database was lost during '{job.name}' ({type(error).__name__})",
+                "a database that answers until the end of the run",
+                "bring it back (surfalign db status) and run the same command: "
+                "finished steps are stored",
+            ) from error
+        node.state = State.FAILED
+        self.failures.append((node, StepFailure(job.uuid, job.name, dict(job.metadata), error)))
+        self.on_event(f"{job.name}: failed: {type(error).__name__}: {error}")
+
+    def _folder(self) -> Path:
+        return Path(mkdtemp(prefix="job-", dir=self.folder))
 
 
 def _remove_empty(folder: Path) -> None:
@@ -141,14 +226,3 @@ def _remove_empty(folder: Path) -> None:
     for path in [*folder.iterdir(), folder]:
         with suppress(OSError):
             path.rmdir()
-
-
-def _raise_when_database_lost(failures: list[StepFailure]) -> None:
-    for failure in failures:
-        if isinstance(failure.error, PyMongoError):
-            raise DatabaseUnreachableError(
-                f"the database was lost during '{failure.name}' ({type(failure.error).__name__})",
-                "a database that answers until the end of the run",
-                "bring it back (surfalign db status) and run the same command: "
-                "finished steps are stored",
-            ) from failure.error

@@ -7,7 +7,12 @@ may move from one version to the next.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from surfalign.moved_modules import install
 from surfalign.version import __version__ as __version__
+
+# Here, because whoever decodes a job on a cluster may import nothing else of surfalign first.
+install()
+del install
 
 # For type checkers and editors only. This file stands below all folders: at run time it knows them as
 # texts, which import-linter does not see, so that ``import surfalign`` loads nothing.

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import socket
+import sys
 from typing import TYPE_CHECKING, TypedDict
 
 import psutil
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Two clocks make up a start time; they can drift apart by this much (s).
 CLOCK_TOLERANCE = 5.0
+#: Number of the option of Linux's prctl that names the signal at the parent's death.
+_PR_SET_PDEATHSIG = 1
 
 
 class ProcessStamp(TypedDict):
@@ -59,3 +64,9 @@ def available_cores(settings: Settings) -> int:
     if tasks or each:
         return min(here, int(tasks or 1) * int(each or 1))
     return min(here, int(os.environ.get("SLURM_CPUS_ON_NODE") or here))
+
+
+def end_with_parent() -> None:
+    """Let the kernel end this process with the one that started it (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -59,12 +59,12 @@ class Settings(BaseSettings):
         description="Where the local database, PAW datasets and logs are kept",
     )
     cores: int | None = Field(
-        default=None, ge=1, description="Cores for one calculation; None means all of its job"
+        default=None, ge=1, description="Cores to use at one time; None means all of this machine"
     )
     memory_limit: float | None = Field(
         default=None,
         gt=0,
-        description="Memory one calculation may use (GB); None means what is available",
+        description="Memory to use at one time (GB); None means what is available",
         json_schema_extra={"unit": "GB"},
     )
     mpi_command: str | None = Field(

@@ -221,6 +221,7 @@ def test_other_names_are_not_found(text: str) -> None:
     assert find_entry(text) is None
 
 
+@pytest.mark.programs
 def test_library_is_read_without_pymatgen() -> None:
     code = (
         "import sys; from surfalign.crystals.library import library, find_entry; library(); "

@@ -24,6 +24,7 @@ def blocks(page: str) -> list[tuple[str, str, str]]:
     return [(m[2], m[3], m[4] or "") for m in _BLOCK.finditer(text) if m[1] is None]
 
 
+@pytest.mark.programs
 def test_the_site_builds_without_warnings(tmp_path: Path) -> None:
     pytest.importorskip("sphinx")
     process = subprocess.run(

@@ -16,18 +16,6 @@ from slurm_cluster import SlurmCluster
 DOUBLES = Path(__file__).parents[1] / "doubles"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a SLURM; run it once more where it fails, and say so in the report.
-
-    Four daemons, a database and dozens of processes share the machine with whatever else it does.
-    """
-    for item in items:
-        if "slurm" in getattr(item, "fixturenames", ()):
-            item.add_marker("slurm")
-        if item.get_closest_marker("slurm"):
-            item.add_marker(pytest.mark.flaky(reruns=1))
-
-
 @pytest.fixture(scope="session")
 def slurm() -> Iterator[SlurmCluster]:
     """A SLURM of this test session; its clients find it by SLURM_CONF."""

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.programs
+
 ROOT = Path(__file__).parents[2]
 FOLDERS = {"src/surfalign": "surfalign"} | {
     name: f"surfalign/{name}" for name in ("workflows", "ml", "stores", "launchers")

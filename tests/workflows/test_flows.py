@@ -136,6 +136,7 @@ def test_identities_ignore_labels_and_noise_and_nothing_else(mgo: Structure) -> 
     assert content_uuid(mgo) != content_uuid(strained)
 
 
+@pytest.mark.serial
 def test_a_graph_is_built_in_milliseconds(mgo: Structure) -> None:
     maker = BandAlignmentMaker(engine=toy_engine.toy_engine(), miller_indices=[(1, 0, 0)])
     maker.make(mgo)

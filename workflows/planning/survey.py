@@ -227,12 +227,12 @@ def deal(surfaces: dict[str, list[PlannedSurface]], limit: int) -> list[PlannedS
         # The phases of a formula take turns as well.
         depth = max(len(group) for group in groups)
         queues[formula] = [g[i] for i in range(depth) for g in groups if i < len(g)]
-    chosen: dict[str, PlannedSurface] = {}
+    chosen: list[PlannedSurface] = []
     for turn in range(max((len(queue) for queue in queues.values()), default=0)):
         for queue in queues.values():
             if turn < len(queue) and len(chosen) < limit:
-                chosen.setdefault(queue[turn].identifier, queue[turn])
-    return list(chosen.values())
+                chosen.append(queue[turn])
+    return chosen
 
 
 def summary(plan: list[PlannedSurface]) -> dict[str, dict[str, int]]:

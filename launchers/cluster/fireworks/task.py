@@ -8,6 +8,7 @@ on the way to tasks of the same kind.
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from typing import Any
 
 from fireworks import Firework, FWAction, Workflow, explicit_serialize
@@ -16,6 +17,7 @@ from jobflow.core.flow import get_flow
 from jobflow.managers.fireworks import JobFiretask
 from monty.json import MontyDecoder, jsanitize
 
+from surfalign.errors import MissingDependencyError
 from surfalign.launchers.cluster.atomic_counters import number_one_at_a_time
 from surfalign.stores.jobstore import finished_uuids
 from surfalign.workflows.routing import ROUTES
@@ -41,9 +43,7 @@ class StepTask(JobFiretask):
 
     def run_task(self, fw_spec: dict[str, Any]) -> FWAction:
         """Run the job and return what is to be added to the workflow."""
-        job: Job = self["job"]
-        if isinstance(job, str):  # not so where an earlier version submitted it
-            job = json.loads(job, cls=MontyDecoder)
+        job = decoded_job(self["job"])
         store = SETTINGS.JOB_STORE
         store.connect()
         # A job that adds others is quick, and its children exist only if it ran to the end.
@@ -59,6 +59,51 @@ class StepTask(JobFiretask):
             defuse_workflow=response.stop_jobflow,
             defuse_children=response.stop_children,
         )
+
+
+def decoded_job(document: str | Job) -> Job:
+    """Return the job of a task.
+
+    Parameters
+    ----------
+    document
+        JSON text; the job itself where an early version submitted it.
+
+    Raises
+    ------
+    MissingDependencyError
+        When it names modules that are not here. monty would leave plain dictionaries in the place of
+        objects, and the job would fail later, elsewhere, and without their names.
+    """
+    if isinstance(document, Job):
+        return document
+    plain = json.loads(document)
+    missing = sorted(name for name in _modules(plain) if not _is_here(name))
+    if missing:
+        raise MissingDependencyError(
+            f"the job names modules that are not here: {', '.join(missing)}",
+            "the version of surfalign, and the package of the engine, that submitted it",
+            "install them where the job runs, or cancel the job and submit it anew",
+        )
+    return MontyDecoder().process_decoded(plain)
+
+
+def _modules(value: Any) -> set[str]:
+    """Return the modules that a serialised object names."""
+    if isinstance(value, list):
+        return {name for item in value for name in _modules(item)}
+    if not isinstance(value, dict):
+        return set()
+    own = {value["@module"]} if isinstance(value.get("@module"), str) else set()
+    return own.union(*(_modules(item) for item in value.values()))
+
+
+def _is_here(module: str) -> bool:
+    try:
+        import_module(module)
+    except ModuleNotFoundError:
+        return False
+    return True
 
 
 def to_workflow(flow: Any) -> Workflow:

@@ -11,8 +11,12 @@ docs/explanation/surfaces.md.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+
+import numpy as np
 
 from surfalign.physics.bond_network import coordination_sequences
+from surfalign.physics.neighbours import bulk_density
 from surfalign.physics.symmetry import SymmetricCrystal
 
 
@@ -41,4 +45,25 @@ def surface_identifier(crystal: SymmetricCrystal, name: str, n_atoms: int) -> st
         Number of atoms of the slab, which tells the thickness.
     """
     facts = (*crystal_facts(crystal), name, n_atoms)
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+def earlier_surface_identifier(crystal: SymmetricCrystal, name: str, n_atoms: int) -> str:
+    """Return the identifier that version 0.1 gave; parameters as for :func:`surface_identifier`.
+
+    Stored results and the uuids of their steps know surfaces by it. It may go with
+    :mod:`surfalign.workflows.earlier_uuids`.
+    """
+    density = bulk_density(crystal)
+    mean = float(density.mean())
+    spread = float(density.std()) / mean if mean > 0 else 0.0
+    facts = (
+        crystal.formula,
+        crystal.space_group_number,
+        tuple(sorted(Counter(crystal.numbers.tolist()).items())),
+        int(np.floor(np.log(crystal.volume / len(crystal.numbers)) / 0.0307)),
+        int(np.floor(spread / 0.0103 + 0.21)),
+        name,
+        n_atoms,
+    )
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]

@@ -211,14 +211,14 @@ def dead_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first submitter claims to be a process that has ended."""
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
-    own = registry_module._owner
+    own = registry_module.owner
     seen: list[None] = []
 
     def owner() -> dict[str, Any]:
         seen.append(None)
         return own() | ({"pid": child.pid, "created": 0.0} if len(seen) <= 2 else {})
 
-    monkeypatch.setattr(registry_module, "_owner", owner)
+    monkeypatch.setattr(registry_module, "owner", owner)
 
 
 @pytest.mark.usefixtures("dead_process")

@@ -32,6 +32,7 @@ def surfalign(*arguments: str, **options: object) -> subprocess.CompletedProcess
     )
 
 
+@pytest.mark.programs
 def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys, json; from surfalign.launchers.cli.main import app; "
@@ -53,6 +54,8 @@ def cpu_time(*arguments: str) -> float:
     )
 
 
+@pytest.mark.programs
+@pytest.mark.serial
 def test_help_answers_within_half_a_second() -> None:
     libraries = ("-c", "import typer, typer.rich_utils, rich.console, rich.markdown, rich.table")
     command = ("-m", "surfalign.launchers.cli.main", "--help")
@@ -125,6 +128,7 @@ def test_json_means_the_same_for_every_command() -> None:
         assert f"`{name}`" in page, f"the rule of --json does not name {name}"
 
 
+@pytest.mark.programs
 def test_the_reference_of_commands_shows_the_options_of_all() -> None:
     process = subprocess.run(
         [sys.executable, "-m", "typer", "surfalign.launchers.cli.main", "utils", "docs",
@@ -140,6 +144,7 @@ def test_the_reference_of_commands_shows_the_options_of_all() -> None:
                 assert option in pages[name], f"{name}: {option}"
 
 
+@pytest.mark.programs
 def test_a_shell_completes_names_from_the_table_and_options_from_the_command() -> None:
     def completed(words: str) -> str:
         code = (
@@ -167,6 +172,7 @@ def test_a_shell_completes_names_from_the_table_and_options_from_the_command() -
     assert "--watch" in completed("surfalign status --w")
 
 
+@pytest.mark.programs
 def test_an_error_is_one_message_without_a_traceback(tmp_path: Path) -> None:
     process = surfalign("run", "Unobtainium2O3", cwd=tmp_path)
     assert process.returncode == 1
@@ -175,6 +181,7 @@ def test_an_error_is_one_message_without_a_traceback(tmp_path: Path) -> None:
     assert "Traceback" in surfalign("--full-trace", "run", "Unobtainium2O3", cwd=tmp_path).stderr
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -195,6 +202,7 @@ def test_bad_input_is_refused_before_anything_runs(
     assert message in process.stderr
 
 
+@pytest.mark.programs
 def test_a_polar_orientation_lists_the_possible_ones(tmp_path: Path) -> None:
     message = surfalign("run", "ZnO", "--hkl", "0,0,1", cwd=tmp_path).stderr
     assert "(100)" in message

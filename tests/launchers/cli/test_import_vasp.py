@@ -15,6 +15,8 @@ from surfalign.crystals.sources import load_crystal
 from surfalign.launchers.cli.main import app
 from surfalign.stores.database import Database
 
+pytestmark = pytest.mark.programs
+
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -162,6 +162,7 @@ def test_a_model_without_attention_explains_nothing(trained: Path) -> None:
         invoke("explain", "--slabs", trained / "slabs.json.gz", "--name", "nothing")
 
 
+@pytest.mark.programs
 def test_the_network_end_to_end(folder: Path) -> None:
     """Train in worker processes, predict, explain; two epochs on a handful of slabs."""
     pytest.importorskip("torch")

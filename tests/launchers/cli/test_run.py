@@ -28,6 +28,7 @@ TARGETS = ["MgO", "SrO", "TiO2-rutile"]
 @pytest.fixture
 def toy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(engine.ENGINES, "toy", "toy_engine:make_engine")
+    monkeypatch.setenv("SURFALIGN_CORES", "1")  # in this process, so that its steps can be counted
 
 
 def surfalign(*arguments: str) -> Result:
@@ -165,6 +166,7 @@ def output_until(text: str, process: subprocess.Popen[bytes]) -> str:
     return "".join(lines)
 
 
+@pytest.mark.programs
 def test_an_unreachable_database_is_named_before_anything_runs(tmp_path: Path) -> None:
     process = surfalign_process(
         "run", "MgO", cwd=tmp_path, SURFALIGN_DATABASE_URI="mongodb://127.0.0.1:9/"

@@ -112,6 +112,7 @@ def test_what_cannot_be_estimated_is_refused(values: dict[str, Any], message: st
         queue(**values)
 
 
+@pytest.mark.programs
 def test_the_engine_keeps_to_the_memory_that_its_job_was_given() -> None:
     lines = [*slurm_clients.prologue(queue(nodes=2), {}), "echo ${SURFALIGN_MEMORY_LIMIT:-none}"]
     for given, expected in (("6000", "12"), ("", "none")):

@@ -383,6 +383,7 @@ def test_open_database_starts_the_server_once_and_says_so(
     assert str(tmp_path) in said[0]
 
 
+@pytest.mark.serial
 def test_the_first_start_wastes_no_time(
     new_server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,9 @@ from typer.testing import CliRunner
 from surfalign.launchers.cli.main import app
 from surfalign.launchers.doctor import installation
 from surfalign.launchers.doctor.installation import Finding, State, examine
+
+#: What one process prints whose GPAW has neither.
+TRIAL_ALONE = '{"processes": 1, "fftw": false, "scalapack": false}\n'
 
 
 @pytest.fixture
@@ -26,6 +30,7 @@ def without(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return hide
 
 
+@pytest.mark.programs
 def test_everything_that_these_tests_need_is_found() -> None:
     """The real checks, real subprocesses and a real parallel run included."""
     result = CliRunner().invoke(app, ["doctor", "--json"], catch_exceptions=False)
@@ -39,7 +44,8 @@ def test_everything_that_these_tests_need_is_found() -> None:
         assert (finding["remedy"] == "") is (finding["state"] == "ok"), finding
     pytest.importorskip("gpaw", exc_type=ImportError)
     assert findings["GPAW"]["state"] == "ok"
-    assert findings["MPI"]["detail"] == "mpirun runs two processes"
+    assert findings["GPAW"]["detail"].endswith("with FFTW and ScaLAPACK")
+    assert findings["MPI"]["detail"] == "two processes share one k-point"
 
 
 def test_lines_come_one_by_one_and_end_in_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,6 +112,7 @@ def test_a_package_that_is_absent(without: Callable[[str], None]) -> None:
     assert finding.remedy == f"{sys.executable} -m pip install atomate2"
 
 
+@pytest.mark.programs
 def test_a_package_that_cannot_be_imported() -> None:
     finding = installation.check_package("pymatgen", "pymatgen.no_such_module")
     assert finding.blocks
@@ -115,7 +122,6 @@ def test_a_package_that_cannot_be_imported() -> None:
 def test_gpaw_absent_and_of_another_version(
     without: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(installation, "_import_problem", lambda module: "")
     monkeypatch.setattr(installation, "_version", lambda package: "25.1.0")
     assert installation.check_gpaw().state is State.WARNING
     without("gpaw")
@@ -138,20 +144,39 @@ def test_mpi_is_required_only_for_several_cores(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("answer", "detail"),
     [
-        (("surfalign: 1 of 1\nsurfalign: 1 of 1\n", ""), "do not see each other"),
+        ((TRIAL_ALONE + TRIAL_ALONE, ""), "do not see each other"),
         (("", "mpirun was unable to launch"), "two processes fail: mpirun was unable to launch"),
+        (("a remark", ""), "two processes fail: no result was printed"),
     ],
 )
 def test_mpi_that_does_not_work(
     monkeypatch: pytest.MonkeyPatch, answer: tuple[str, str], detail: str
 ) -> None:
     monkeypatch.setenv("SURFALIGN_MPI_COMMAND", "mpirun -np {cores}")
-    monkeypatch.setattr(installation, "_run", lambda command, environment: answer)
+    monkeypatch.setattr(installation, "_run", lambda command, environment, folder: answer)
     finding = installation.check_mpi()
     assert finding.state is State.MISSING
     assert detail in finding.detail
 
 
+def test_a_plain_build_of_gpaw_is_a_warning_with_the_command_that_builds_it_better(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(installation, "_version", lambda package: "26.7.0")
+    monkeypatch.setattr(
+        installation, "_run", lambda command, environment, folder: (TRIAL_ALONE, "")
+    )
+    finding = installation.check_gpaw()
+    assert finding.state is State.WARNING
+    assert "without FFTW and ScaLAPACK" in finding.detail
+    (config,) = re.findall(r"GPAW_CONFIG=(\S+) ", finding.remedy)
+    assert Path(config).name == "siteconfig.py"
+    assert "--no-binary gpaw" in finding.remedy
+    monkeypatch.setattr(installation, "_run", lambda command, environment, folder: ("", "no libxc"))
+    assert installation.check_gpaw().detail == "26.7.0 fails: no libxc"
+
+
+@pytest.mark.programs
 def test_programs_that_fail_or_hang_are_described(monkeypatch: pytest.MonkeyPatch) -> None:
     environment: dict[str, str] = {}
     assert installation._run(["/no/such/program"], environment)[1].startswith("[Errno 2]")

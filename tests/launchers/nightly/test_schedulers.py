@@ -114,6 +114,7 @@ def crontab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return table
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("via", ["cron", "scrontab"])
 def test_an_entry_is_installed_once_beside_those_of_others(crontab: Path, via: str) -> None:
     crontab.write_text("0 1 * * * backup\n# a remark\n")
@@ -127,6 +128,7 @@ def test_an_entry_is_installed_once_beside_those_of_others(crontab: Path, via: s
     assert [line[:6] for line in commands] == ["0 1 * ", "30 3 *", "0 4 * "]
 
 
+@pytest.mark.programs
 def test_the_first_entry_of_a_user_without_a_table(crontab: Path) -> None:
     surfalign("schedule", "build", "--install")
     assert "nightly build" in crontab.read_text()
@@ -166,6 +168,7 @@ def test_a_failed_night_is_told(database: Database, data: Path) -> None:
     assert "no profile 'missing'" in Path(night.log_file).read_text()
 
 
+@pytest.mark.programs
 def test_a_night_without_a_database_is_told_by_its_file(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

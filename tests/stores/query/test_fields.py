@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import jsonschema
 import pytest
-from document_reference import reference_page
+from document_reference import reference_page, schemas
+from stored_results import failed_result, passed_result
 
 from surfalign.stores.documents import (
     BandEdgesDocument,
@@ -24,6 +27,7 @@ from surfalign.stores.query.fields import (
     holds_floats,
     large_fields,
 )
+from surfalign.stores.query.results import json_record
 
 ROOT = Path(__file__).parents[3]
 
@@ -112,15 +116,31 @@ def test_large_fields_are_structures_and_curves() -> None:
 
 
 def test_the_reference_page_is_up_to_date() -> None:
-    """Remake it: python docs/pages/document_reference.py > docs/reference/documents.md."""
+    """Remake it: make schema."""
     assert (ROOT / "docs" / "reference" / "documents.md").read_text() == reference_page()
+
+
+def test_the_json_schemas_in_the_repository_are_those_of_the_documents() -> None:
+    """Remake them: make schema."""
+    kept = {file.stem: file.read_text() for file in ROOT.glob("docs/reference/schema/*.json")}
+    assert kept == schemas()
+
+
+@pytest.mark.parametrize("result", [passed_result(), failed_result()], ids=["passed", "failed"])
+def test_a_result_that_is_written_follows_its_json_schema(result: SurfaceLevelsDocument) -> None:
+    schema = json.loads(schemas()["SurfaceLevelsDocument"])
+    jsonschema.validate(json_record(result), schema)
+    with pytest.raises(jsonschema.ValidationError, match="'large' is not valid"):
+        jsonschema.validate(json_record(result) | {"band_gap": "large"}, schema)
 
 
 def test_the_reference_page_names_every_field_with_its_unit() -> None:
     page = reference_page()
 
     assert "| `ionization_potential` | number | eV | Vacuum level - VBM |" in page
-    assert "| `slab_thickness` | number | angstrom | Slab thickness |" in page
+    assert (
+        "| `slab_thickness` | number | angstrom | Distance of the outermost atomic planes |" in page
+    )
     assert "| `state` | choice: passed, flagged, failed |" in page
     for model in all_documents():
         if model.__name__.endswith("Document"):

@@ -103,29 +103,43 @@ class ParallelGPAW(Calculator):  # type: ignore[misc]  # ase ships no types
 
     def request(self, task: str, atoms: Atoms, **arguments: Any) -> dict[str, Any]:
         """Run a task of the engine on ``atoms``; ground states get the k mesh too."""
-        engine = self._running(atoms)
-        assert self.mesh is not None
+        if self.mesh is None:
+            require_supported(atoms.get_chemical_symbols())
+            self.mesh = mesh(atoms.cell.array, self.settings.k_spacing, self.kind)
+        arguments |= {"atoms": plain_atoms(atoms), "settings": self.settings.numerical()}
         if task in ("evaluate", "potential"):
             arguments["kpts"] = self.mesh.gpaw()
-        return engine.call(
-            task, atoms=plain_atoms(atoms), settings=self.settings.numerical(), **arguments
-        )
+        if self.engine is None:
+            self.engine = self._started(task, arguments)
+        return self.engine.call(task, **arguments)
 
     def say(self, text: str) -> None:
         """Emit a line of progress."""
         if self.engine is not None:
             self.engine.say(text)
 
-    def _running(self, atoms: Atoms) -> EngineProcess:
-        if self.engine is None:
-            require_supported(atoms.get_chemical_symbols())
-            settings = load_settings()
-            self.mesh = mesh(atoms.cell.array, self.settings.k_spacing, self.kind)
-            processes = machine.choose_processes(
-                available_cores(settings), self.mesh.n_points, len(atoms)
-            )
-            self.engine = EngineProcess(processes, self.label, settings).__enter__()
-        return self.engine
+    def _started(self, task: str, arguments: dict[str, Any]) -> EngineProcess:
+        """Start as many processes as the first task is worth.
+
+        One process is started first and asked: only GPAW knows the irreducible k-points that it finds,
+        and what it was built with. It goes on with the task where no others are worth it.
+        """
+        settings = load_settings()
+        cores = available_cores(settings)
+        engine = EngineProcess(1, self.label, settings).__enter__()
+        if cores == 1:
+            return engine
+        try:
+            plan = engine.call("plan", step=task, **arguments)
+        except BaseException:
+            engine.close()
+            raise
+        n_atoms = len(arguments["atoms"]["numbers"])
+        processes = machine.choose_processes(cores, n_atoms=n_atoms, **plan)
+        if processes == 1:
+            return engine
+        engine.close()
+        return EngineProcess(processes, self.label, settings).__enter__()
 
 
 def plain_atoms(atoms: Atoms) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from surfalign.errors import (
 from surfalign.settings import load_settings
 from surfalign.workflows.engines.gpaw.engine_process import EngineProcess
 
+pytestmark = pytest.mark.programs
+
 STUB_ENGINE = [sys.executable, str(Path(__file__).with_name("stub_engine.py"))]
 
 

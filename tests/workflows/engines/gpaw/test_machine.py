@@ -15,19 +15,40 @@ def test_a_set_memory_limit_wins_over_what_is_available() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cores", "n_k_points", "n_atoms", "expected"),
+    ("cores", "n_k_points", "n_atoms", "without", "with_scalapack"),
     [
-        (1, 100, 100, 1),
-        (2, 100, 2, 2),
-        (64, 8, 2, 5),  # time reversal leaves five of eight points
-        (64, 1, 2, 1),  # two atoms and one point keep one process busy
-        (8, 1, 20, 5),
+        (1, [100], 100, 1, 1),
+        (2, [10], 2, 2, 2),
+        (4, [3], 2, 3, 3),
+        (4, [10], 2, 4, 4),
+        (8, [10], 2, 5, 5),  # eight processes have two rounds to do, as five have
+        (16, [10], 2, 10, 10),
+        (16, [1], 2, 1, 1),  # a small cell with one point keeps one process busy
+        (16, [1], 40, 1, 4),  # a large one is divided
+        (8, [3], 20, 3, 6),
+        (8, [16, 3], 2, 3, 6),  # without, all meshes of a step bound its processes
     ],
 )
-def test_processes_never_exceed_the_work(
-    cores: int, n_k_points: int, n_atoms: int, expected: int
+def test_as_many_processes_as_make_it_faster_and_can_share_the_k_points(
+    cores: int, n_k_points: list[int], n_atoms: int, without: int, with_scalapack: int
 ) -> None:
-    assert machine.choose_processes(cores, n_k_points, n_atoms) == expected
+    for can_divide, expected in ((False, without), (True, with_scalapack)):
+        chosen = machine.choose_processes(cores, n_k_points, n_atoms, can_divide_points=can_divide)
+        assert chosen == expected
+        for points in n_k_points:
+            assert machine.split_processes(chosen, points, n_atoms, can_divide_points=can_divide), (
+                "what is chosen can be split"
+            )
+
+
+def test_all_processes_of_a_split_have_work() -> None:
+    split = machine.split_processes(4, 10, 2, can_divide_points=True)
+    assert split is not None
+    assert split.gpaw() == {"kpt": 4, "domain": 1, "band": 1}  # GPAW itself would take 2 x 2
+    split = machine.split_processes(4, 3, 2, can_divide_points=True)
+    assert split is not None
+    assert (split.k_points, split.domains) == (2, 2)
+    assert machine.split_processes(4, 3, 2, can_divide_points=False) is None
 
 
 def test_one_process_needs_no_mpi(monkeypatch: pytest.MonkeyPatch) -> None:

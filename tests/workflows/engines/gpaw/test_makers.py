@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,13 +23,15 @@ from pymatgen.core import Lattice, Structure
 
 from surfalign.errors import (
     ConvergenceError,
+    EngineError,
     EngineKilledError,
     InsufficientMemoryError,
     MetallicError,
     MissingDatasetError,
 )
 from surfalign.stores.documents import Quality
-from surfalign.workflows.engines.gpaw.calculator import ParallelGPAW
+from surfalign.workflows.engines.gpaw.calculator import ParallelGPAW, plain_atoms
+from surfalign.workflows.engines.gpaw.engine_process import EngineProcess
 from surfalign.workflows.engines.gpaw.makers import (
     GpawBulkMaker,
     GpawDielectricMaker,
@@ -112,6 +115,7 @@ def test_resources_are_no_part_of_a_maker(monkeypatch: pytest.MonkeyPatch) -> No
     assert gpaw_engine("quick", "ddh").slab_relax_maker.to_json() == before
 
 
+@pytest.mark.programs
 def test_the_parent_side_never_imports_gpaw() -> None:
     code = (
         "import sys, surfalign.workflows.engines.gpaw.makers as makers;"
@@ -169,6 +173,47 @@ def test_two_processes_give_the_energy_of_one(
             assert calculator.engine is not None
             assert calculator.engine.processes == int(cores)
     assert energies[0] == pytest.approx(energies[1], abs=1e-5)
+
+
+@pytest.mark.dft
+def test_more_cores_than_k_points_give_the_energy_of_one(
+    mgo: Structure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On as many processes as the calculator thinks right: one for a small cell's only k-point."""
+    settings = replace(COARSE, cutoff=250.0, k_spacing=3.0)
+    energies = {}
+    for cores in (1, 3):
+        monkeypatch.setenv("SURFALIGN_CORES", str(cores))
+        with ParallelGPAW(settings, "bulk") as calculator:
+            energies[cores] = calculator.get_potential_energy(plain_copy(mgo))
+            assert calculator.mesh is not None
+            assert calculator.mesh.n_points == 1
+            assert calculator.engine is not None
+            assert calculator.engine.processes == 1
+    assert energies[3] == pytest.approx(energies[1], abs=1e-3)
+
+
+@pytest.mark.dft
+@pytest.mark.skipif(shutil.which("mpirun") is None, reason="no mpirun")
+def test_processes_that_share_one_k_point_give_the_energy_of_one(mgo: Structure) -> None:
+    task = {
+        "atoms": plain_atoms(plain_copy(mgo)),
+        "settings": replace(COARSE, cutoff=250.0).numerical(),
+        "kpts": {"size": [1, 1, 1], "gamma": True},
+    }
+    energies = []
+    with EngineProcess(1) as engine:
+        plan = engine.call("plan", step="evaluate", **task)
+        assert plan["n_k_points"] == [1]
+        energies.append(engine.call("evaluate", **task)["energy"])
+    for processes in (2, 3):
+        with EngineProcess(processes) as engine:
+            if plan["can_divide_points"]:
+                energies.append(engine.call("evaluate", **task)["energy"])
+            else:
+                with pytest.raises(EngineError, match="this GPAW has no ScaLAPACK"):
+                    engine.call("evaluate", **task)
+    assert energies == pytest.approx([energies[0]] * len(energies), abs=1e-3)
 
 
 @pytest.mark.dft

@@ -12,7 +12,7 @@ import pytest
 import stub_vasp_model as model
 
 from surfalign.crystals.sources import load_crystal
-from surfalign.launchers.local.run_crystal import run_crystal
+from surfalign.launchers.local.run_crystals import run_crystals
 from surfalign.stores.blobs import load_array, open_blobs
 from surfalign.stores.builders import SurfaceLevelsBuilder
 from surfalign.stores.database import Database
@@ -92,7 +92,7 @@ def test_a_step_that_fails_for_good_is_stored_as_failed_and_mended_later(
     failure.write_text("always")
     maker = BandAlignmentMaker(engine=vasp_engine("quick"), miller_indices=[(1, 0, 0)])
     crystal = load_crystal("MgO")
-    run_crystal(maker, crystal, database, tmp_path / "runs")
+    run_crystals([maker], [crystal], database, tmp_path / "runs")
     (failed,) = find(database, "formula = MgO")
     assert failed.state is ResultState.FAILED
     assert failed.error is not None
@@ -101,6 +101,6 @@ def test_a_step_that_fails_for_good_is_stored_as_failed_and_mended_later(
     assert "static" in failed.error.message
     assert failed.ionization_potential is None
     failure.unlink()
-    run_crystal(maker, crystal, database, tmp_path / "runs")
+    run_crystals([maker], [crystal], database, tmp_path / "runs")
     (mended,) = find(database, "formula = MgO")
     assert mended.state is ResultState.PASSED

@@ -163,6 +163,18 @@ def even_mesh(cell: Floats, spacing: float) -> dict[str, Any]:
     return {"size": size, "gamma": True}
 
 
+def coarse_mesh(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the mesh of the self-consistency correction."""
+    return {"size": [settings["exchange_mesh"]] * 3, "gamma": True}
+
+
+def meshes(cell: Floats, functional: str, settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return all meshes that :func:`band_edges` goes through."""
+    even = even_mesh(cell, settings["hybrid_k_spacing"])
+    corrected = settings["self_consistent_exchange"] and functional != "pbesol"
+    return [even, coarse_mesh(settings)] if corrected else [even]
+
+
 def candidates(energies: Floats, window: float, *, highest: bool) -> list[int]:
     """Return the k-points whose band edge may be the extremum with a hybrid, best first.
 
@@ -257,7 +269,7 @@ def _self_consistency(
     calculator = ground_state.make_calculator(
         atoms,
         coarse,
-        kpts={"size": [settings["exchange_mesh"]] * 3, "gamma": True},
+        kpts=coarse_mesh(settings),
         nbands=n_occupied + settings["exchange_empty_bands"],
         converge_bands=n_occupied + 1,
     )

@@ -10,11 +10,13 @@ from typing import Any
 from ase import Atoms
 from ase.units import Ha
 from gpaw import KohnShamConvergenceError
+from gpaw.dft import Parameters
 from gpaw.mpi import broadcast_exception, broadcast_float, world
 from gpaw.new.ase_interface import GPAW
 
-from surfalign.errors import ConvergenceError, MetallicError
+from surfalign.errors import ConvergenceError, EngineError, MetallicError
 from surfalign.workflows.engines.gpaw.datasets import Dataset, datasets
+from surfalign.workflows.engines.gpaw.machine import split_processes
 
 #: Shows one line of progress.
 Report = Callable[[str], None]
@@ -51,7 +53,7 @@ def make_calculator(
     atoms: Atoms,
     settings: dict[str, Any],
     *,
-    kpts: dict[str, Any] | list[list[float]] | tuple[int, int, int],
+    kpts: dict[str, Any],
     nbands: int | None = None,
     converge_bands: int | None = None,
     txt: str | None = "gpaw.txt",
@@ -74,7 +76,8 @@ def make_calculator(
     txt
         GPAW's own log.
     overrides
-        Any parameter of GPAW, e.g. ``occupations``, ``mixer``, ``poissonsolver``, ``symmetry``.
+        Any parameter of GPAW, e.g. ``occupations``, ``mixer``, ``poissonsolver``; not ``symmetry``,
+        which the count of k-points would not see.
     """
     occupied = count_occupied_bands(atoms)
     parameters: dict[str, Any] = {
@@ -91,6 +94,7 @@ def make_calculator(
         },
         "maxiter": settings["max_scf_iterations"],
         "txt": txt,
+        "parallel": _parallel(atoms, kpts),
     }
     return GPAW(**(parameters | overrides))
 
@@ -143,11 +147,50 @@ def converge(calculator: Any, atoms: Atoms, report: Report) -> SelfConsistency:
     return state
 
 
-def count_k_points(calculator: Any, atoms: Atoms) -> int:
-    """Return the number of irreducible k-points, before anything is computed."""
-    parameters = calculator.params
-    symmetries = parameters.symmetry.build(atoms)
+def can_divide_points() -> bool:
+    """Return whether several processes can share one k-point: GPAW needs ScaLAPACK for it."""
+    from gpaw.utilities import compiled_with_sl
+
+    return bool(compiled_with_sl())
+
+
+def count_k_points(atoms: Atoms, kpts: dict[str, Any]) -> int:
+    """Return the number of irreducible k-points as GPAW finds them, before anything is computed.
+
+    Parameters
+    ----------
+    atoms
+        The cell.
+    kpts
+        GPAW's ``kpts``.
+    """
+    parameters = Parameters(mode="pw", kpts=kpts)
+    # The ground state looks for symmetry with the tolerance of GPAW's former code, which is finer.
+    symmetries = parameters.symmetry.build(atoms, _backwards_compatible=True)
     return len(parameters.kpts.build(atoms).reduce(symmetries, strict=False))
+
+
+def _parallel(atoms: Atoms, kpts: dict[str, Any]) -> dict[str, int]:
+    """Return GPAW's ``parallel`` for all processes of this job.
+
+    Raises
+    ------
+    EngineError
+        When there are more processes than k-points, and no ScaLAPACK to share one.
+    """
+    if world.size == 1:
+        return {}
+    n_k_points = count_k_points(atoms, kpts)
+    split = split_processes(
+        world.size, n_k_points, len(atoms), can_divide_points=can_divide_points()
+    )
+    if split is None:
+        raise EngineError(
+            f"{world.size} processes cannot share {n_k_points} k-points: this GPAW has no ScaLAPACK",
+            f"at most {n_k_points} processes",
+            f"run with --cores {n_k_points}, or build GPAW with ScaLAPACK (docs/how-to/install.md)",
+        )
+    return split.gpaw()
 
 
 def band_edges_on_mesh(calculator: Any, atoms: Atoms) -> tuple[float, float]:

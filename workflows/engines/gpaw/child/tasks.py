@@ -43,6 +43,7 @@ class Tasks:
         """Run the task of a name."""
         known: dict[str, Callable[..., dict[str, Any]]] = {
             "about": self.about,
+            "plan": self.plan,
             "evaluate": self.evaluate,
             "potential": self.potential,
             "dielectric": self.dielectric,
@@ -69,6 +70,40 @@ class Tasks:
                 "libxc": str(getattr(cgpaw, "libxc_version", "none")),
             },
             "datasets": {e: f"{d.path.name} sha256:{d.sha256}" for e, d in found.items()},
+        }
+
+    def plan(
+        self,
+        step: str,
+        atoms: dict[str, Any],
+        settings: dict[str, Any],
+        kpts: dict[str, Any] | None = None,
+        functional: str = "",
+        dipole_correction: bool = False,
+        **_: Any,
+    ) -> dict[str, Any]:
+        """Return what decides how many processes a task is worth, without computing anything.
+
+        Parameters
+        ----------
+        step
+            The task.
+        atoms, settings, kpts, functional, dipole_correction
+            Its arguments.
+        """
+        from surfalign.workflows.engines.gpaw.child.band_edges import meshes
+        from surfalign.workflows.engines.gpaw.child.dielectric import response_mesh
+
+        cell = Atoms(**atoms, pbc=(True, True, not dipole_correction))
+        if step == "dielectric":
+            needed = [response_mesh(cell.cell.array, settings["dielectric_k_spacing"])]
+        elif step == "band_edges":
+            needed = meshes(cell.cell.array, functional, settings)
+        else:
+            needed = [kpts] if kpts is not None else []
+        return {
+            "n_k_points": [ground_state.count_k_points(cell, mesh) for mesh in needed],
+            "can_divide_points": ground_state.can_divide_points(),
         }
 
     def evaluate(
@@ -174,7 +209,7 @@ class Tasks:
         if key != self._key:
             self.calculator = ground_state.make_calculator(cell, settings, **options)
             self._key = key
-            self._check_memory(cell, settings, memory_limit)
+            self._check_memory(cell, settings, kpts, memory_limit)
         try:
             scf = ground_state.converge(self.calculator, cell, self.report)
         except SymmetryBrokenError:
@@ -191,7 +226,9 @@ class Tasks:
         if scf.n_iterations:  # none where the cell had been converged already
             self._scf = scf
 
-    def _check_memory(self, cell: Atoms, settings: dict[str, Any], limit: float) -> None:
+    def _check_memory(
+        self, cell: Atoms, settings: dict[str, Any], kpts: dict[str, Any], limit: float
+    ) -> None:
         from gpaw.mpi import world
 
         occupied = ground_state.count_occupied_bands(cell)
@@ -199,7 +236,7 @@ class Tasks:
             volume=cell.get_volume(),
             cutoff=settings["cutoff"],
             n_bands=ground_state.default_bands(occupied, settings),
-            n_k_points=ground_state.count_k_points(self.calculator, cell),
+            n_k_points=ground_state.count_k_points(cell, kpts),
             processes=world.size,
         )
         formula = cell.get_chemical_formula(mode="metal")

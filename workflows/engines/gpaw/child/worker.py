@@ -6,12 +6,10 @@ one, the state of the other ranks is unknown.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import queue
 import resource
-import signal
 import sys
 import threading
 import time
@@ -20,8 +18,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from surfalign.errors import SurfalignError
+from surfalign.processes import end_with_parent
 
-_PR_SET_PDEATHSIG = 1
 #: What other ranks wait before they end the job, so that rank 0 can report its error first.
 _GRACE = 5.0  # s
 
@@ -29,7 +27,7 @@ _GRACE = 5.0  # s
 def main() -> None:
     """Serve tasks until standard input ends."""
     channel = _take_standard_output()
-    _die_with_parent()
+    end_with_parent()
     from gpaw.mpi import broadcast, world
 
     lines = _reader() if world.rank == 0 else None
@@ -60,12 +58,6 @@ def _take_standard_output() -> IO[str]:
     channel = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     return channel
-
-
-def _die_with_parent() -> None:
-    """Let the kernel end this process with the one that started it (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _reader() -> queue.Queue[str]:

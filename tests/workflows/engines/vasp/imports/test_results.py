@@ -18,6 +18,8 @@ from surfalign.stores.recomputation import can_recompute, recompute
 from surfalign.workflows.engines.vasp.imports.results import ImportReport, read_folders
 from surfalign.workflows.engines.vasp.imports.storing import store_results
 
+pytestmark = pytest.mark.programs
+
 
 @pytest.fixture(scope="module")
 def mgo_bulk() -> Structure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,8 @@ from surfalign.launchers.campaign.failed_results import (
     failed_results,
     store_failures,
 )
-from surfalign.launchers.local.run_flow import StepFailure, run_flow
+from surfalign.launchers.local.run_flow import StepFailure, run_flows
+from surfalign.launchers.local.shares import Share
 from surfalign.stores.builders import SurfaceLevelsBuilder
 from surfalign.stores.campaign_register import Method
 from surfalign.stores.database import Database
@@ -38,30 +39,40 @@ class CrystalOutcome:
     reused: frozenset[str]
 
 
-def run_crystal(
-    maker: BandAlignmentMaker,
-    crystal: Crystal,
+def run_crystals(
+    makers: Sequence[BandAlignmentMaker],
+    crystals: Sequence[Crystal],
     database: Database,
     directory: Path,
+    *,
+    machine: Share | None = None,
     on_event: Callable[[str], None] = lambda line: None,
-) -> CrystalOutcome:
-    """Run the flow of one crystal, build its results into the store and read them back.
+    on_outcome: Callable[[CrystalOutcome], None] = lambda outcome: None,
+) -> list[CrystalOutcome]:
+    """Run the flows of crystals, build their results into the store and read them back.
 
     A step that fails leaves a stored result in state ``failed`` for every surface that needed it, with
     the name and message of the error; the other surfaces are not affected.
 
     Parameters
     ----------
-    maker
-        The flow's maker.
-    crystal
-        The crystal.
+    makers, crystals
+        The crystals, and the maker of the flow of each.
     database
         Where outputs and results are stored.
     directory
         Where the jobs' folders are made.
+    machine
+        Cores and memory to divide among independent steps; None runs one step after the other.
     on_event
         Called with a line at every event.
+    on_outcome
+        Called with what a crystal gave as soon as it is known.
+
+    Returns
+    -------
+    list of CrystalOutcome
+        In the order of the crystals.
 
     Raises
     ------
@@ -69,9 +80,38 @@ def run_crystal(
         When the database is lost on the way.
     """
     started = datetime.now(UTC)
-    flow = maker.make(crystal.structure, crystal.source, EarlierUuids(database.jobs))
-    surfaces_uuid = flow.jobs[-1].uuid
-    failures = run_flow(flow, database.jobs, directory, reuse=maker.reuse, on_event=on_event)
+    earlier = EarlierUuids(database.jobs)
+    flows = [m.make(c.structure, c.source, earlier) for m, c in zip(makers, crystals, strict=True)]
+    uuids = [flow.jobs[-1].uuid for flow in flows]
+    outcomes: dict[int, CrystalOutcome] = {}
+
+    def end(number: int, failures: list[StepFailure]) -> None:
+        outcomes[number] = _outcome(
+            makers[number], crystals[number], uuids[number], failures, database, started
+        )
+        on_outcome(outcomes[number])
+
+    run_flows(
+        flows,
+        database.jobs,
+        directory,
+        reuse=[maker.reuse for maker in makers],
+        machine=machine,
+        on_event=on_event,
+        on_end=end,
+    )
+    return [outcomes[number] for number in range(len(flows))]
+
+
+def _outcome(
+    maker: BandAlignmentMaker,
+    crystal: Crystal,
+    surfaces_uuid: str,
+    failures: list[StepFailure],
+    database: Database,
+    started: datetime,
+) -> CrystalOutcome:
+    """Build the results of a crystal whose flow has ended."""
     with database.errors_named():
         SurfaceLevelsBuilder(database.jobs, database.surface_levels).run()
         failed = _failed_results(maker, crystal, surfaces_uuid, failures)

@@ -1,0 +1,166 @@
+"""A store that version 0.1 wrote is used on: nothing is computed, stored or submitted twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bson import json_util
+from jobflow import Job
+from memory_launcher import MemoryLauncher
+
+from surfalign import moved_modules
+from surfalign.crystals.sources import load_crystal
+from surfalign.errors import MissingDependencyError
+from surfalign.launchers.campaign.submission import planned, release, submit_plan
+from surfalign.launchers.cluster.fireworks.task import decoded_job
+from surfalign.launchers.cluster.launcher import JobRecord, JobState
+from surfalign.launchers.local.run_crystals import CrystalOutcome, run_crystals
+from surfalign.stores.campaign_register import Method, Registry
+from surfalign.stores.database import Database
+from surfalign.stores.query.results import find, get
+from surfalign.workflows.earlier_uuids import EarlierUuids
+from surfalign.workflows.engines.engine import get_engine
+from surfalign.workflows.flows import BandAlignmentMaker
+from surfalign.workflows.identity import without_finished
+
+FOLDER = Path(__file__).parents[1] / "stores" / "store_of_0_1"
+METHOD = Method(engine="gpaw", quality="quick")
+RESULT = "MgO-100-A-ddh-010a7efb"
+RELAXATION = "85891042-6278-51f9-968b-d0e301d16a1d"
+
+
+def lines(name: str) -> list[dict[str, Any]]:
+    return [json_util.loads(line) for line in (FOLDER / f"{name}.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def earlier(database: Database) -> Database:
+    """The database, with all that version 0.1 left in it."""
+    for name in ("jobs", "surface_levels", "campaign_crystals", "campaign_surfaces"):
+        database.collection(name).insert_many(lines(name))
+    return database
+
+
+@pytest.fixture
+def queue() -> MemoryLauncher:
+    """A launcher in which the jobs of version 0.1 wait."""
+    launcher = MemoryLauncher()
+    launcher.records += [
+        JobRecord(
+            uuid=job["uuid"],
+            name=job["name"],
+            step=job["metadata"]["step"],
+            state=JobState.WAITING,
+            metadata=job["metadata"],
+        )
+        for job in lines("queue")
+    ]
+    return launcher
+
+
+def magnesia() -> BandAlignmentMaker:
+    engine = get_engine("gpaw", quality="quick", functional="ddh")
+    return BandAlignmentMaker(engine=engine, miller_indices=[(1, 0, 0)])
+
+
+def run_magnesia(database: Database, folder: Path, events: list[str]) -> CrystalOutcome:
+    (outcome,) = run_crystals(
+        [magnesia()], [load_crystal("MgO")], database, folder, on_event=events.append
+    )
+    return outcome
+
+
+def test_a_run_finds_the_results_again_and_computes_nothing(
+    earlier: Database, tmp_path: Path
+) -> None:
+    before = get(earlier, RESULT)
+    uuids = {job["uuid"] for job in lines("jobs")}
+    for _ in range(2):
+        events: list[str] = []
+        outcome = run_magnesia(earlier, tmp_path, events)
+        assert events == ["MgO surfaces: started"]  # which only cuts the slabs
+        assert outcome.reused == {RESULT}
+        assert {job["uuid"] for job in earlier.collection("jobs").find()} == uuids
+        assert [result.identifier for result in find(earlier)] == [RESULT]
+        (after,) = outcome.documents
+        assert after.ionization_potential == before.ionization_potential
+        assert after.provenance == before.provenance
+
+
+def test_what_is_missing_in_it_is_computed_from_what_is_there(earlier: Database) -> None:
+    lost = {"metadata.step": {"$in": ["slab potential", "alignment"]}}
+    assert earlier.collection("jobs").delete_many(lost).deleted_count == 2
+    flow = magnesia().make(load_crystal("MgO").structure, "", EarlierUuids(earlier.jobs))
+    rest = without_finished(flow, earlier.jobs)
+    assert rest is not None
+    (surfaces,) = rest.jobs
+    addition = surfaces.run(earlier.jobs).addition
+    assert [job.name for job in addition.jobs] == [
+        "MgO(100)-A slab potential", "MgO(100)-A alignment",
+    ]  # fmt: skip
+    assert addition.jobs[-1].function_args[1]["slab_relaxation"] == RELAXATION
+
+
+def test_results_are_found_by_the_identifier_that_their_surface_has_now(
+    earlier: Database, tmp_path: Path
+) -> None:
+    (surface,) = lines("jobs")[3]["output"]["surfaces"]
+    run_magnesia(earlier, tmp_path, [])
+    (result,) = find(earlier)
+    assert result.surface_identifier != surface["identifier"]
+    query = f"surface_identifier = '{result.surface_identifier}'"
+    assert [found.identifier for found in find(earlier, query)] == [RESULT]
+
+
+def test_a_plan_that_was_submitted_is_not_submitted_again(
+    earlier: Database, queue: MemoryLauncher
+) -> None:
+    plan = FOLDER / "plan.jsonl"
+    assert planned(plan, METHOD, earlier).new == 0
+    report = submit_plan(plan, METHOD, queue, earlier, campaign="after")
+    assert (report.surfaces, report.new, report.flows, report.waiting) == (8, 0, 0, 0)
+    assert queue.flows == []
+    assert set(Registry(earlier).surfaces.distinct("campaigns")) == {"before", "after"}
+
+
+def test_new_surfaces_wait_for_bulk_steps_that_version_0_1_submitted(
+    earlier: Database, queue: MemoryLauncher
+) -> None:
+    removed = earlier.collection("campaign_surfaces").delete_one({"name": "SrO(110)-A"})
+    assert removed.deleted_count == 1
+    report = submit_plan(FOLDER / "plan.jsonl", METHOD, queue, earlier, campaign="after")
+    assert (report.new, report.flows, report.waiting) == (1, 0, 1)
+    assert release(queue, earlier) == 0
+
+
+def test_jobs_of_a_queue_still_run(earlier: Database) -> None:
+    jobs = [decoded_job(json.dumps(job)) for job in lines("queue")]
+    assert {type(job.maker).__name__ for job in jobs} == {
+        "GpawBulkMaker", "GpawDielectricMaker", "GpawBandEdgesMaker", "SurfacesMaker",
+    }  # fmt: skip
+    (surfaces,) = [job for job in jobs if job.name == "MgO surfaces"]
+    output = surfaces.run(earlier.jobs).output
+    assert RESULT in output.result_identifiers
+
+
+def test_jobs_of_a_queue_run_after_their_modules_have_moved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before, now = "surfalign.before.makers", "surfalign.workflows.engines.gpaw.makers"
+    document = json.dumps(lines("queue")[0])
+    monkeypatch.setitem(moved_modules.MOVED, "surfalign.before", now.rpartition(".")[0])
+    job = decoded_job(document.replace(now, before))
+    assert isinstance(job, Job)
+    assert type(job.maker).__module__ == now
+    assert type(job.maker) is type(decoded_job(document).maker)
+
+
+def test_a_job_of_a_package_that_is_missing_says_so() -> None:
+    document = json.dumps(lines("queue")[0])
+    for module in ("gpaw.presets", "gpaw.makers"):
+        gone = document.replace(f"surfalign.workflows.engines.{module}", "gone.makers")
+        with pytest.raises(MissingDependencyError, match="not here: gone.makers"):
+            decoded_job(gone)
