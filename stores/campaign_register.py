@@ -97,7 +97,7 @@ class LockedCrystal(BaseModel):
     doubtful: dict[str, list[SurfaceEntry]]
 
 
-class Registry:
+class CampaignRegister:
     """The register of one database.
 
     Parameters

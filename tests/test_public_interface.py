@@ -38,8 +38,8 @@ SIGNATURES = {
     "predict": "(crystal: 'str | PathLike[str] | Structure | Crystal', *,"
     " miller_index: 'MillerIndex | Sequence[MillerIndex] | None' = None, max_index: 'int' = 1,"
     " model: 'str | None' = None, version: 'str | None' = None,"
-    " registry: 'Registry | None' = None) -> 'Predictions'",
-    "Registry": "(directory: 'Path | None' = None) -> 'None'",
+    " registry: 'ModelRegistry | None' = None) -> 'Predictions'",
+    "ModelRegistry": "(directory: 'Path | None' = None) -> 'None'",
     "SurfalignError": "(found: 'str', expected: 'str' = '', remedy: 'str' = '') -> 'None'",
 }
 

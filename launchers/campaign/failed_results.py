@@ -9,7 +9,7 @@ from monty.json import jsanitize
 
 from surfalign.batches import batches
 from surfalign.launchers.cluster.launcher import Cause, JobRecord, JobState, Launcher
-from surfalign.stores.campaign_register import Method, Registry
+from surfalign.stores.campaign_register import CampaignRegister, Method
 from surfalign.stores.database import Database
 from surfalign.stores.documents import (
     ErrorRecord,
@@ -133,7 +133,7 @@ def report_failures(launcher: Launcher, database: Database, batch_size: int = 20
 
 def _report(records: list[JobRecord], database: Database, current: set[str]) -> int:
     """Write the failed results of some jobs; add their identifiers to ``current``."""
-    registry = Registry(database)
+    registry = CampaignRegister(database)
     crystals = registry.flows_of([record.metadata.get("crystal", "") for record in records])
     documents: list[SurfaceLevelsDocument] = []
     for record in records:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from surfalign.batches import batches
 from surfalign.launchers.cluster.launcher import JobRecord, JobState
-from surfalign.stores.campaign_register import Registry, SurfaceState
+from surfalign.stores.campaign_register import CampaignRegister, SurfaceState
 from surfalign.stores.database import JOBS
 from surfalign.stores.jobstore import recent_jobs
 from surfalign.stores.vocabulary import quantity
@@ -90,7 +90,7 @@ def campaign_status(
         The moment, UTC.
     """
     now = now or datetime.now(UTC)
-    registry = Registry(database)
+    registry = CampaignRegister(database)
     total, submitted = registry.counts()
     stopped = _Affected(registry)
     groups = _failure_groups(launcher.jobs(states=_STOPPED), stopped)
@@ -169,7 +169,7 @@ def surface_rows(
             finished.add((crystal, name))
         else:
             _keep_worst(of_surface, (crystal, name), record)
-    for surface in Registry(database).listed(campaign):
+    for surface in CampaignRegister(database).listed(campaign):
         key = (surface.get("bulk", ""), surface["name"])
         row = SurfaceRow(formula=surface["formula"], name=surface["name"], state="waiting")
         decisive = of_surface.get(key) or of_crystal.get(key[0])
@@ -210,7 +210,7 @@ def _keep_worst(records: dict[Any, JobRecord], key: Any, record: JobRecord) -> N
 class _Affected:
     """The surfaces that a set of jobs belongs to."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: CampaignRegister) -> None:
         self.registry = registry
         self.surfaces: set[str] = set()
 

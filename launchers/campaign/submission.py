@@ -24,10 +24,10 @@ from surfalign.launchers.cluster.launcher import JobState, Launcher
 from surfalign.launchers.cluster.profiles import Profile
 from surfalign.launchers.database.server import open_database
 from surfalign.stores.campaign_register import (
+    CampaignRegister,
     CrystalEntry,
     LockedCrystal,
     Method,
-    Registry,
     SurfaceEntry,
 )
 from surfalign.stores.database import Database
@@ -110,7 +110,7 @@ def submit_plan(
         plan, method, database, campaign=campaign, limit=limit, on_progress=on_progress
     )
     flows = release(launcher, database, on_progress=on_progress)
-    waiting = Registry(database).count_waiting(campaign)
+    waiting = CampaignRegister(database).count_waiting(campaign)
     return SubmissionReport(surfaces=total, new=new, flows=flows, waiting=waiting)
 
 
@@ -124,7 +124,7 @@ def register_plan(
     on_progress: Progress = lambda what, done, total: None,
 ) -> tuple[int, int]:
     """Register the surfaces of a plan; return how many it asks for and how many were new."""
-    registry = Registry(database)
+    registry = CampaignRegister(database)
     total = new = 0
     for batch in batches(_limited(read_plan(plan), limit), BATCH_SIZE):
         crystals = _crystal_entries([crystal for crystal, _ in batch], method, registry)
@@ -143,7 +143,7 @@ def planned(
     plan: Path, method: Method, database: Database, limit: int | None = None
 ) -> SubmissionReport:
     """Tell what a submission of a plan would do, without doing it."""
-    registry = Registry(database)
+    registry = CampaignRegister(database)
     total = known = flows = 0
     for batch in batches(_limited(read_plan(plan), limit), BATCH_SIZE):
         crystals = _crystal_entries([crystal for crystal, _ in batch], method, registry)
@@ -175,7 +175,7 @@ def release(
     int
         Number of flows handed over.
     """
-    registry = Registry(database)
+    registry = CampaignRegister(database)
     keys = list(registry.unsubmitted())
     done = n_flows = 0
     for group in batches(keys, BATCH_SIZE):
@@ -220,7 +220,10 @@ class Releaser:
 
 
 def _release(
-    locked: Sequence[LockedCrystal], registry: Registry, launcher: Launcher, database: Database
+    locked: Sequence[LockedCrystal],
+    registry: CampaignRegister,
+    launcher: Launcher,
+    database: Database,
 ) -> int:
     """Build and hand over the flows of crystals whose locks we hold."""
     settled = [_settle(crystal, registry, launcher) for crystal in locked]
@@ -255,7 +258,9 @@ def _release(
     return len(handed)
 
 
-def _settle(crystal: LockedCrystal, registry: Registry, launcher: Launcher) -> LockedCrystal:
+def _settle(
+    crystal: LockedCrystal, registry: CampaignRegister, launcher: Launcher
+) -> LockedCrystal:
     """Find out what became of flows whose submitter died while it handed them over."""
     if not crystal.doubtful:
         return crystal
@@ -316,7 +321,7 @@ def engine_of(method: Method) -> Engine:
 
 
 def _crystal_entries(
-    crystals: Sequence[PlannedCrystal], method: Method, registry: Registry
+    crystals: Sequence[PlannedCrystal], method: Method, registry: CampaignRegister
 ) -> list[CrystalEntry]:
     """Return the register's entries of crystals; those from before version 0.2 keep their keys."""
     # The method counts with all its settings, as they are now.

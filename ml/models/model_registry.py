@@ -114,7 +114,7 @@ class Champion:
     since: str = ""
 
 
-class Registry:
+class ModelRegistry:
     """The models of one folder.
 
     Parameters
@@ -127,7 +127,7 @@ class Registry:
         self.directory = directory or load_settings().data_directory / "models"
 
     def __repr__(self) -> str:
-        return f"Registry({str(self.directory)!r}: {', '.join(self.names()) or 'empty'})"
+        return f"ModelRegistry({str(self.directory)!r}: {', '.join(self.names()) or 'empty'})"
 
     def names(self) -> list[str]:
         """Return the names of all models that have a version."""

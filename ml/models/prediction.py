@@ -13,7 +13,7 @@ from surfalign.listing import Listing, fixed
 from surfalign.ml.data.from_crystal import crystal_surfaces
 from surfalign.ml.data.records import SurfaceRecord
 from surfalign.ml.ensemble.ensemble import SurfaceEstimate
-from surfalign.ml.models.model_registry import Registry
+from surfalign.ml.models.model_registry import ModelRegistry
 from surfalign.physics.orientations import MillerIndex, as_miller_indices
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def predict(
     max_index: int = 1,
     model: str | None = None,
     version: str | None = None,
-    registry: Registry | None = None,
+    registry: ModelRegistry | None = None,
 ) -> Predictions:
     """Predict IP and EA of the relaxed surfaces of a crystal.
 
@@ -137,12 +137,12 @@ def predict(
         When there is no such model or version.
     """
     records = crystal_surfaces(load_crystal(crystal), as_miller_indices(miller_index), max_index)
-    return predict_records(records, registry or Registry(), model, version)
+    return predict_records(records, registry or ModelRegistry(), model, version)
 
 
 def predict_records(
     records: Sequence[SurfaceRecord],
-    registry: Registry,
+    registry: ModelRegistry,
     model: str | None = None,
     version: str | None = None,
 ) -> Predictions:

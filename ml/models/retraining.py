@@ -24,7 +24,7 @@ from surfalign.ml.ensemble.evaluation import (
     out_of_fold_metrics,
 )
 from surfalign.ml.ensemble.recipe import Recipe
-from surfalign.ml.models.model_registry import ModelCard, Registry, code_versions
+from surfalign.ml.models.model_registry import ModelCard, ModelRegistry, code_versions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,7 +80,7 @@ class Outcome:
 
 
 def train_version(
-    registry: Registry,
+    registry: ModelRegistry,
     name: str,
     dataset: FrozenDataset,
     recipe: Recipe,
@@ -133,7 +133,7 @@ def train_version(
 
 
 def retrain(
-    registry: Registry,
+    registry: ModelRegistry,
     name: str,
     dataset: FrozenDataset,
     recipe: Recipe,
@@ -182,7 +182,7 @@ def decide(comparison: PairedComparison | None, more_data: bool) -> Verdict:
 
 
 def _contest(
-    registry: Registry, name: str, challenger: str, dataset: FrozenDataset
+    registry: ModelRegistry, name: str, challenger: str, dataset: FrozenDataset
 ) -> PairedComparison | None:
     new, _ = registry.load(name, challenger)
     old, _ = registry.load(name)
@@ -214,7 +214,7 @@ def _n_labels(summary: Mapping[str, Any]) -> int:
 
 
 def _report(
-    registry: Registry,
+    registry: ModelRegistry,
     name: str,
     dataset: FrozenDataset,
     verdict: Verdict,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from surfalign.launchers.database.server import open_database as open_database
     from surfalign.launchers.local.notebook import find as find
     from surfalign.launchers.local.notebook import run_crystal as run_crystal
-    from surfalign.ml.models.model_registry import Registry as Registry
+    from surfalign.ml.models.model_registry import ModelRegistry as ModelRegistry
     from surfalign.ml.models.prediction import predict as predict
     from surfalign.physics.orientations import nonpolar_orientations as nonpolar_orientations
     from surfalign.physics.slabs import enumerate_slabs as enumerate_slabs
@@ -37,7 +37,7 @@ _PLACES = {
     "open_database": "surfalign.launchers.database.server",
     "find": "surfalign.launchers.local.notebook",
     "predict": "surfalign.ml.models.prediction",
-    "Registry": "surfalign.ml.models.model_registry",
+    "ModelRegistry": "surfalign.ml.models.model_registry",
     "SurfalignError": "surfalign.errors",
 }
 __all__ = [*_PLACES]

@@ -15,7 +15,7 @@ from pathlib import Path
 from learning_data import toy_dataset
 
 from surfalign.ml.ensemble.recipe import Recipe
-from surfalign.ml.models.model_registry import Registry
+from surfalign.ml.models.model_registry import ModelRegistry
 from surfalign.ml.models.retraining import retrain
 
 EVENTS = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.listdir", "os.scandir"}
@@ -35,13 +35,13 @@ def attempt(folder: Path, number: int) -> None:
 
     sys.addaudithook(hook)
     dataset = toy_dataset(20 + number % 20, noise=0.1)
-    retrain(Registry(folder), "toy", dataset, RECIPE, scratch=folder / "scratch", force=True)
+    retrain(ModelRegistry(folder), "toy", dataset, RECIPE, scratch=folder / "scratch", force=True)
     os._exit(0)
 
 
 def main(folder: Path) -> None:
     """Kill until an attempt survives."""
-    registry = Registry(folder)
+    registry = ModelRegistry(folder)
     retrain(registry, "toy", toy_dataset(15, noise=0.1), RECIPE, scratch=folder / "scratch")
     champions = []
     for number in range(1, 500):

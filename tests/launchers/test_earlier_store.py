@@ -18,7 +18,7 @@ from surfalign.launchers.campaign.submission import planned, release, submit_pla
 from surfalign.launchers.cluster.fireworks.task import decoded_job
 from surfalign.launchers.cluster.launcher import JobRecord, JobState
 from surfalign.launchers.local.run_crystals import CrystalOutcome, run_crystals
-from surfalign.stores.campaign_register import Method, Registry
+from surfalign.stores.campaign_register import CampaignRegister, Method
 from surfalign.stores.database import Database
 from surfalign.stores.query.results import find, get
 from surfalign.workflows.earlier_uuids import EarlierUuids
@@ -123,7 +123,7 @@ def test_a_plan_that_was_submitted_is_not_submitted_again(
     report = submit_plan(plan, METHOD, queue, earlier, campaign="after")
     assert (report.surfaces, report.new, report.flows, report.waiting) == (8, 0, 0, 0)
     assert queue.flows == []
-    assert set(Registry(earlier).surfaces.distinct("campaigns")) == {"before", "after"}
+    assert set(CampaignRegister(earlier).surfaces.distinct("campaigns")) == {"before", "after"}
 
 
 def test_new_surfaces_wait_for_bulk_steps_that_version_0_1_submitted(

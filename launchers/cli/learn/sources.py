@@ -16,15 +16,15 @@ from surfalign.ml.data.from_results import freeze_results
 from surfalign.ml.data.from_slab_files import freeze_slab_file
 from surfalign.ml.ensemble.recipe import Recipe
 from surfalign.ml.learners.kinds import configuration_of, get_learner
-from surfalign.ml.models.model_registry import Registry
+from surfalign.ml.models.model_registry import ModelRegistry
 from surfalign.processes import available_cores
 from surfalign.settings import load_settings
 from surfalign.stores.query.results import find
 
 
-def registry(directory: Path | None) -> Registry:
+def registry(directory: Path | None) -> ModelRegistry:
     """Return the registry of a folder, or of the settings in force."""
-    return Registry(directory)
+    return ModelRegistry(directory)
 
 
 def scratch_directory() -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from surfalign.ml.models.model_registry import ModelCard, Registry
+from surfalign.ml.models.model_registry import ModelCard, ModelRegistry
 
 
 def metrics_table(card: ModelCard) -> Table:
@@ -27,7 +27,7 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def versions_table(models: Registry, names: list[str]) -> Table:
+def versions_table(models: ModelRegistry, names: list[str]) -> Table:
     """Return all versions of some models; the champion is marked."""
     table = Table(caption="* predicts; MAE in eV, out of fold by formula")
     for name in ("Model", "Version", "", "Kind", "Made"):

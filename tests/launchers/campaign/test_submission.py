@@ -18,7 +18,7 @@ from surfalign.launchers.campaign.submission import planned, release, submit_pla
 from surfalign.launchers.cluster.launcher import JobState
 from surfalign.settings import load_settings
 from surfalign.stores import campaign_register as registry_module
-from surfalign.stores.campaign_register import Method, Registry
+from surfalign.stores.campaign_register import CampaignRegister, Method
 from surfalign.stores.database import Database, connect
 from surfalign.workflows.engines import engine as engines
 
@@ -48,7 +48,7 @@ def names(launcher: MemoryLauncher) -> list[str]:
 
 
 def states(database: Database) -> dict[str, int]:
-    return Counter(document["state"] for document in Registry(database).surfaces.find())
+    return Counter(document["state"] for document in CampaignRegister(database).surfaces.find())
 
 
 def with_indices(plan: Path, path: Path, *indices: list[int]) -> Path:
@@ -89,7 +89,7 @@ def test_a_flow_has_the_bulk_steps_of_its_crystal_once(plan: Path, database: Dat
     assert Counter(r.step for r in launcher.records) == {
         "bulk": 2, "dielectric": 2, "band edges": 2, "surfaces": 2,
     }  # fmt: skip
-    documents = list(Registry(database).surfaces.find({}, {"_id": 0}))
+    documents = list(CampaignRegister(database).surfaces.find({}, {"_id": 0}))
     bulk = {r.uuid for r in launcher.records if r.step == "bulk"}
     ends = {r.uuid for r in launcher.records if r.step == "surfaces"}
     assert {d["bulk"] for d in documents} == bulk
@@ -110,7 +110,7 @@ def test_another_method_is_another_document(plan: Path, database: Database) -> N
     submit(plan, launcher, database)
     other = METHOD.model_copy(update={"relax_slabs": False})
     assert submit(plan, launcher, database, method=other).new == N_SURFACES
-    assert Registry(database).surfaces.count_documents({}) == 2 * N_SURFACES
+    assert CampaignRegister(database).surfaces.count_documents({}) == 2 * N_SURFACES
 
 
 def test_options_of_the_engine_belong_to_the_method(plan: Path, database: Database) -> None:
@@ -138,7 +138,7 @@ def test_another_campaign_with_the_same_surfaces_adds_its_label(
     submit(plan, launcher, database)
     report = submit(plan, launcher, database, campaign="second")
     assert (report.new, report.flows) == (0, 0)
-    documents = list(Registry(database).surfaces.find())
+    documents = list(CampaignRegister(database).surfaces.find())
     assert [d["campaigns"] for d in documents] == [["first", "second"]] * N_SURFACES
 
 
@@ -229,7 +229,7 @@ def test_a_submitter_killed_anywhere_loses_and_doubles_nothing(
 ) -> None:
     launcher = MemoryLauncher()
     with pytest.MonkeyPatch.context() as patch:
-        owner: Any = MemoryLauncher if place == "submit" else Registry
+        owner: Any = MemoryLauncher if place == "submit" else CampaignRegister
         original = getattr(owner, place)
 
         def dying(self: Any, *arguments: Any, **options: Any) -> Any:
@@ -238,7 +238,9 @@ def test_a_submitter_killed_anywhere_loses_and_doubles_nothing(
             raise Killed
 
         patch.setattr(owner, place, dying)
-        patch.setattr(Registry, "unlock", lambda self, keys: None)  # the dead unlock nothing
+        patch.setattr(
+            CampaignRegister, "unlock", lambda self, keys: None
+        )  # the dead unlock nothing
         with pytest.raises(Killed):
             submit(plan, launcher, database)
 
@@ -255,8 +257,8 @@ def test_crystals_that_a_living_submitter_holds_are_left_to_him(
 ) -> None:
     launcher = MemoryLauncher()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Registry, "begin", lambda self, flows: set())
-        patch.setattr(Registry, "unlock", lambda self, keys: None)
+        patch.setattr(CampaignRegister, "begin", lambda self, flows: set())
+        patch.setattr(CampaignRegister, "unlock", lambda self, keys: None)
         submit(plan, launcher, database)
 
     report = submit(plan, launcher, database)
@@ -267,14 +269,14 @@ def test_crystals_that_a_living_submitter_holds_are_left_to_him(
 def test_a_lost_lock_stops_the_handing_over(plan: Path, database: Database) -> None:
     """A submitter that slept longer than the lease must not submit what another has."""
     launcher = MemoryLauncher()
-    begin = Registry.begin
+    begin = CampaignRegister.begin
 
-    def robbed(self: Registry, flows: Any) -> set[str]:
+    def robbed(self: CampaignRegister, flows: Any) -> set[str]:
         self.crystals.update_one({"formula": "MgO"}, {"$set": {"lock.token": "another"}})
         return begin(self, flows)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Registry, "begin", robbed)
+        patch.setattr(CampaignRegister, "begin", robbed)
         submit(plan, launcher, database)
 
     assert [flow.name for flow in launcher.flows] == ["SrO band alignment"]

@@ -19,14 +19,14 @@ from surfalign.errors import (
     ModelVersionError,
 )
 from surfalign.ml.ensemble.recipe import Recipe
-from surfalign.ml.models.model_registry import CARD, CHAMPION, WEIGHTS, ModelCard, Registry
+from surfalign.ml.models.model_registry import CARD, CHAMPION, WEIGHTS, ModelCard, ModelRegistry
 from surfalign.ml.models.retraining import train_version
 
 DOUBLES = Path(__file__).parents[2] / "doubles"
 SMALL = {"n_estimators": 5}
 
 
-def train(registry: Registry, n_formulas: int = 12, kind: str = "composition") -> ModelCard:
+def train(registry: ModelRegistry, n_formulas: int = 12, kind: str = "composition") -> ModelCard:
     recipe = Recipe(kind, SMALL if kind == "composition" else {})
     return train_version(
         registry, "toy", toy_dataset(n_formulas), recipe, scratch=registry.directory / "scratch"
@@ -34,11 +34,11 @@ def train(registry: Registry, n_formulas: int = 12, kind: str = "composition") -
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Registry:
-    return Registry(tmp_path / "models")
+def registry(tmp_path: Path) -> ModelRegistry:
+    return ModelRegistry(tmp_path / "models")
 
 
-def test_a_version_predicts_as_before_it_was_stored(registry: Registry) -> None:
+def test_a_version_predicts_as_before_it_was_stored(registry: ModelRegistry) -> None:
     from surfalign.ml.ensemble.fitting import fit_ensemble
     from surfalign.ml.learners.kinds import configuration_of
 
@@ -54,7 +54,7 @@ def test_a_version_predicts_as_before_it_was_stored(registry: Registry) -> None:
         assert after.in_domain == before.in_domain
 
 
-def test_the_card_tells_where_a_version_comes_from(registry: Registry) -> None:
+def test_the_card_tells_where_a_version_comes_from(registry: ModelRegistry) -> None:
     card = train(registry)
     read = registry.card("toy", card.version)
     assert read == card
@@ -67,7 +67,7 @@ def test_the_card_tells_where_a_version_comes_from(registry: Registry) -> None:
     assert read.metrics["ionization_potential"]["n"] == 12
 
 
-def test_versions_are_kept_and_rolled_back(registry: Registry) -> None:
+def test_versions_are_kept_and_rolled_back(registry: ModelRegistry) -> None:
     assert registry.names() == []
     first, second = train(registry).version, train(registry, 14).version
     assert registry.champion("toy") is None
@@ -91,12 +91,12 @@ def test_versions_are_kept_and_rolled_back(registry: Registry) -> None:
         registry.card("other")
 
 
-def test_names_are_folders(registry: Registry) -> None:
+def test_names_are_folders(registry: ModelRegistry) -> None:
     with pytest.raises(ConfigurationError, match="no name for a model"):
         registry.data_folder("../escape")
 
 
-def test_damage_is_named(registry: Registry) -> None:
+def test_damage_is_named(registry: ModelRegistry) -> None:
     version = train(registry).version
     registry.promote("toy", version)
     folder = registry.directory / "toy" / "versions" / version
@@ -121,7 +121,7 @@ def test_damage_is_named(registry: Registry) -> None:
     registry.load("toy")
 
 
-def test_weights_of_another_code_version_are_refused(registry: Registry) -> None:
+def test_weights_of_another_code_version_are_refused(registry: ModelRegistry) -> None:
     from surfalign.ml.ensemble.ensemble import Ensemble
     from surfalign.ml.network.weights import read_parts
 
@@ -136,7 +136,7 @@ def test_weights_of_another_code_version_are_refused(registry: Registry) -> None
         Ensemble.restore(parts, without)
 
 
-def test_nothing_in_a_version_is_a_pickle(registry: Registry) -> None:
+def test_nothing_in_a_version_is_a_pickle(registry: ModelRegistry) -> None:
     folder = registry.directory / "toy" / "versions" / train(registry).version
     assert {path.name for path in folder.iterdir()} == {WEIGHTS, CARD}
     header = int.from_bytes((folder / WEIGHTS).read_bytes()[:8], "little")
@@ -168,7 +168,7 @@ def test_a_retraining_killed_anywhere_leaves_a_sound_champion(tmp_path: Path) ->
     assert champions[-1] != champions[0], "the attempt that survived promotes its challenger"
 
 
-RELEASED = Registry(Path(__file__).parents[1] / "released")
+RELEASED = ModelRegistry(Path(__file__).parents[1] / "released")
 
 
 @pytest.mark.parametrize("name", RELEASED.names())

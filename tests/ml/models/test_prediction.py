@@ -10,20 +10,20 @@ from learning_data import toy_dataset
 import surfalign
 from surfalign.errors import ModelNotFoundError, SurfaceError
 from surfalign.ml.ensemble.recipe import Recipe
-from surfalign.ml.models.model_registry import Registry
+from surfalign.ml.models.model_registry import ModelRegistry
 from surfalign.ml.models.retraining import train_version
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Registry:
-    registry = Registry(tmp_path / "models")
+def registry(tmp_path: Path) -> ModelRegistry:
+    registry = ModelRegistry(tmp_path / "models")
     recipe = Recipe("mean", {})
     card = train_version(registry, "toy", toy_dataset(12), recipe, scratch=tmp_path)
     registry.promote("toy", card.version)
     return registry
 
 
-def test_the_surfaces_of_a_crystal_are_predicted_and_shown(registry: Registry) -> None:
+def test_the_surfaces_of_a_crystal_are_predicted_and_shown(registry: ModelRegistry) -> None:
     predicted = surfalign.predict("MgO", miller_index=(1, 0, 0), registry=registry)
     (surface,) = predicted
     assert surface.name == "MgO(100)-A"
@@ -38,14 +38,14 @@ def test_the_surfaces_of_a_crystal_are_predicted_and_shown(registry: Registry) -
     assert {"MgO(100)-A", "MgO(110)-A"} < names
 
 
-def test_an_element_that_was_not_learned_is_flagged(registry: Registry) -> None:
+def test_an_element_that_was_not_learned_is_flagged(registry: ModelRegistry) -> None:
     (surface,) = surfalign.predict("CeO2", miller_index=(1, 1, 1), registry=registry)
     assert not surface.estimate.in_domain
     assert repr(surface).endswith("domain: outside: Ce)")
 
 
-def test_what_is_missing_is_named(registry: Registry, tmp_path: Path) -> None:
+def test_what_is_missing_is_named(registry: ModelRegistry, tmp_path: Path) -> None:
     with pytest.raises(ModelNotFoundError, match="no trained model"):
-        surfalign.predict("MgO", registry=Registry(tmp_path / "empty"))
+        surfalign.predict("MgO", registry=ModelRegistry(tmp_path / "empty"))
     with pytest.raises(SurfaceError, match="polar"):
         surfalign.predict("ZnO", miller_index=(0, 0, 1), registry=registry)

@@ -12,7 +12,7 @@ from learning_data import toy_dataset
 from surfalign.errors import ConfigurationError
 from surfalign.ml.ensemble.evaluation import PairedComparison, compare
 from surfalign.ml.ensemble.recipe import Recipe
-from surfalign.ml.models.model_registry import Registry
+from surfalign.ml.models.model_registry import ModelRegistry
 from surfalign.ml.models.retraining import Outcome, Verdict, decide, retrain
 
 MEAN = Recipe("mean", {})
@@ -66,7 +66,7 @@ def test_the_bootstrap_draws_formulas() -> None:
 
 
 def test_a_history_of_contests(tmp_path: Path) -> None:
-    registry = Registry(tmp_path / "models")
+    registry = ModelRegistry(tmp_path / "models")
     data = toy_dataset(40, noise=0.1)
 
     def run(recipe: Recipe, n_formulas: int = 40, force: bool = False) -> Outcome:
@@ -107,7 +107,7 @@ def test_a_history_of_contests(tmp_path: Path) -> None:
 
 
 def test_a_mistake_in_the_configuration_trains_nothing(tmp_path: Path) -> None:
-    registry = Registry(tmp_path)
+    registry = ModelRegistry(tmp_path)
     with pytest.raises(ConfigurationError, match="n_estimators"):
         retrain(
             registry, "toy", toy_dataset(12),
