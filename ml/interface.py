@@ -1,10 +1,10 @@
-"""What every kind of model has in common: what it is fitted to, what it can do, what it says."""
+"""What every learner fulfils: data in, a model out, predictions of slabs; loads no torch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -38,14 +38,6 @@ class SurfacePrediction:
     attention: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     embedding: NDArray[np.float64] | None = None
     environments: NDArray[np.float64] | None = None
-
-
-class LearnerKind(StrEnum):
-    """The kinds of models."""
-
-    MEAN = "mean"  # the mean of the labels
-    COMPOSITION = "composition"  # composition features and boosted trees
-    LSOAP = "lsoap"  # learnable SOAP with attention
 
 
 class FittedModel(Protocol):
@@ -92,3 +84,28 @@ class TrainingData:
     def everything(self) -> list[SurfaceRecord]:
         """All surfaces, for models that need no validation."""
         return [*self.train, *self.validation]
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A kind of model: how it is configured, fitted and put together again.
+
+    Attributes
+    ----------
+    configuration
+        Model of its configuration, with ``extra="forbid"``. A field ``fidelity``, here or in a field
+        ``targets``, says what is predicted.
+    fit
+        Fits a model: ``fit(data, configuration, directory, seed, on_progress)``. The directory is for
+        checkpoints; ``on_progress`` takes a line now and then.
+    restore
+        Puts a model together again: ``restore(configuration, metadata, tensors)``, the arrays by name.
+    iterative
+        Whether it is trained in many rounds: then a share of the formulas decides when it stops, and
+        the members of an ensemble are fitted in processes of their own.
+    """
+
+    configuration: type[BaseModel]
+    fit: Callable[[TrainingData, Any, Path, int, Callable[[str], None]], FittedModel]
+    restore: Callable[[Any, dict[str, Any], Mapping[str, NDArray[Any]]], FittedModel]
+    iterative: bool = False

@@ -181,6 +181,9 @@ class Database:
                 store.close()
         self._client.close()
 
+    def __repr__(self) -> str:
+        return f"Database({self.address!r}, {self.name!r})"
+
     def __enter__(self) -> Self:
         return self
 

@@ -7,6 +7,7 @@ the description and in the JSON schema; a test walks all fields and fails when a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -380,3 +381,11 @@ class SurfaceLevelsDocument(SurfaceIdentity):
     created_at: datetime = Field(
         default_factory=lambda: datetime.now(UTC), description="When the result was made, UTC"
     )
+
+    def __repr_args__(self) -> Iterator[tuple[str, Any]]:
+        """Show what the result is of and what it says; its structures and curves fill pages."""
+        yield "surface_name", self.surface_name or self.formula
+        for name in ("ionization_potential", "electron_affinity", "band_gap", "surface_energy"):
+            value = getattr(self, name)
+            yield name, None if value is None else round(value, 3)
+        yield "state", self.state.value

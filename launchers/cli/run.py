@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +12,6 @@ from rich.markup import escape
 
 from surfalign.crystals.crystal import Crystal
 from surfalign.crystals.sources import load_crystal
-from surfalign.errors import ConfigurationError
 from surfalign.launchers.cli.options import (
     Cores,
     EngineName,
@@ -39,10 +37,10 @@ from surfalign.processes import available_cores
 from surfalign.settings import load_settings
 from surfalign.stores.database import Database
 from surfalign.stores.documents import SurfaceLevelsDocument
-from surfalign.workflows.engines.engine import Engine, get_engine
+from surfalign.workflows.engines.engine import get_engine
 from surfalign.workflows.engines.gpaw.machine import memory_limit
-from surfalign.workflows.flows import BandAlignmentMaker, named_surfaces
-from surfalign.workflows.surface_jobs import describe_surfaces
+from surfalign.workflows.flows import BandAlignmentMaker
+from surfalign.workflows.wanted_surfaces import checked_maker
 
 commands = typer.Typer()
 
@@ -104,7 +102,15 @@ def run(
         **parse_options(option or ()),
     )
     makers = [
-        _maker(crystal, chosen_engine, indices, max_index, surface, relax, not force)
+        checked_maker(
+            crystal,
+            chosen_engine,
+            miller_indices=indices,
+            max_index=max_index,
+            surface_names=surface,
+            relax_slabs=relax,
+            reuse=not force,
+        )
         for crystal in crystals
     ]
 
@@ -113,52 +119,6 @@ def run(
     _report(documents, json_file, figure, console)
     if any(document.error is not None for document in documents):
         raise typer.Exit(1)
-
-
-def _index_in_name(name: str) -> tuple[int, int, int]:
-    """Return the orientation that the name of a surface, e.g. ``MgO(1-10)-A``, holds."""
-    found = re.search(r"\(((?:-?\d){3}|-?\d+(?:,-?\d+){2})\)-[ABC]", name)
-    if found is None:
-        raise ConfigurationError(
-            f"'{name}' is no name of a surface",
-            "a name such as MgO(100)-A",
-            "copy one from 'surfalign surfaces TARGET'",
-        )
-    return parse_miller_index(found.group(1))
-
-
-def _maker(
-    crystal: Crystal,
-    engine: Engine,
-    indices: list[tuple[int, int, int]],
-    max_index: int | None,
-    names: list[str] | None,
-    relax: bool,
-    reuse: bool,
-) -> BandAlignmentMaker:
-    """Build the flow's maker and check, before anything is computed, that the surfaces exist."""
-    chosen = indices
-    if names and not indices and max_index is None:
-        chosen = [_index_in_name(name) for name in names]
-    elif not indices and max_index is None and crystal.default_orientation is not None:
-        chosen = [crystal.default_orientation]
-    found = describe_surfaces(
-        crystal.structure,
-        source=crystal.source,
-        miller_indices=chosen,
-        max_index=max_index,
-        slab_thickness=engine.slab_thickness,
-        vacuum_thickness=engine.vacuum_thickness,
-    )
-    named_surfaces(found, names)
-    return BandAlignmentMaker(
-        engine=engine,
-        miller_indices=chosen or None,
-        max_index=max_index,
-        surface_names=names,
-        relax_slabs=relax,
-        reuse=reuse,
-    )
 
 
 def _run_all(

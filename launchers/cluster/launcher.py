@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from surfalign.errors import ConfigurationError
+from surfalign.plugins import PluginGroup, call_problem
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -151,16 +151,26 @@ def nothing(*, now: bool = False) -> int:
     return 0
 
 
-#: Launcher name to the module whose ``open_launcher(profile, cluster)`` returns the launcher.
+#: Launcher name to the function ``open_launcher(profile, cluster) -> Launcher`` of its module.
 LAUNCHERS = {
-    "fireworks": "surfalign.launchers.cluster.fireworks.launcher",
-    "remote": "surfalign.launchers.cluster.remote.launcher",
+    "fireworks": "surfalign.launchers.cluster.fireworks.launcher:open_launcher",
+    "remote": "surfalign.launchers.cluster.remote.launcher:open_launcher",
 }
-#: Launcher name to the module whose ``work(launcher, between_rounds, once=, stop=)`` is its worker.
+#: Launcher name to its worker, the function ``work(launcher, between_rounds, *, once, stop)``.
 WORKERS = {
-    "fireworks": "surfalign.launchers.cluster.fireworks.worker",
-    "remote": "surfalign.launchers.cluster.remote.worker",
+    "fireworks": "surfalign.launchers.cluster.fireworks.worker:work",
+    "remote": "surfalign.launchers.cluster.remote.worker:work",
 }
+#: The launchers of surfalign and of other packages, and their workers under the same names.
+LAUNCHER_GROUP = PluginGroup(
+    "surfalign.launchers", "launcher", LAUNCHERS, lambda part: call_problem(part, "profile", None)
+)
+WORKER_GROUP = PluginGroup(
+    "surfalign.workers",
+    "worker",
+    WORKERS,
+    lambda part: call_problem(part, "launcher", nothing, once=True, stop=None),
+)
 
 
 def open_launcher(profile: Profile, cluster: str | None = None) -> Launcher:
@@ -177,15 +187,16 @@ def open_launcher(profile: Profile, cluster: str | None = None) -> Launcher:
     ------
     ConfigurationError
         When the profile runs everything on this machine, without a workflow manager.
+    PluginError
+        When another package adds the launcher and it cannot be used.
     """
-    if profile.launcher not in LAUNCHERS:
+    if profile.launcher == "local":
         raise ConfigurationError(
             f"profile '{profile.name}' has the launcher '{profile.launcher}', which has no queue",
-            f"one of {', '.join(LAUNCHERS)}",
+            f"one of {', '.join(LAUNCHER_GROUP.names())}",
             "compute on this machine with surfalign run, or take another profile",
         )
-    module = import_module(LAUNCHERS[profile.launcher])
-    launcher: Launcher = module.open_launcher(profile, cluster)
+    launcher: Launcher = LAUNCHER_GROUP.load(profile.launcher)(profile, cluster)
     return launcher
 
 
@@ -212,7 +223,7 @@ def run_worker(
     stop
         Ends the loop when it is set.
     """
-    import_module(WORKERS[profile.launcher]).work(launcher, between_rounds, once=once, stop=stop)
+    WORKER_GROUP.load(profile.launcher)(launcher, between_rounds, once=once, stop=stop)
 
 
 def classify(error: str) -> Cause:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sys
 import sysconfig
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -32,6 +33,17 @@ from surfalign.workflows.routing import DEFAULT, RESOURCE_KINDS, STEPS
 #: Kinds of work that a profile may send to queues: the steps of the flow, and the learner's training.
 KINDS = (*STEPS, "training")
 _WALLTIME = re.compile(r"^(?:(\d+)-)?(\d{1,3}):([0-5]\d):([0-5]\d)$")
+
+
+def _known_launcher(name: str) -> str:
+    """Take the launchers of surfalign, and those that other packages add."""
+    if name in ("local", "fireworks", "remote"):
+        return name
+    added = entry_points(group="surfalign.launchers").names
+    if name not in added:
+        known = "".join(f", '{other}'" for other in sorted(added))
+        raise ValueError(f"'{name}' is none of 'local', 'fireworks' or 'remote'{known}")
+    return name
 
 
 def _walltime(text: str) -> str:
@@ -187,7 +199,9 @@ class Profile(_Model):
     """Everything that differs from one site to another."""
 
     name: str
-    launcher: Literal["local", "fireworks", "remote"] = Field(description="Workflow manager")
+    launcher: Annotated[str, AfterValidator(_known_launcher)] = Field(
+        description="Workflow manager"
+    )
     database: DatabaseAddress = Field(default_factory=DatabaseAddress)
     engines: Engines = Field(default_factory=Engines)
     clusters: dict[str, Cluster] = Field(default_factory=dict)

@@ -22,7 +22,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from surfalign.errors import SurfalignError
+from surfalign.errors import PluginError, SurfalignError
+from surfalign.plugins import package_of
 from surfalign.settings import Settings, load_settings
 
 #: A program that does not answer within this time is reported as broken (s).
@@ -97,6 +98,7 @@ def checks() -> Iterator[tuple[str, Callable[[], Finding]]]:
     yield "Materials Project", check_materials_project
     for extra, packages in OPTIONAL_PACKAGES.items():
         yield extra, partial(check_optional, extra, packages)
+    yield "plug-ins", check_plugins
 
 
 def examine(name: str, check: Callable[[], Finding]) -> Finding:
@@ -210,6 +212,27 @@ def check_optional(extra: str, packages: tuple[str, ...]) -> Finding:
         return Finding(extra, State.MISSING, detail, remedy, required=False)
     detail = ", ".join(f"{package} {version}" for package, version in found.items())
     return Finding(extra, State.OK, detail, required=False)
+
+
+def check_plugins() -> Finding:
+    """List the engines, launchers and learners of other packages, and those that cannot be used."""
+    from surfalign.launchers.cluster.launcher import LAUNCHER_GROUP
+    from surfalign.ml.learners.kinds import LEARNER_GROUP
+    from surfalign.workflows.engines.engine import ENGINE_GROUP
+
+    found, errors = [], []
+    for group in (ENGINE_GROUP, LAUNCHER_GROUP, LEARNER_GROUP):
+        for plugin in group.plugins():
+            try:
+                group.open(plugin)
+                found.append(f"{group.noun} {plugin.name} ({package_of(plugin)})")
+            except PluginError as error:
+                errors.append(error)
+    detail = "; ".join([*found, *(error.found for error in errors)]) or "none"
+    if errors:
+        remedy = "; ".join(dict.fromkeys(error.remedy for error in errors))
+        return Finding("plug-ins", State.WARNING, detail, remedy, required=False)
+    return Finding("plug-ins", State.OK, detail, required=False)
 
 
 # --- engines ---------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from functools import partial
 from surfalign.errors import ConfigurationError
 from surfalign.launchers.cluster import slurm
 from surfalign.launchers.cluster.fireworks.launcher import FireworksLauncher
+from surfalign.launchers.cluster.launcher import LAUNCHER_GROUP
 from surfalign.launchers.cluster.profiles import Cluster, Profile, Queue, python_of
 from surfalign.launchers.database.server import open_database
 from surfalign.launchers.doctor.installation import Finding, State
@@ -86,6 +87,8 @@ def check_launcher(profile: Profile) -> Finding:
     if package is not None and importlib.util.find_spec(package) is None:
         remedy = f"pip install 'surfalign[{profile.launcher}]'"
         return Finding("launcher", State.MISSING, f"{package} is not installed", remedy)
+    if package is None and profile.launcher != "local":
+        LAUNCHER_GROUP.load(profile.launcher)  # names what is wrong with that of another package
     return Finding("launcher", State.OK, profile.launcher)
 
 

@@ -20,7 +20,7 @@ from surfalign.ml.data.datasets import element_symbol
 from surfalign.ml.ensemble.calibration import Calibration
 from surfalign.ml.ensemble.domain import Domain, atomic_descriptions
 from surfalign.ml.ensemble.splits import formula_fold
-from surfalign.ml.interface import FittedModel, LearnerKind
+from surfalign.ml.interface import FittedModel
 from surfalign.ml.learners.kinds import restore_model
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Ensemble:
         Property to its calibration.
     """
 
-    kind: LearnerKind
+    kind: str
     members: tuple[FittedModel, ...]
     blind_folds: frozenset[int]
     fidelity: str
@@ -167,7 +167,7 @@ class Ensemble:
     def metadata(self) -> dict[str, Any]:
         """Return what else is to be stored, as plain JSON."""
         return {
-            "kind": self.kind.value,
+            "kind": self.kind,
             "blind_folds": sorted(self.blind_folds),
             "fidelity": self.fidelity,
             "domain": self.domain.metadata(),
@@ -191,7 +191,7 @@ class Ensemble:
             When the parts do not fit this version of the code.
         """
         try:
-            kind = LearnerKind(metadata["kind"])
+            kind = str(metadata["kind"])
             members = [
                 restore_model(
                     kind, part["configuration"], part["metadata"], _own(f"member{k}.", tensors)

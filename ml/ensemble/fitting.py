@@ -16,8 +16,7 @@ from surfalign.ml.ensemble.domain import Domain, atomic_descriptions
 from surfalign.ml.ensemble.ensemble import DOMAIN_SHARE, Ensemble
 from surfalign.ml.ensemble.members import Progress, Task, fit_in_processes, fit_member, other_folds
 from surfalign.ml.ensemble.splits import FOLDS, formula_fold
-from surfalign.ml.interface import LearnerKind
-from surfalign.ml.learners.kinds import with_fidelity
+from surfalign.ml.learners.kinds import get_learner, with_fidelity
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,7 +38,7 @@ def main_fidelity(dataset: FrozenDataset) -> str:
 
 def fit_ensemble(
     dataset: FrozenDataset,
-    kind: LearnerKind,
+    kind: str,
     configuration: BaseModel,
     *,
     directory: Path,
@@ -75,7 +74,7 @@ def fit_ensemble(
     configuration, fidelity = with_fidelity(configuration, main_fidelity(dataset))
     tasks = [Task(kind, configuration, fold, seed + fold) for fold in range(FOLDS)]
     blind = [fold for fold in range(FOLDS) if other_folds(dataset, fold)]
-    if kind is LearnerKind.LSOAP:
+    if get_learner(kind).iterative:
         members = fit_in_processes(dataset, tasks, directory, workers, say)
     else:
         members = [fit_member(dataset, task, directory, say) for task in tasks]

@@ -27,9 +27,10 @@ from pydantic import BaseModel
 from surfalign.errors import LearnerError
 from surfalign.ml.data.datasets import FrozenDataset, read_dataset, write_dataset
 from surfalign.ml.ensemble.splits import FOLDS, formula_fold, hold_out
-from surfalign.ml.interface import FittedModel, LearnerKind, TrainingData
-from surfalign.ml.learners.kinds import configuration_of, fit_model, restore_model
+from surfalign.ml.interface import FittedModel, TrainingData
+from surfalign.ml.learners.kinds import configuration_of, fit_model, get_learner, restore_model
 from surfalign.ml.network.weights import read_parts, write_parts
+from surfalign.version import __version__
 
 if TYPE_CHECKING:
     from surfalign.ml.data.records import SurfaceRecord
@@ -57,7 +58,7 @@ class Task:
         Of everything random.
     """
 
-    kind: LearnerKind
+    kind: str
     configuration: BaseModel
     fold: int
     seed: int
@@ -84,7 +85,7 @@ def member_data(dataset: FrozenDataset, task: Task) -> TrainingData:
     records = other_folds(dataset, task.fold) or list(dataset.records)
     names = {record.name for record in records}
     set_labels = [s for s in dataset.set_labels if names.issuperset(s.members)]
-    if task.kind is not LearnerKind.LSOAP:
+    if not get_learner(task.kind).iterative:
         return TrainingData(records, (), set_labels)
     try:
         split = hold_out(records, VALIDATION_SHARE, task.seed)
@@ -147,7 +148,7 @@ def _run_worker(frozen: Path, tasks: Sequence[Task], folder: Path, say: Progress
     request = {
         "dataset": str(frozen),
         "directory": str(folder),
-        "kind": tasks[0].kind.value,
+        "kind": tasks[0].kind,
         "configuration": tasks[0].configuration.model_dump(mode="json"),
         "members": [{"fold": task.fold, "seed": task.seed} for task in tasks],
     }
@@ -184,9 +185,7 @@ def _run_worker(frozen: Path, tasks: Sequence[Task], folder: Path, say: Progress
 
 def _fingerprint(dataset: FrozenDataset, tasks: Sequence[Task]) -> str:
     """Return a name for this data set, configuration and seed."""
-    from surfalign import __version__
-
-    content = [dataset.digest, __version__, tasks[0].kind.value, tasks[0].seed]
+    content = [dataset.digest, __version__, tasks[0].kind, tasks[0].seed]
     text = json.dumps([*content, tasks[0].configuration.model_dump(mode="json")], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -201,7 +200,7 @@ def _work() -> None:
     """Fit the members that standard input asks for."""
     request: dict[str, Any] = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    kind = LearnerKind(request["kind"])
+    kind: str = request["kind"]
     configuration = configuration_of(kind, request["configuration"])
     dataset = read_dataset(Path(request["dataset"]))
     folder = Path(request["directory"])

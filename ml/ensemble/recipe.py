@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surfalign.ml.ensemble.fitting import fit_ensemble
-from surfalign.ml.interface import LearnerKind
 from surfalign.ml.learners.kinds import configuration_of
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ class Recipe:
         Members of a network that are fitted at a time.
     """
 
-    kind: LearnerKind
+    kind: str
     configuration: Mapping[str, Any]
     seed: int = 0
     workers: int = 1

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from surfalign.errors import EmptyDatasetError
 from surfalign.ml.descriptors.composition import composition_features
-from surfalign.ml.interface import SurfacePrediction
+from surfalign.ml.interface import Learner, SurfacePrediction
 
 if TYPE_CHECKING:
     from pymatgen.core import Composition, Structure
@@ -295,3 +295,19 @@ def _walk(trees: Mapping[str, NDArray[Any]], table: NDArray[np.float64]) -> NDAr
         node = np.where(inner, np.where(goes_left, left, trees["right"][tree, node]), node)
     total: NDArray[np.float64] = trees["value"][tree, node].sum(axis=1) + trees["start"][0]
     return total
+
+
+MEAN = Learner(
+    MeanConfiguration,
+    lambda data, configuration, directory, seed, on_progress: MeanModel.fit(
+        data.everything, configuration, data.set_labels, seed
+    ),
+    MeanModel,
+)
+COMPOSITION = Learner(
+    CompositionConfiguration,
+    lambda data, configuration, directory, seed, on_progress: CompositionModel.fit(
+        data.everything, configuration, data.set_labels, seed
+    ),
+    CompositionModel,
+)

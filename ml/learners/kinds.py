@@ -1,4 +1,4 @@
-"""Configure, fit and restore a model of any kind; which kind it is, only this module asks."""
+"""The kinds of models: how each is configured, fitted and put together again."""
 
 from __future__ import annotations
 
@@ -9,30 +9,59 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from surfalign.errors import ConfigurationError, ModelVersionError
-from surfalign.ml.configuration import LearnerConfiguration
-from surfalign.ml.interface import FittedModel, LearnerKind, TrainingData
-from surfalign.ml.learners import baselines
+from surfalign.ml.interface import FittedModel, Learner, TrainingData
+from surfalign.plugins import PluginGroup
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+#: Kind of model to the :class:`~surfalign.ml.interface.Learner` that makes it.
+LEARNERS = {
+    "mean": "surfalign.ml.learners.baselines:MEAN",  # the mean of the labels
+    "composition": "surfalign.ml.learners.baselines:COMPOSITION",  # boosted trees
+    "lsoap": "surfalign.ml.learners.lsoap:LSOAP",  # learnable SOAP with attention
+}
 
-def configuration_of(kind: LearnerKind, given: Mapping[str, Any] | None = None) -> BaseModel:
+
+def _problem_of(part: Any) -> str:
+    return "" if isinstance(part, Learner) else f"is a {type(part).__name__}, not a Learner"
+
+
+#: The learners of surfalign and of other packages.
+LEARNER_GROUP = PluginGroup("surfalign.learners", "kind of model", LEARNERS, _problem_of)
+
+
+def get_learner(kind: str) -> Learner:
+    """Return a learner by the kind of its models.
+
+    Raises
+    ------
+    ConfigurationError
+        When the kind is unknown.
+    PluginError
+        When another package adds the kind and it cannot be used.
+    """
+    learner: Learner = LEARNER_GROUP.load(kind)
+    return learner
+
+
+def configuration_of(kind: str, given: Mapping[str, Any] | None = None) -> BaseModel:
     """Return the typed configuration of a kind.
 
     Raises
     ------
     ConfigurationError
-        When a key is unknown or a value out of range.
+        When the kind or a key is unknown, or a value out of range.
     """
+    expected = get_learner(kind).configuration
     try:
-        return _configuration_class(kind).model_validate(dict(given or {}))
+        return expected.model_validate(dict(given or {}))
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         raise ConfigurationError(
             f"the configuration of {kind} has a mistake at "
             f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
-            f"keys among {', '.join(sorted(_configuration_class(kind).model_fields))}",
+            f"keys among {', '.join(sorted(expected.model_fields))}",
             "correct the configuration",
         ) from error
 
@@ -58,7 +87,7 @@ def with_fidelity(configuration: BaseModel, fidelity: str) -> tuple[BaseModel, s
 
 def fit_model(
     configuration: BaseModel,
-    kind: LearnerKind,
+    kind: str,
     data: TrainingData,
     *,
     directory: Path,
@@ -87,18 +116,13 @@ def fit_model(
     EmptyDatasetError
         When a property has no label.
     """
-    if isinstance(configuration, baselines.MeanConfiguration):
-        return baselines.MeanModel.fit(data.everything, configuration, data.set_labels, seed)
-    if isinstance(configuration, baselines.CompositionConfiguration):
-        return baselines.CompositionModel.fit(data.everything, configuration, data.set_labels, seed)
-    from surfalign.ml.network.learner import NetworkModel
-
-    typed = LearnerConfiguration.model_validate(configuration)
-    return NetworkModel.fit(data, typed, directory, seed, on_progress)
+    learner = get_learner(kind)
+    typed = learner.configuration.model_validate(configuration)
+    return learner.fit(data, typed, directory, seed, on_progress or (lambda line: None))
 
 
 def restore_model(
-    kind: LearnerKind,
+    kind: str,
     configuration: Mapping[str, Any],
     metadata: dict[str, Any],
     tensors: Mapping[str, NDArray[Any]],
@@ -111,26 +135,10 @@ def restore_model(
         When the parts do not fit this version of the code.
     """
     try:
-        typed = configuration_of(kind, configuration)
-        if isinstance(typed, baselines.MeanConfiguration):
-            return baselines.MeanModel(typed, metadata, tensors)
-        if isinstance(typed, baselines.CompositionConfiguration):
-            return baselines.CompositionModel(typed, metadata, tensors)
-        from surfalign.ml.network.learner import NetworkModel
-
-        network = LearnerConfiguration.model_validate(typed)
-        return NetworkModel.restore(network, metadata, tensors)
+        return get_learner(kind).restore(configuration_of(kind, configuration), metadata, tensors)
     except (ConfigurationError, KeyError) as error:
         raise ModelVersionError(
             f"a stored model of kind {kind} does not fit this version: {error}",
             "the configuration, metadata and arrays that this version writes",
             "train it again, or use the version of surfalign that its card names",
         ) from error
-
-
-def _configuration_class(kind: LearnerKind) -> type[BaseModel]:
-    if kind is LearnerKind.LSOAP:
-        return LearnerConfiguration
-    if kind is LearnerKind.MEAN:
-        return baselines.MeanConfiguration
-    return baselines.CompositionConfiguration

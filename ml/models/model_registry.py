@@ -35,6 +35,8 @@ from surfalign.errors import (
 from surfalign.files import sync_folder, write_whole
 from surfalign.ml.ensemble.ensemble import Ensemble
 from surfalign.ml.network.weights import read_parts, write_parts
+from surfalign.settings import load_settings
+from surfalign.version import __version__
 
 #: Raised whenever what is stored changes.
 CARD_VERSION = 1
@@ -118,17 +120,38 @@ class Registry:
     Parameters
     ----------
     directory
-        Where they are; made when the first version is added.
+        Where they are; made when the first version is added. By default in the data directory.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, directory: Path | None = None) -> None:
+        self.directory = directory or load_settings().data_directory / "models"
+
+    def __repr__(self) -> str:
+        return f"Registry({str(self.directory)!r}: {', '.join(self.names()) or 'empty'})"
 
     def names(self) -> list[str]:
         """Return the names of all models that have a version."""
         if not self.directory.is_dir():
             return []
         return sorted(p.name for p in self.directory.iterdir() if self.versions(p.name))
+
+    def latest(self) -> str:
+        """Return the name of the model that was promoted last.
+
+        Raises
+        ------
+        ModelNotFoundError
+            When none was promoted yet.
+        """
+        champions = {name: self.champion(name) for name in self.names()}
+        promoted = {name: found.since for name, found in champions.items() if found is not None}
+        if not promoted:
+            raise ModelNotFoundError(
+                f"there is no trained model in {self.directory}",
+                "a model",
+                "train one: surfalign learn train --slabs FILE --model NAME",
+            )
+        return max(promoted, key=lambda name: promoted[name])
 
     def versions(self, name: str) -> list[str]:
         """Return the versions of a model, the oldest first."""
@@ -345,8 +368,6 @@ class Registry:
 def code_versions() -> dict[str, str]:
     """Return the versions of surfalign and of the libraries that shape weights."""
     from importlib.metadata import PackageNotFoundError, version
-
-    from surfalign import __version__
 
     found = {"surfalign": __version__}
     for package in ("numpy", "scikit-learn", "torch", "pymatgen"):

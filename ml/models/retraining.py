@@ -119,7 +119,7 @@ def train_version(
     card = ModelCard(
         name=name,
         version="",
-        kind=recipe.kind.value,
+        kind=recipe.kind,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         code_versions=code_versions(),
         configuration=recipe.complete().model_dump(mode="json"),
@@ -203,7 +203,7 @@ def _same(card: ModelCard, dataset: FrozenDataset, recipe: Recipe) -> bool:
     configuration = recipe.complete().model_dump(mode="json")
     return (card.dataset["digest"], card.kind, card.configuration, card.seed) == (
         dataset.digest,
-        recipe.kind.value,
+        recipe.kind,
         configuration,
         recipe.seed,
     )

@@ -143,6 +143,10 @@ class MissingDependencyError(SurfalignError, ImportError):
     """An optional package or program is needed and absent."""
 
 
+class PluginError(SurfalignError, ImportError):
+    """A part that another package adds (engine, launcher, learner) cannot be used."""
+
+
 # --- learner ---------------------------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from pydantic_core import to_jsonable_python
 from pymatgen.core import Structure
 
 from surfalign.errors import DocumentNotFoundError, PhysicsInputError
+from surfalign.listing import Listing, fixed
 from surfalign.stores.documents import SurfaceLevelsDocument
 from surfalign.stores.query.fields import large_fields
 from surfalign.stores.query.language import Filter, known_field, to_filter
@@ -22,6 +23,21 @@ if TYPE_CHECKING:
 
 #: Documents that travel from the server at a time.
 BATCH_SIZE = 100
+
+
+class Results(Listing[SurfaceLevelsDocument]):
+    """A list of results that shows itself as a table."""
+
+    columns = ("Surface", "IP (eV)", "EA (eV)", "Gap (eV)", "Energy (J/m2)", "State")
+
+    def row(self, item: SurfaceLevelsDocument) -> list[str]:
+        """Return name, levels, surface energy, and what the result is worth."""
+        numbers = (
+            item.ionization_potential, item.electron_affinity, item.band_gap, item.surface_energy
+        )  # fmt: skip
+        reason = item.error.error if item.error else ", ".join(item.failed_checks)
+        state = f"{item.state}: {reason}" if reason else str(item.state)
+        return [item.surface_name or item.formula, *map(fixed, numbers), state]
 
 
 def find(

@@ -10,7 +10,7 @@ import pytest
 
 from surfalign.crystals.library import library
 from surfalign.crystals.sources import load_crystal
-from surfalign.errors import UnknownMaterialError
+from surfalign.errors import InvalidStructureError, UnknownMaterialError
 
 
 @pytest.fixture(autouse=True)
@@ -93,3 +93,20 @@ def test_nothing_near_is_said_without_guessing() -> None:
         UnknownMaterialError, match=r"'qqqqqq' is neither a file nor in the library\."
     ):
         load_crystal("qqqqqq")
+
+
+def test_a_structure_is_taken_and_a_crystal_returned_as_it_is() -> None:
+    rutile = load_crystal("TiO2-rutile")
+    again = load_crystal(rutile.structure)
+    assert again.source == "structure"
+    assert again.space_group_number == rutile.space_group_number
+    assert load_crystal(again) is again
+    assert repr(rutile) == (
+        "Crystal('TiO2-rutile', P4_2/mnm, 6 atoms in the primitive cell, "
+        "source='library:TiO2-rutile')"
+    )
+
+
+def test_what_is_no_crystal_is_refused_by_name() -> None:
+    with pytest.raises(InvalidStructureError, match="12 is no crystal"):
+        load_crystal(12)  # type: ignore[arg-type]

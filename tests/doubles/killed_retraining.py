@@ -15,12 +15,11 @@ from pathlib import Path
 from learning_data import toy_dataset
 
 from surfalign.ml.ensemble.recipe import Recipe
-from surfalign.ml.interface import LearnerKind
 from surfalign.ml.models.model_registry import Registry
 from surfalign.ml.models.retraining import retrain
 
 EVENTS = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.listdir", "os.scandir"}
-RECIPE = Recipe(LearnerKind.MEAN, {})
+RECIPE = Recipe("mean", {})
 
 
 def attempt(folder: Path, number: int) -> None:

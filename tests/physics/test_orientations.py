@@ -12,6 +12,7 @@ from pymatgen.core import Lattice, Structure
 
 from surfalign.errors import InvalidStructureError, PartialOccupancyError, SurfaceError
 from surfalign.physics.orientations import (
+    as_miller_indices,
     convert_miller_index,
     format_miller_index,
     is_nonpolar,
@@ -238,3 +239,23 @@ def test_an_index_is_read_as_it_is_written(index: tuple[int, int, int]) -> None:
 def test_what_is_no_miller_index_is_refused(text: str) -> None:
     with pytest.raises(SurfaceError, match=r"no Miller index.*i = -\(h \+ k\)"):
         parse_miller_index(text)
+
+
+@pytest.mark.parametrize(
+    ("given", "indices"),
+    [
+        (None, []),
+        ((1, 1, 0), [(1, 1, 0)]),
+        ([(1, 0, 0), [1, -1, 0]], [(1, 0, 0), (1, -1, 0)]),
+    ],
+)
+def test_one_or_several_indices_become_a_list(given: object, indices: object) -> None:
+    assert as_miller_indices(given) == indices
+
+
+@pytest.mark.parametrize(
+    "given", [(0, 0, 0), (1, 0), (1.5, 0, 0), [(1, 0, 0), (0, 0, 0)], [(1, 0, 0), (1, 0)], "110"]
+)
+def test_what_is_no_index_is_refused(given: object) -> None:
+    with pytest.raises(SurfaceError, match="is no Miller index"):
+        as_miller_indices(given)

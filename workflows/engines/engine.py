@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from inspect import signature
 from typing import Any
 
 from jobflow import Maker
 from monty.json import MSONable
 
-from surfalign.errors import ConfigurationError
+from surfalign.errors import ConfigurationError, PluginError
+from surfalign.plugins import PluginGroup, call_problem
 from surfalign.stores.documents import Functional, Quality
 
 #: Engine name to the function ``make_engine(quality, functional, equation_of_state, **options) -> Engine``
-#: of its module. How to add one: docs/extending.md.
+#: of its module. How another package adds one: docs/extending.md.
 ENGINES = {
     "gpaw": "surfalign.workflows.engines.gpaw.makers:gpaw_engine",
     "vasp": "surfalign.workflows.engines.vasp.makers:vasp_engine",
 }
+#: The engines of surfalign and of other packages.
+ENGINE_GROUP = PluginGroup(
+    "surfalign.engines",
+    "engine",
+    ENGINES,
+    lambda part: call_problem(part, quality="", functional="", equation_of_state=False),
+)
 
 
 @dataclass
@@ -66,14 +73,19 @@ class Engine(MSONable):
 
 
 def get_engine(
-    name: str, *, quality: str, functional: str, equation_of_state: bool = False, **options: Any
+    name: str = "gpaw",
+    *,
+    quality: str = "standard",
+    functional: str = "ddh",
+    equation_of_state: bool = False,
+    **options: Any,
 ) -> Engine:
     """Return an engine by name.
 
     Parameters
     ----------
     name
-        One of :data:`ENGINES`.
+        ``gpaw``, ``vasp``, or the name under which another package adds one.
     quality
         A :class:`~surfalign.stores.documents.Quality`.
     functional
@@ -87,9 +99,11 @@ def get_engine(
     ------
     ConfigurationError
         When the engine, the quality, the functional or an option is unknown.
+    PluginError
+        When another package adds the engine and it cannot be used.
     """
+    make_engine = ENGINE_GROUP.load(name)
     for kind, value, choices in (
-        ("engine", name, list(ENGINES)),
         ("quality", quality, [q.value for q in Quality]),
         ("functional", functional, [f.value for f in Functional]),
     ):
@@ -97,8 +111,6 @@ def get_engine(
             raise ConfigurationError(
                 f"unknown {kind} '{value}'", f"one of {', '.join(choices)}", f"name a known {kind}"
             )
-    module, _, function = ENGINES[name].partition(":")
-    make_engine = getattr(import_module(module), function)
     known = signature(make_engine).parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in known.values())
     unknown = [] if takes_any else [option for option in options if option not in known]
@@ -108,7 +120,13 @@ def get_engine(
             "options that its documentation lists",
             "leave it out",
         )
-    engine: Engine = make_engine(
+    engine = make_engine(
         quality=quality, functional=functional, equation_of_state=equation_of_state, **options
     )
+    if not isinstance(engine, Engine):
+        raise PluginError(
+            f"the engine {name} made a {type(engine).__name__}",
+            "an Engine of surfalign.workflows.engines.engine",
+            "repair its function make_engine",
+        )
     return engine

@@ -80,7 +80,7 @@ def evaluate(
         )
     else:
         models = sources.registry(directory)
-        ensemble, _ = models.load(sources.model_name(models, model))
+        ensemble, _ = models.load(model or models.latest())
         found = crossvalidation.blind(ensemble, dataset)
     summary = crossvalidation.summarise(found)
     rows = [crossvalidation.as_dict(held) for held in found]

@@ -51,7 +51,7 @@ def explain(
             )
         records = [record for record in records if record.name in names]
     models = sources.registry(directory)
-    ensemble, card = models.load(sources.model_name(models, model))
+    ensemble, card = models.load(model or models.latest())
     estimates = ensemble.predict([record.structure for record in records])
     if not any(estimate.attention for estimate in estimates):
         raise ConfigurationError(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from surfalign.crystals.sources import load_crystal
-from surfalign.errors import ConfigurationError, SurfaceError, TerminationError
+from surfalign.errors import ConfigurationError
 from surfalign.launchers.cli.learn import sources
 from surfalign.launchers.cli.options import (
     BulkCrystal,
@@ -24,18 +23,13 @@ from surfalign.launchers.cli.options import (
     UnlabelledSlabs,
 )
 from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, write_json
-from surfalign.ml.data.candidate_surfaces import SLAB_THICKNESS, VACUUM_THICKNESS
+from surfalign.ml.data.from_crystal import crystal_surfaces
 from surfalign.ml.data.from_slab_files import read_slab_file
-from surfalign.ml.data.records import SurfaceRecord, surface_record
-from surfalign.ml.ensemble.ensemble import SurfaceEstimate
-from surfalign.physics.orientations import nonpolar_orientations, parse_miller_index
-from surfalign.physics.slabs import enumerate_slabs
-from surfalign.physics.symmetry import symmetrize
+from surfalign.ml.data.records import SurfaceRecord
+from surfalign.ml.models.prediction import Predictions, predict_records
+from surfalign.physics.orientations import parse_miller_index
 
 commands = typer.Typer()
-
-
-LEVELS = ("ionization_potential", "electron_affinity")
 
 
 @commands.command()
@@ -64,13 +58,12 @@ def predict(
     make_folders(json_file)
     records = surfaces(structure, slabs, hkl, max_index)
     models = sources.registry(directory)
-    name = sources.model_name(models, model)
-    ensemble, card = models.load(name, version)
-    estimates = ensemble.predict([record.structure for record in records])
-    source = f"{card.name} {card.version}"
-    write_json([as_dict(r, e, source) for r, e in zip(records, estimates, strict=True)], json_file)
+    name = model or models.latest()
+    predictions = predict_records(records, models, name, version)
+    write_json([prediction.as_dict() for prediction in predictions], json_file)
     if not is_stdout(json_file):
-        output_console().print(table(records, estimates, f"{source}, predicts {card.fidelity}"))
+        fidelity = models.card(name, version).fidelity
+        output_console().print(table(predictions, f"{predictions[0].model}, predicts {fidelity}"))
 
 
 def surfaces(
@@ -95,88 +88,19 @@ def surfaces(
         )
     if slabs is not None:
         return read_slab_file(slabs)
-    return _crystal_surfaces(str(structure), list(hkl or []), max_index)
+    indices = [parse_miller_index(text) for text in hkl or ()]
+    return crystal_surfaces(load_crystal(str(structure)), indices, max_index)
 
 
-def _crystal_surfaces(target: str, hkl: Sequence[str], max_index: int) -> list[SurfaceRecord]:
-    """Enumerate what ``surfalign run`` would compute, in thinner slabs."""
-    crystal = load_crystal(target)
-    symmetric = symmetrize(crystal.structure)
-    indices = [parse_miller_index(text) for text in hkl] or [
-        orientation.miller_index for orientation in nonpolar_orientations(symmetric, max_index)
-    ]
-    found = []
-    for index in indices:
-        try:
-            slabs = enumerate_slabs(
-                symmetric,
-                index,
-                slab_thickness=SLAB_THICKNESS,
-                vacuum_thickness=VACUUM_THICKNESS,
-            )
-        except TerminationError:
-            if hkl:
-                raise
-            continue
-        found += [
-            surface_record(
-                slab.name,
-                slab.slab,
-                crystal.source,
-                miller_index=slab.miller_index,
-                space_group_number=slab.space_group_number,
-            )
-            for slab in slabs
-        ]
-    if not found:
-        raise SurfaceError(
-            f"{crystal.formula} has no nonpolar surface up to index {max_index}",
-            "an orientation with a nonpolar, stoichiometric slab",
-            "look at `surfalign surfaces`, or raise --max-index",
-        )
-    return found
-
-
-def as_dict(record: SurfaceRecord, estimate: SurfaceEstimate, model: str) -> dict[str, Any]:
-    """Return a prediction for scripts; levels in eV, an unknown bound is null."""
-    return {
-        "name": record.name,
-        **{name: value for name, value in estimate.values.items() if name in LEVELS},
-        "interval_90": {
-            name: [bound if math.isfinite(bound) else None for bound in bounds]
-            for name, bounds in estimate.interval_90.items()
-            if name in LEVELS
-        },
-        "in_domain": estimate.in_domain,
-        "domain_score": estimate.domain_score,
-        "unknown_elements": list(estimate.unknown_elements),
-        "other": {name: value for name, value in estimate.values.items() if name not in LEVELS},
-        "miller_index": record.miller_index,
-        "model": model,
-    }
-
-
-def table(
-    records: Sequence[SurfaceRecord], estimates: Sequence[SurfaceEstimate], caption: str
-) -> Table:
+def table(predictions: Predictions, caption: str) -> Table:
     """Return the predictions as a table."""
     shown = Table(caption=escape(caption))
     shown.add_column("Surface", no_wrap=True)
     for name in ("IP\n(eV)", "90 %", "EA\n(eV)", "90 %"):
         shown.add_column(name, justify="right", no_wrap=True)
     shown.add_column("Domain")
-    for record, estimate in zip(records, estimates, strict=True):
-        cells = []
-        for name in LEVELS:
-            value = estimate.values.get(name)
-            low, high = estimate.interval_90.get(name, (-math.inf, math.inf))
-            cells.append("–" if value is None else f"{value:.2f}")
-            cells.append(f"{low:.2f} to {high:.2f}" if math.isfinite(low) else "too few data")
-        shown.add_row(escape(record.name), *cells, _domain(estimate))
+    for prediction in predictions:
+        *cells, domain = map(escape, predictions.row(prediction))
+        colour = "green" if domain == "inside" else "red" if ":" in domain else "yellow"
+        shown.add_row(*cells, f"[{colour}]{domain}[/]")
     return shown
-
-
-def _domain(estimate: SurfaceEstimate) -> str:
-    if estimate.unknown_elements:
-        return f"[red]outside: {', '.join(estimate.unknown_elements)}[/]"
-    return "[green]inside[/]" if estimate.in_domain else "[yellow]outside[/]"

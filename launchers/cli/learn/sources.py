@@ -9,14 +9,13 @@ from typing import Any
 import typer
 import yaml
 
-from surfalign.errors import ConfigurationError, ModelNotFoundError
+from surfalign.errors import ConfigurationError
 from surfalign.launchers.database.server import open_database
 from surfalign.ml.data.datasets import FrozenDataset, merge, read_dataset
 from surfalign.ml.data.from_results import freeze_results
 from surfalign.ml.data.from_slab_files import freeze_slab_file
 from surfalign.ml.ensemble.recipe import Recipe
-from surfalign.ml.interface import LearnerKind
-from surfalign.ml.learners.kinds import configuration_of
+from surfalign.ml.learners.kinds import configuration_of, get_learner
 from surfalign.ml.models.model_registry import Registry
 from surfalign.processes import available_cores
 from surfalign.settings import load_settings
@@ -25,27 +24,12 @@ from surfalign.stores.query.results import find
 
 def registry(directory: Path | None) -> Registry:
     """Return the registry of a folder, or of the settings in force."""
-    return Registry(directory or load_settings().data_directory / "models")
+    return Registry(directory)
 
 
 def scratch_directory() -> Path:
     """Return the folder of checkpoints and finished members."""
     return load_settings().data_directory / "training"
-
-
-def model_name(models: Registry, name: str | None) -> str:
-    """Return the wanted model, or the one whose champion is the youngest."""
-    if name is not None:
-        return name
-    champions = {known: models.champion(known) for known in models.names()}
-    promoted = {known: c.since for known, c in champions.items() if c is not None}
-    if not promoted:
-        raise ModelNotFoundError(
-            f"there is no trained model in {models.directory}",
-            "a model",
-            "train one: surfalign learn train --slabs FILE --model NAME",
-        )
-    return max(promoted, key=lambda known: promoted[known])
 
 
 def gather(
@@ -76,18 +60,13 @@ def recipe(
     kind: str, file: Path | None, changes: Sequence[str] | None, seed: int, workers: int | None
 ) -> Recipe:
     """Return how to train, from a file and single values."""
-    try:
-        chosen = LearnerKind(kind)
-    except ValueError:
-        raise ConfigurationError(
-            f"{kind!r} is no kind of model", ", ".join(LearnerKind), "correct --kind"
-        ) from None
+    get_learner(kind)  # an unknown kind is named before files are read
     configuration = _read(file) if file is not None else {}
     for change in changes or []:
         _apply(configuration, change)
-    configuration_of(chosen, configuration)
+    configuration_of(kind, configuration)
     cores = workers or available_cores(load_settings())
-    return Recipe(chosen, configuration, seed, cores)
+    return Recipe(kind, configuration, seed, cores)
 
 
 def _read(file: Path) -> dict[str, Any]:

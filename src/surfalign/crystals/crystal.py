@@ -46,3 +46,9 @@ class Crystal:
     default_orientation: tuple[int, int, int] | None = None
     citation: str = ""
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return (
+            f"Crystal({self.name!r}, {self.space_group_symbol}, {len(self.structure)} atoms in the "
+            f"primitive cell, source={self.source!r})"
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,17 +24,18 @@ _FILE_SUFFIX = re.compile(
 _MATERIALS_PROJECT_ID = re.compile(r"(?:mp:)?(mp-\d+|mvc-\d+)", re.I)
 
 
-def load_crystal(target: str) -> Crystal:
+def load_crystal(target: str | PathLike[str] | Structure | Crystal) -> Crystal:
     """Load a crystal from whatever names it.
 
-    Tried in this order: the path of an existing file (CIF, POSCAR, pymatgen JSON); a name, alias or
+    A pymatgen Structure is validated and taken; a Crystal is returned as it is. Names are tried in this
+    order: the path of an existing file (CIF, POSCAR, pymatgen JSON); a name, alias or
     formula of the built-in library (``MgO``, ``TiO2-anatase``, ``rutile``); a Materials Project id
     (``mp-1265``); an OPTIMADE entry (``optimade:PROVIDER/ID`` or ``optimade:https://HOST/ID``).
 
     Parameters
     ----------
     target
-        File path, name, formula or database id.
+        File path, name, formula or database id; or a structure.
 
     Raises
     ------
@@ -48,6 +50,17 @@ def load_crystal(target: str) -> Crystal:
     OfflineError
         A remote database does not answer.
     """
+    if isinstance(target, Crystal):
+        return target
+    if not isinstance(target, str | PathLike):
+        if not hasattr(target, "lattice"):
+            raise InvalidStructureError(
+                f"{target!r} is no crystal",
+                "a name, a file or a pymatgen Structure",
+                "list the names with `surfalign oxides`",
+            )
+        return make_crystal(target, source="structure")
+    target = str(target)
     path = Path(target).expanduser()
     if path.is_file():
         return _from_file(path)

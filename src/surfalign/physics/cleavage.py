@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pymatgen.core import Structure
-
 from surfalign.errors import TerminationError
 from surfalign.physics.coordination import surface_coordination
 from surfalign.physics.corrugation import stripe_patterns
 from surfalign.physics.orientations import MillerIndex, nonpolar_orientations
 from surfalign.physics.oriented import orient
 from surfalign.physics.slabs import survey_orientation
-from surfalign.physics.symmetry import SYMPREC, SymmetricCrystal, symmetrize
+from surfalign.physics.symmetry import SYMPREC, AnyCrystal, symmetrize
 from surfalign.physics.terminations import find_terminations
 
 #: Counts of broken bonds that differ by less, as a fraction, are alike.
@@ -19,9 +17,7 @@ _ALIKE = 0.12
 _THICKNESS = 8.0
 
 
-def default_orientation(
-    structure: Structure | SymmetricCrystal, symprec: float = SYMPREC
-) -> MillerIndex:
+def default_orientation(structure: AnyCrystal, symprec: float = SYMPREC) -> MillerIndex:
     """Return the orientation up to index 1 that breaks the fewest bonds per area.
 
     Among planar cuts (types A and B), and the densest orientation of those that break nearly as few

@@ -13,14 +13,17 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
 from surfalign.errors import SurfaceError
-from surfalign.physics.symmetry import SYMPREC, SymmetricCrystal, symmetrize
+from surfalign.physics.symmetry import SYMPREC, AnyCrystal, SymmetricCrystal, symmetrize
 
 MillerIndex = tuple[int, int, int]
 
@@ -59,6 +62,28 @@ class Orientation:
         return format_miller_index(self.miller_index)
 
 
+def as_miller_indices(given: MillerIndex | Sequence[MillerIndex] | None) -> list[MillerIndex]:
+    """Return a list of indices, from one index, from several, or from None.
+
+    Raises
+    ------
+    SurfaceError
+        When something is no index of three integers that are not all zero.
+    """
+    if given is None:
+        return []
+    rows: list[Any] = list(given)
+    if rows and isinstance(rows[0], Real):
+        rows = [rows]
+    if not all(len(r) == 3 and all(isinstance(h, Integral) for h in r) and any(r) for r in rows):
+        raise SurfaceError(
+            f"{given!r} is no Miller index",
+            "three integers that are not all zero, or a list of such",
+            "write (1, 1, 0), or [(1, 1, 0), (1, 0, 0)]",
+        )
+    return [_as_index(row) for row in rows]
+
+
 def format_miller_index(miller_index: MillerIndex) -> str:
     """Write an index as ``(110)``; comma-separated where an entry has two digits."""
     separator = "," if any(abs(h) > 9 for h in miller_index) else ""
@@ -93,7 +118,7 @@ def parse_miller_index(text: str) -> MillerIndex:
     return numbers[0], numbers[1], numbers[2]
 
 
-def standard_cell(structure: Structure | SymmetricCrystal, symprec: float = SYMPREC) -> Structure:
+def standard_cell(structure: AnyCrystal, symprec: float = SYMPREC) -> Structure:
     """Return the standard conventional cell that Miller indices refer to.
 
     Site property ``bulk_site`` holds the index of an equivalent site in the input.
@@ -154,7 +179,7 @@ def is_nonpolar(crystal: SymmetricCrystal, miller_index: MillerIndex) -> bool:
 
 
 def unique_orientations(
-    structure: Structure | SymmetricCrystal, max_index: int, symprec: float = SYMPREC
+    structure: AnyCrystal, max_index: int, symprec: float = SYMPREC
 ) -> list[Orientation]:
     """List all symmetry-unique orientations up to a largest index, nonpolar and polar.
 
@@ -195,7 +220,7 @@ def unique_orientations(
 
 
 def nonpolar_orientations(
-    structure: Structure | SymmetricCrystal, max_index: int = 1, symprec: float = SYMPREC
+    structure: AnyCrystal, max_index: int = 1, symprec: float = SYMPREC
 ) -> list[Orientation]:
     """List the symmetry-unique orientations that can carry a nonpolar slab.
 

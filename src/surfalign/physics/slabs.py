@@ -8,8 +8,9 @@ The functions that others call::
         structure, miller_index, *, slab_thickness=20.0, vacuum_thickness=15.0, symprec=0.01
     ) -> list[SurfaceSlab]
 
-``structure`` is a pymatgen Structure in any cell, or a :class:`~.symmetry.SymmetricCrystal` (from
-:func:`~.symmetry.symmetrize`) where many orientations share the symmetry search. ``miller_index``
+``structure`` is a pymatgen Structure in any cell, a crystal that holds one, or a
+:class:`~.symmetry.SymmetricCrystal` (from :func:`~.symmetry.symmetrize`) where many orientations share
+the symmetry search. ``miller_index``
 refers to the standard conventional cell of spglib (see :func:`~.orientations.standard_cell`).
 """
 
@@ -21,7 +22,6 @@ from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from pymatgen.core import Structure
 
 from surfalign.errors import PolarSurfaceError, SurfaceError, TerminationError
 from surfalign.physics.corrugation import StripePattern, stripe_patterns
@@ -37,7 +37,7 @@ from surfalign.physics.orientations import (
 from surfalign.physics.oriented import PLANE_TOLERANCE, orient
 from surfalign.physics.slab_builder import SlabBuilder
 from surfalign.physics.surface_slab import SurfaceSlab
-from surfalign.physics.symmetry import SYMPREC, SymmetricCrystal, symmetrize
+from surfalign.physics.symmetry import SYMPREC, AnyCrystal, SymmetricCrystal, symmetrize
 from surfalign.physics.terminations import (
     RejectedCut,
     RejectionReason,
@@ -83,7 +83,7 @@ class OrientationSurvey:
 
 
 def enumerate_slabs(
-    structure: Structure | SymmetricCrystal,
+    structure: AnyCrystal,
     miller_index: MillerIndex,
     *,
     slab_thickness: float = 20.0,
@@ -150,7 +150,7 @@ def enumerate_slabs(
 
 
 def survey_orientation(
-    structure: Structure | SymmetricCrystal,
+    structure: AnyCrystal,
     miller_index: MillerIndex,
     *,
     slab_thickness: float = 20.0,

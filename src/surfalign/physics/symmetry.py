@@ -11,12 +11,12 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import spglib
 from numpy.typing import NDArray
-from pymatgen.core import Element, Lattice, Structure
+from pymatgen.core import Element, IStructure, Lattice, Structure
 
 from surfalign.errors import InvalidStructureError, PartialOccupancyError
 from surfalign.physics.axes import alike_settings, preferred_axes, settings_of
@@ -148,6 +148,18 @@ class SymmetricCrystal:
         )
 
 
+class HasStructure(Protocol):
+    """Whatever holds a crystal's structure, e.g. a :class:`~surfalign.crystals.crystal.Crystal`."""
+
+    @property
+    def structure(self) -> Structure:
+        """Any cell of the crystal."""
+
+
+#: What functions of surfaces take for a crystal.
+AnyCrystal = Structure | SymmetricCrystal | HasStructure
+
+
 def _centring_translations(primitive_rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the lattice translations inside the conventional cell, shape (n, 3)."""
     steps = np.stack(np.meshgrid(*[np.arange(3)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
@@ -155,9 +167,7 @@ def _centring_translations(primitive_rows: NDArray[np.float64]) -> NDArray[np.fl
     return np.unique(points, axis=0)
 
 
-def symmetrize(
-    structure: Structure | SymmetricCrystal, symprec: float = SYMPREC
-) -> SymmetricCrystal:
+def symmetrize(structure: AnyCrystal, symprec: float = SYMPREC) -> SymmetricCrystal:
     """Find the space group of a crystal and idealise the crystal accordingly.
 
     Parameters
@@ -172,10 +182,17 @@ def symmetrize(
     PartialOccupancyError
         Some site is not occupied by exactly one element.
     InvalidStructureError
-        No space group is found (overlapping atoms, degenerate cell).
+        No space group is found (overlapping atoms, degenerate cell), or this is no crystal.
     """
     if isinstance(structure, SymmetricCrystal):
         return structure
+    structure = getattr(structure, "structure", structure)
+    if not isinstance(structure, IStructure):
+        raise InvalidStructureError(
+            f"{structure!r} is no crystal",
+            "a pymatgen Structure, or what load_crystal returns",
+            "load it first: surfalign.load_crystal(...)",
+        )
     dataset = _spglib_dataset(structure, symprec)
     centring = str(dataset.international)[0]
     rows = _PRIMITIVE_ROWS[centring]

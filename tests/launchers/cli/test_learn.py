@@ -143,7 +143,7 @@ def test_mistakes_are_named(folder: Path) -> None:
         invoke("predict")
     with pytest.raises(ConfigurationError, match="a crystal and a file"):
         invoke("predict", "MgO", "--slabs", slabs)
-    with pytest.raises(ConfigurationError, match="'forest' is no kind"):
+    with pytest.raises(ConfigurationError, match="unknown kind of model 'forest'"):
         invoke("train", "--slabs", slabs, "--kind", "forest")
     with pytest.raises(ConfigurationError, match="sets nothing"):
         invoke("train", "--slabs", slabs, "--set", "n_estimators")

@@ -20,10 +20,9 @@ from surfalign.ml.ensemble.fitting import fit_ensemble, main_fidelity
 from surfalign.ml.ensemble.members import Task, member_data
 from surfalign.ml.ensemble.recipe import Recipe
 from surfalign.ml.ensemble.splits import formula_fold
-from surfalign.ml.interface import LearnerKind
 from surfalign.ml.learners.kinds import configuration_of
 
-COMPOSITION = LearnerKind.COMPOSITION
+COMPOSITION = "composition"
 SMALL = {"n_estimators": 30}
 
 
@@ -47,7 +46,7 @@ def test_no_member_sees_its_fold() -> None:
 
 
 def test_network_members_stop_on_formulas_they_do_not_learn() -> None:
-    task = Task(LearnerKind.LSOAP, configuration_of(COMPOSITION), 0, 0)
+    task = Task("lsoap", configuration_of(COMPOSITION), 0, 0)
     data = member_data(toy_dataset(60), task)
     assert data.validation
     assert not {r.formula for r in data.train} & {r.formula for r in data.validation}

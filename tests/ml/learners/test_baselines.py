@@ -11,7 +11,6 @@ from surfalign.errors import ConfigurationError, EmptyDatasetError, UnknownEleme
 from surfalign.ml.data.datasets import freeze
 from surfalign.ml.data.records import Label, SetLabel, Statistic, surface_record
 from surfalign.ml.descriptors.composition import composition_features, element_vector, feature_names
-from surfalign.ml.interface import LearnerKind
 from surfalign.ml.learners.baselines import CompositionConfiguration, CompositionModel, MeanModel
 from surfalign.ml.learners.kinds import configuration_of, restore_model
 
@@ -90,7 +89,7 @@ def test_a_model_is_put_together_again_from_arrays_and_json() -> None:
     records = toy_dataset(20).records
     model = CompositionModel.fit(records, SMALL, seed=3)
     again = restore_model(
-        LearnerKind.COMPOSITION, model.configuration.model_dump(mode="json"), model.metadata,
+        "composition", model.configuration.model_dump(mode="json"), model.metadata,
         model.tensors(),
     )  # fmt: skip
     structures = [record.structure for record in records]
@@ -140,4 +139,4 @@ def test_mistakes_are_named() -> None:
     with pytest.raises(EmptyDatasetError, match="no record has a label ionization_potential"):
         MeanModel.fit([surface_record("bare", rocksalt_slab("Mg", "O"), "test:1")])
     with pytest.raises(ConfigurationError, match="n_trees"):
-        configuration_of(LearnerKind.COMPOSITION, {"n_trees": 3})
+        configuration_of("composition", {"n_trees": 3})

@@ -19,7 +19,6 @@ from surfalign.errors import (
     ModelVersionError,
 )
 from surfalign.ml.ensemble.recipe import Recipe
-from surfalign.ml.interface import LearnerKind
 from surfalign.ml.models.model_registry import CARD, CHAMPION, WEIGHTS, ModelCard, Registry
 from surfalign.ml.models.retraining import train_version
 
@@ -28,7 +27,7 @@ SMALL = {"n_estimators": 5}
 
 
 def train(registry: Registry, n_formulas: int = 12, kind: str = "composition") -> ModelCard:
-    recipe = Recipe(LearnerKind(kind), SMALL if kind == "composition" else {})
+    recipe = Recipe(kind, SMALL if kind == "composition" else {})
     return train_version(
         registry, "toy", toy_dataset(n_formulas), recipe, scratch=registry.directory / "scratch"
     )
@@ -44,10 +43,8 @@ def test_a_version_predicts_as_before_it_was_stored(registry: Registry) -> None:
     from surfalign.ml.learners.kinds import configuration_of
 
     dataset = toy_dataset(12)
-    configuration = configuration_of(LearnerKind.COMPOSITION, SMALL)
-    fitted = fit_ensemble(
-        dataset, LearnerKind.COMPOSITION, configuration, directory=registry.directory
-    )
+    configuration = configuration_of("composition", SMALL)
+    fitted = fit_ensemble(dataset, "composition", configuration, directory=registry.directory)
     card = train(registry)
     loaded, _ = registry.load("toy", card.version)
     structures = [record.structure for record in dataset.records]

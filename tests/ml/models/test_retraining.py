@@ -12,12 +12,11 @@ from learning_data import toy_dataset
 from surfalign.errors import ConfigurationError
 from surfalign.ml.ensemble.evaluation import PairedComparison, compare
 from surfalign.ml.ensemble.recipe import Recipe
-from surfalign.ml.interface import LearnerKind
 from surfalign.ml.models.model_registry import Registry
 from surfalign.ml.models.retraining import Outcome, Verdict, decide, retrain
 
-MEAN = Recipe(LearnerKind.MEAN, {})
-TREES = Recipe(LearnerKind.COMPOSITION, {"n_estimators": 60})
+MEAN = Recipe("mean", {})
+TREES = Recipe("composition", {"n_estimators": 60})
 
 
 def comparison(low: float, high: float) -> PairedComparison:
@@ -112,6 +111,6 @@ def test_a_mistake_in_the_configuration_trains_nothing(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="n_estimators"):
         retrain(
             registry, "toy", toy_dataset(12),
-            Recipe(LearnerKind.COMPOSITION, {"n_estimators": 0}), scratch=tmp_path,
+            Recipe("composition", {"n_estimators": 0}), scratch=tmp_path,
         )  # fmt: skip
     assert registry.names() == []

@@ -1,0 +1,68 @@
+"""Slabs of a crystal to predict: what a calculation would compute, in thinner slabs and unlabelled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from surfalign.crystals.crystal import Crystal
+from surfalign.errors import SurfaceError, TerminationError
+from surfalign.ml.data.candidate_surfaces import SLAB_THICKNESS, VACUUM_THICKNESS
+from surfalign.ml.data.records import SurfaceRecord, surface_record
+from surfalign.physics.orientations import MillerIndex, nonpolar_orientations
+from surfalign.physics.slabs import enumerate_slabs
+from surfalign.physics.symmetry import symmetrize
+
+
+def crystal_surfaces(
+    crystal: Crystal, miller_indices: Sequence[MillerIndex] = (), max_index: int = 1
+) -> list[SurfaceRecord]:
+    """Enumerate the nonpolar surfaces of a crystal.
+
+    Parameters
+    ----------
+    crystal
+        The bulk crystal.
+    miller_indices
+        Orientations; with none, all up to ``max_index``.
+    max_index
+        Largest Miller index.
+
+    Raises
+    ------
+    SurfaceError
+        When the crystal has no nonpolar surface, or a wanted orientation has none.
+    """
+    symmetric = symmetrize(crystal.structure)
+    indices = list(miller_indices) or [
+        orientation.miller_index for orientation in nonpolar_orientations(symmetric, max_index)
+    ]
+    found = []
+    for index in indices:
+        try:
+            slabs = enumerate_slabs(
+                symmetric,
+                index,
+                slab_thickness=SLAB_THICKNESS,
+                vacuum_thickness=VACUUM_THICKNESS,
+            )
+        except TerminationError:
+            if miller_indices:
+                raise
+            continue
+        found += [
+            surface_record(
+                slab.name,
+                slab.slab,
+                crystal.source,
+                miller_index=slab.miller_index,
+                space_group_number=slab.space_group_number,
+            )
+            for slab in slabs
+        ]
+    if not found:
+        raise SurfaceError(
+            f"{crystal.formula} has no nonpolar surface up to index {max_index}",
+            "an orientation with a nonpolar, stoichiometric slab",
+            "look at `surfalign surfaces`, or raise the largest index",
+        )
+    return found

@@ -1,0 +1,1 @@
+"""Parts for surfalign from another package: an engine, a launcher, a learner."""
