@@ -18,8 +18,10 @@ import yaml
 from slurm_cluster import SlurmCluster, python_path
 
 from surfalign.crystals.sources import load_crystal
-from surfalign.launchers.cluster.fireworks import allocation_runner, fireworks_worker, slurm
+from surfalign.launchers.cluster import slurm
+from surfalign.launchers.cluster.fireworks import allocation_runner
 from surfalign.launchers.cluster.fireworks.allocation_runner import Allocation, Member
+from surfalign.launchers.cluster.fireworks.worker import FireworksWorker
 from surfalign.launchers.cluster.launcher import JobState
 from surfalign.launchers.cluster.profiles import load_profile, write_private
 from surfalign.launchers.cluster.slurm import SlurmJob
@@ -78,7 +80,7 @@ def launcher(profile: Path) -> Iterator[fireworks.FireworksLauncher]:
 @pytest.fixture
 def worker(
     launcher: fireworks.FireworksLauncher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> fireworks_worker.FireworksWorker:
+) -> FireworksWorker:
     """A worker whose SLURM is a table, and whose sbatch only counts."""
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "sbatch"
@@ -89,10 +91,10 @@ def worker(
     monkeypatch.setattr(
         slurm, "states_of", lambda ns: {n: TABLE.get(n, SlurmJob("RUNNING")) for n in ns}
     )
-    return fireworks_worker.FireworksWorker(launcher, "local")
+    return FireworksWorker(launcher, "local")
 
 
-def hand_over(worker: fireworks_worker.FireworksWorker) -> int:
+def hand_over(worker: FireworksWorker) -> int:
     (name,) = worker.queues
     return worker.hand_over(name, worker.queues[name])
 
@@ -144,7 +146,7 @@ def run(
 
 
 def test_allocations_are_filled_up_to_the_limits(
-    launcher: fireworks.FireworksLauncher, worker: fireworks_worker.FireworksWorker, tmp_path: Path
+    launcher: fireworks.FireworksLauncher, worker: FireworksWorker, tmp_path: Path
 ) -> None:
     assert hand_over(worker) == 2
     assert [len(allocation.members) for allocation in allocations(tmp_path)] == [3, 1]
@@ -159,7 +161,7 @@ def test_allocations_are_filled_up_to_the_limits(
 
 
 def test_only_jobs_that_ask_for_the_same_share_an_allocation(
-    profile: Path, launcher: fireworks.FireworksLauncher, worker: fireworks_worker.FireworksWorker,
+    profile: Path, launcher: fireworks.FireworksLauncher, worker: FireworksWorker,
     tmp_path: Path,
 ) -> None:  # fmt: skip
     estimated = load_profile(str(changed(profile, estimated=["walltime", "memory"], max_jobs=9)))
@@ -183,7 +185,7 @@ def test_only_jobs_that_ask_for_the_same_share_an_allocation(
 
 
 def test_what_was_lost_once_is_started_in_an_allocation_of_its_own(
-    launcher: fireworks.FireworksLauncher, worker: fireworks_worker.FireworksWorker, tmp_path: Path
+    launcher: fireworks.FireworksLauncher, worker: FireworksWorker, tmp_path: Path
 ) -> None:
     first = min(bulk(launcher))
     launcher.launchpad.fireworks.update_one({"fw_id": first}, {"$set": {"spec._losses": 1}})
@@ -194,7 +196,7 @@ def test_what_was_lost_once_is_started_in_an_allocation_of_its_own(
 
 
 def test_a_refusal_gives_all_back(
-    launcher: fireworks.FireworksLauncher, worker: fireworks_worker.FireworksWorker, tmp_path: Path
+    launcher: fireworks.FireworksLauncher, worker: FireworksWorker, tmp_path: Path
 ) -> None:
     (tmp_path / "bin" / "sbatch").write_text("#!/bin/sh\nexit 1\n")
     assert hand_over(worker) == 0
@@ -206,7 +208,7 @@ def test_a_refusal_gives_all_back(
 
 @pytest.fixture
 def handed(
-    launcher: fireworks.FireworksLauncher, worker: fireworks_worker.FireworksWorker, tmp_path: Path
+    launcher: fireworks.FireworksLauncher, worker: FireworksWorker, tmp_path: Path
 ) -> Allocation:
     """Three bulk steps in SLURM job 1."""
     worker.queues = {
@@ -244,7 +246,7 @@ def test_a_job_of_unknown_length_needs_half_of_the_walltime(
 
 
 def test_a_job_that_crashes_takes_no_other_with_it(
-    launcher: fireworks.FireworksLauncher, worker: fireworks_worker.FireworksWorker,
+    launcher: fireworks.FireworksLauncher, worker: FireworksWorker,
     handed: Allocation, tmp_path: Path,
 ) -> None:  # fmt: skip
     (tmp_path / "crashes").touch()
@@ -275,13 +277,13 @@ def test_a_job_that_was_cancelled_or_reserved_anew_is_passed_over(
 # --- what is lost --------------------------------------------------------------------------------
 
 
-def look_twice(worker: fireworks_worker.FireworksWorker) -> None:
+def look_twice(worker: FireworksWorker) -> None:
     worker.recover()
     worker.recover()
 
 
 def test_of_a_lost_allocation_the_running_job_is_lost_and_the_others_are_given_back(
-    launcher: fireworks.FireworksLauncher, worker: fireworks_worker.FireworksWorker,
+    launcher: fireworks.FireworksLauncher, worker: FireworksWorker,
     handed: Allocation,
 ) -> None:  # fmt: skip
     start(launcher, handed.members[1])
@@ -293,7 +295,7 @@ def test_of_a_lost_allocation_the_running_job_is_lost_and_the_others_are_given_b
 
 
 def test_an_allocation_that_never_got_anywhere_counts_for_its_first_job(
-    launcher: fireworks.FireworksLauncher, worker: fireworks_worker.FireworksWorker,
+    launcher: fireworks.FireworksLauncher, worker: FireworksWorker,
     handed: Allocation,
 ) -> None:  # fmt: skip
     TABLE["1"] = SlurmJob("FAILED")
@@ -305,7 +307,7 @@ def test_an_allocation_that_never_got_anywhere_counts_for_its_first_job(
     ("position", "expected"), [(0, (JobState.FAILED, "walltime")), (2, (JobState.READY, ""))]
 )
 def test_the_walltime_speaks_against_a_job_only_where_it_had_all_of_it(
-    launcher: fireworks.FireworksLauncher, worker: fireworks_worker.FireworksWorker,
+    launcher: fireworks.FireworksLauncher, worker: FireworksWorker,
     handed: Allocation, position: int, expected: tuple[JobState, str],
 ) -> None:  # fmt: skip
     start(launcher, handed.members[position])
