@@ -18,12 +18,13 @@ import yaml
 from slurm_cluster import SlurmCluster, python_path
 
 from surfalign.crystals.sources import load_crystal
+from surfalign.files import write_whole
 from surfalign.launchers.cluster import slurm
 from surfalign.launchers.cluster.fireworks import allocation_runner
 from surfalign.launchers.cluster.fireworks.allocation_runner import Allocation, Member
 from surfalign.launchers.cluster.fireworks.worker import FireworksWorker
 from surfalign.launchers.cluster.launcher import JobState
-from surfalign.launchers.cluster.profiles import load_profile, write_private
+from surfalign.launchers.cluster.profiles import load_profile
 from surfalign.launchers.cluster.slurm import SlurmJob
 from surfalign.stores.builders import SurfaceLevelsBuilder
 from surfalign.stores.database import Database
@@ -47,7 +48,7 @@ TABLE: dict[str, SlurmJob] = {}
 @pytest.fixture
 def profile(database: Database, write_profile: Callable[..., Path], tmp_path: Path) -> Path:
     """One queue whose allocations run three jobs."""
-    write_private(tmp_path / "uri.yaml", os.environ["SURFALIGN_DATABASE_URI"])
+    write_whole(tmp_path / "uri.yaml", os.environ["SURFALIGN_DATABASE_URI"], private=True)
     queue = {
         "partition": "cpu", "walltime": "0:20:00", "memory": 2.0, "least_memory": 1.0, "max_jobs": 2,
         "jobs_per_allocation": 3, "environment": {"PYTHONPATH": python_path()},
