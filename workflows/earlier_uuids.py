@@ -20,8 +20,8 @@ from uuid import UUID, uuid5
 
 from monty.json import jsanitize
 
-from surfalign.physics.identifiers import earlier_surface_identifier
-from surfalign.physics.symmetry import symmetrize
+from surfalign.physics.lattice.identifiers import earlier_surface_identifier
+from surfalign.physics.lattice.symmetry import symmetrize
 from surfalign.stores.jobstore import finished_uuids
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from surfalign.launchers.figures.style import (
     VALENCE,
     save,
 )
-from surfalign.physics.potential import slab_regions
-from surfalign.physics.water import water_levels
+from surfalign.physics.levels.potential import slab_regions
+from surfalign.physics.levels.water import water_levels
 from surfalign.stores.documents import SurfaceLevelsDocument
 
 

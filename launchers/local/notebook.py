@@ -13,7 +13,7 @@ from surfalign.crystals.crystal import Crystal
 from surfalign.crystals.sources import load_crystal
 from surfalign.launchers.database.server import open_database
 from surfalign.launchers.local import run_crystal as session
-from surfalign.physics.orientations import MillerIndex, as_miller_indices
+from surfalign.physics.lattice.orientations import MillerIndex, as_miller_indices
 from surfalign.settings import load_settings
 from surfalign.stores.database import Database
 from surfalign.stores.query import results

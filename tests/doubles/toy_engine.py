@@ -21,7 +21,7 @@ from jobflow import Maker, job
 from pymatgen.core import Structure
 
 from surfalign.errors import ConvergenceError
-from surfalign.physics.potential import slab_regions
+from surfalign.physics.levels.potential import slab_regions
 from surfalign.stores.documents import (
     BandEdgesDocument,
     BulkDocument,

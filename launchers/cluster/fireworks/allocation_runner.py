@@ -96,7 +96,11 @@ def run(allocation: Allocation) -> None:
 def _load(modules: Sequence[str]) -> None:
     from fireworks.utilities.fw_utilities import get_my_host, get_my_ip
 
-    for module in ("surfalign.launchers.cluster.fireworks.task", "fireworks.core.rocket_launcher", *modules):
+    for module in (
+        "surfalign.launchers.cluster.fireworks.task",
+        "fireworks.core.rocket_launcher",
+        *modules,
+    ):
         # What is missing here is named by the job that needs it.
         with suppress(ImportError):
             import_module(module)
