@@ -91,7 +91,8 @@ class EarlierUuids:
         known._found.add(bulk_uuid)
         crystal = symmetrize(bulk)
         known._identifiers = {
-            (s.name, s.n_atoms): earlier_surface_identifier(crystal, s.name, s.n_atoms) for s in surfaces
+            (s.name, s.n_atoms): earlier_surface_identifier(crystal, s.name, s.n_atoms)
+            for s in surfaces
         }
         return known
 
@@ -131,9 +132,8 @@ def _uuids(item: Any) -> list[str]:
     return [item] if isinstance(item, str) else []
 
 
-def _module(function: Any) -> str:
-    name = function.__qualname__.partition(".")[0]
-    return _MODULES.get(name, function.__module__)
+def _module(function: Callable[..., Any]) -> str:
+    return _MODULES.get(function.__qualname__.partition(".")[0], function.__module__)
 
 
 def _canonical(value: Any) -> Any:

@@ -269,9 +269,7 @@ def surface_jobs(
         slab, relaxation = relax.output.structure, relax.output
         slab_identity = [relax.uuid]
         names, jobs = [*names, "slab relaxation"], [*jobs, relax]
-    potential = identify(
-        engine.slab_potential_maker.make(slab), *slab_identity, earlier=earlier
-    )
+    potential = identify(engine.slab_potential_maker.make(slab), *slab_identity, earlier=earlier)
     names, jobs = [*names, "slab potential"], [*jobs, potential]
     uuids = provenance | {
         name.replace(" ", "_"): step.uuid for name, step in zip(names, jobs, strict=True)

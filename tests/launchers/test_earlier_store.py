@@ -143,7 +143,9 @@ def test_jobs_of_a_queue_still_run(earlier: Database) -> None:
     assert RESULT in output.result_identifiers
 
 
-def test_jobs_of_a_queue_run_after_their_modules_have_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jobs_of_a_queue_run_after_their_modules_have_moved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     before, now = "surfalign.before.makers", "surfalign.workflows.engines.gpaw.makers"
     document = json.dumps(lines("queue")[0])
     monkeypatch.setitem(moved_modules.MOVED, "surfalign.before", now.rpartition(".")[0])
@@ -157,5 +159,5 @@ def test_a_job_of_a_package_that_is_missing_says_so() -> None:
     document = json.dumps(lines("queue")[0])
     for module in ("gpaw.presets", "gpaw.makers"):
         gone = document.replace(f"surfalign.workflows.engines.{module}", "gone.makers")
-        with pytest.raises(MissingDependencyError, match="not here: gone.makers"):
+        with pytest.raises(MissingDependencyError, match=r"not here: gone\.makers"):
             decoded_job(gone)

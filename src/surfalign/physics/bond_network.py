@@ -57,9 +57,8 @@ def bonds(crystal: SymmetricCrystal) -> tuple[NDArray[np.int64], NDArray[np.int6
     positions = crystal.positions @ crystal.lattice
     vectors, origins, distances, targets = neighbour_pairs(crystal.lattice, positions, _REACH)
     chosen = _can_bond(crystal, origins, targets)
-    vectors, origins, distances, targets = (
-        array[chosen] for array in (vectors, origins, distances, targets)
-    )
+    vectors, distances = vectors[chosen], distances[chosen]
+    origins, targets = origins[chosen], targets[chosen]
     shortest = np.full(len(positions), np.inf)
     np.minimum.at(shortest, origins, distances)
     closeness = (shortest[origins] / distances) ** 3
@@ -96,7 +95,9 @@ def _end_of_bonds(closeness: NDArray[np.float64]) -> float:
 def _neighbours(crystal: SymmetricCrystal) -> dict[int, list[_Neighbour]]:
     """Return the bonded neighbours of each site: site and primitive cell."""
     neighbours: dict[int, list[_Neighbour]] = defaultdict(list)
-    for (first, second), (x, y, z) in zip(*(array.tolist() for array in bonds(crystal)), strict=True):
+    for (first, second), (x, y, z) in zip(
+        *(array.tolist() for array in bonds(crystal)), strict=True
+    ):
         neighbours[first].append((second, x, y, z))
         neighbours[second].append((first, -x, -y, -z))
     return neighbours
