@@ -132,9 +132,8 @@ def _uuids(item: Any) -> list[str]:
     return [item] if isinstance(item, str) else []
 
 
-def _module(function: Any) -> str:
-    name = function.__qualname__.partition(".")[0]
-    return _MODULES.get(name, function.__module__)
+def _module(function: Callable[..., Any]) -> str:
+    return _MODULES.get(function.__qualname__.partition(".")[0], function.__module__)
 
 
 def _canonical(value: Any) -> Any:

@@ -14,6 +14,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
+from inspect import get_annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
@@ -137,12 +138,12 @@ def _resolved(arguments: Any, store: JobStore) -> Any:
 
 def _plain(value: Any) -> Any:
     """Return what is hashed of a value."""
-    if value is None or (isinstance(value, bool | int | str) and not isinstance(value, Enum)):
+    if isinstance(value, Enum):
+        return _plain(value.value)
+    if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
         return round(value, _DECIMALS) + 0.0  # no negative zero
-    if isinstance(value, Enum):
-        return _plain(value.value)
     if isinstance(value, np.ndarray | np.generic):
         return _plain(value.tolist())
     if isinstance(value, list | tuple):
@@ -204,7 +205,7 @@ def _settings(value: Any) -> Iterator[Field[Any]]:
         name
         for base in type(value).__mro__
         if _package(base) == home
-        for name in base.__dict__.get("__annotations__", {})
+        for name in get_annotations(base)
     }
     for field in fields(value):
         if field.init and (field.name in ours or getattr(value, field.name) != _default(field)):

@@ -159,5 +159,5 @@ def test_a_job_of_a_package_that_is_missing_says_so() -> None:
     document = json.dumps(lines("queue")[0])
     for module in ("gpaw.presets", "gpaw.makers"):
         gone = document.replace(f"surfalign.workflows.engines.{module}", "gone.makers")
-        with pytest.raises(MissingDependencyError, match="not here: gone.makers"):
+        with pytest.raises(MissingDependencyError, match=r"not here: gone\.makers"):
             decoded_job(gone)

@@ -57,9 +57,8 @@ def bonds(crystal: SymmetricCrystal) -> tuple[NDArray[np.int64], NDArray[np.int6
     positions = crystal.positions @ crystal.lattice
     vectors, origins, distances, targets = neighbour_pairs(crystal.lattice, positions, _REACH)
     chosen = _can_bond(crystal, origins, targets)
-    vectors, origins, distances, targets = (
-        array[chosen] for array in (vectors, origins, distances, targets)
-    )
+    vectors, distances = vectors[chosen], distances[chosen]
+    origins, targets = origins[chosen], targets[chosen]
     shortest = np.full(len(positions), np.inf)
     np.minimum.at(shortest, origins, distances)
     closeness = (shortest[origins] / distances) ** 3
