@@ -16,6 +16,7 @@ from plans import write_plan
 from surfalign.errors import ConfigurationError
 from surfalign.launchers.campaign.submission import planned, release, submit_plan
 from surfalign.launchers.cluster.launcher import JobState
+from surfalign.processes import owner
 from surfalign.settings import load_settings
 from surfalign.stores import campaign_register as registry_module
 from surfalign.stores.campaign_register import Method, Registry
@@ -211,14 +212,13 @@ def dead_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first submitter claims to be a process that has ended."""
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
-    own = registry_module._owner
     seen: list[None] = []
 
-    def owner() -> dict[str, Any]:
+    def claimed() -> dict[str, Any]:
         seen.append(None)
-        return own() | ({"pid": child.pid, "created": 0.0} if len(seen) <= 2 else {})
+        return {**owner(), **({"pid": child.pid, "created": 0.0} if len(seen) <= 2 else {})}
 
-    monkeypatch.setattr(registry_module, "_owner", owner)
+    monkeypatch.setattr(registry_module, "owner", claimed)
 
 
 @pytest.mark.usefixtures("dead_process")
