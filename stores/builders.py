@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -14,6 +14,8 @@ from maggma.utils import grouper
 from pydantic import ValidationError
 from pymongo.errors import BulkWriteError
 
+from surfalign.batches import batches
+from surfalign.stores.build_marks import BuildMarks
 from surfalign.stores.database import DUPLICATE_KEY
 from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
 from surfalign.stores.jobstore import completion_times, outputs
@@ -42,11 +44,14 @@ class BuildItem:
         Outputs of the steps by name, where the levels are to be computed again; else None.
     built_from
         Which versions of the sources these are.
+    is_new
+        Whether nothing has been built under its identifier so far.
     """
 
     job: dict[str, Any]
     steps: dict[str, dict[str, Any]] | None
     built_from: dict[str, Any]
+    is_new: bool
 
 
 class SurfaceLevelsBuilder(Builder):
@@ -55,7 +60,9 @@ class SurfaceLevelsBuilder(Builder):
     The target holds, for each identifier, the best of its sources: one with numbers before a failed
     one, then the youngest. With a result is stored what it was built from (``built_from``): job, times
     of completion of the job and of every step behind it, version of the formulas. A pass compares
-    these and rewrites a result only where one differs, so a pass is incremental and can be repeated.
+    these and rewrites a result only where one differs, so a pass is incremental and can be repeated. It
+    looks at the results of those jobs only that are new or changed (:mod:`.build_marks`), and at all of
+    them where results are missing.
 
     The levels of the aligning job are taken over where it used today's formulas on today's documents
     of the steps. Otherwise they are computed again from the stored documents, potentials included, by
@@ -74,6 +81,9 @@ class SurfaceLevelsBuilder(Builder):
         Results compared at a time.
     recompute_all
         Whether all levels are computed again from the documents of the steps.
+    compare_all
+        Whether all results are compared with their sources, as after outputs were edited or deleted by
+        hand.
     """
 
     def __init__(
@@ -82,33 +92,18 @@ class SurfaceLevelsBuilder(Builder):
         surface_levels: Store,
         chunk_size: int = CHUNK_SIZE,
         recompute_all: bool = False,
+        compare_all: bool = False,
     ) -> None:
         self.jobs = jobs
         self.surface_levels = surface_levels
         self.recompute_all = recompute_all
+        self.compare_all = compare_all or recompute_all
         super().__init__(sources=[jobs], targets=[surface_levels], chunk_size=chunk_size)
 
     def get_items(self) -> Iterator[BuildItem]:
         """Yield the results that are missing in the target or out of date, with their sources."""
-        for chunk in grouper(self._best_sources(), self.chunk_size):
-            steps = {uuid for source in chunk for uuid in _provenance(source).values()}
-            times = completion_times(self.jobs, steps)
-            built = {
-                result["identifier"]: result.get("built_from")
-                for result in self.surface_levels.query(
-                    {"identifier": {"$in": [source["output"]["identifier"] for source in chunk]}},
-                    properties={"identifier": 1, "built_from": 1, "_id": 0},
-                )
-            }
-            stale = [
-                (source, built_from, before)
-                for source in chunk
-                for built_from in [_built_from(source, times)]
-                for before in [built.get(source["output"]["identifier"])]
-                if self.recompute_all or before != built_from
-            ]
-            for batch in grouper(stale, BATCH_SIZE):
-                yield from self._items(batch)
+        for chunk in grouper(self._best_sources({}), self.chunk_size):
+            yield from self._stale(chunk, self.recompute_all)
 
     def process_item(self, item: BuildItem) -> dict[str, Any] | None:
         """Return the result, or None where the job's output does not fit the schema."""
@@ -148,17 +143,37 @@ class SurfaceLevelsBuilder(Builder):
         """
         self.jobs.connect()
         self.surface_levels.connect()
-        written = 0
-        for batch in grouper(self.get_items(), BATCH_SIZE):
-            results = [result for item in batch if (result := self.process_item(item)) is not None]
-            self.update_targets(results)
-            written += len(results)
+        outputs, results = self.jobs.docs_store._collection, self.surface_levels._collection
+        marks = BuildMarks(outputs, results, LEVELS_VERSION)
+        written = inserted = 0
+        if self.compare_all or not marks.can_be_trusted():
+            written, inserted = self._write(self.get_items(), marks)
+        for changed in marks.changed():
+            generation = marks.generation()
+            identifiers = sorted(marks.identifiers(changed))
+            for chunk in batches(identifiers, self.chunk_size):
+                sources = list(self._best_sources({"output.identifier": {"$in": chunk}}))
+                more, new = self._write(self._stale(sources), marks)
+                written, inserted = written + more, inserted + new
+            marks.mark(changed, generation)
+        marks.end(inserted)
         return written
 
-    def _best_sources(self) -> Iterator[dict[str, Any]]:
-        """Yield the best source of each identifier, in the order of the identifiers."""
+    def _write(self, items: Iterable[BuildItem], marks: BuildMarks) -> tuple[int, int]:
+        """Write the results of some items; return how many, and how many of them are new."""
+        written = inserted = 0
+        for batch in batches(items, BATCH_SIZE):
+            marks.begin_changes()
+            built = [(item, self.process_item(item)) for item in batch]
+            self.update_targets([result for _, result in built if result is not None])
+            written += sum(result is not None for _, result in built)
+            inserted += sum(item.is_new and result is not None for item, result in built)
+        return written, inserted
+
+    def _best_sources(self, chosen: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the best source of each chosen identifier, in the order of the identifiers."""
         candidates = self.jobs.query(
-            {"output.@class": SurfaceLevelsDocument.__name__},
+            {"output.@class": SurfaceLevelsDocument.__name__, **chosen},
             properties={
                 "_id": 0,
                 "completed_at": 1,
@@ -173,21 +188,46 @@ class SurfaceLevelsBuilder(Builder):
             if identifier is not None:
                 yield _best(sources)
 
+    def _stale(
+        self, sources: Sequence[dict[str, Any]], recompute_all: bool = False
+    ) -> Iterator[BuildItem]:
+        """Yield what is to be built among a few sources, all of it with ``recompute_all``."""
+        steps = {uuid for source in sources for uuid in _provenance(source).values()}
+        times = completion_times(self.jobs, steps)
+        built = {
+            result["identifier"]: result.get("built_from")
+            for result in self.surface_levels.query(
+                {"identifier": {"$in": [source["output"]["identifier"] for source in sources]}},
+                properties={"identifier": 1, "built_from": 1, "_id": 0},
+            )
+        }
+        stale = [
+            (source, built_from, before)
+            for source in sources
+            for built_from in [_built_from(source, times)]
+            for before in [built.get(source["output"]["identifier"])]
+            if recompute_all or before != built_from
+        ]
+        for batch in batches(stale, BATCH_SIZE):
+            yield from self._items(batch, recompute_all)
+
     def _items(
-        self, stale: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]]
+        self,
+        stale: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any] | None]],
+        recompute_all: bool,
     ) -> Iterator[BuildItem]:
         """Fetch the documents of a few results."""
         found = self.jobs.query({"uuid": {"$in": [source["uuid"] for source, _, _ in stale]}})
         jobs = {(job["uuid"], job["index"]): job for job in found}
         present = [
-            (job, built_from, self._is_outdated(job, built_from, before))
+            (job, built_from, before, recompute_all or _is_outdated(job, built_from, before))
             for source, built_from, before in stale
             # Deleted meanwhile?
             if (job := jobs.get((source["uuid"], source["index"]))) is not None
         ]
-        needed = {uuid for job, _, old in present if old for uuid in _provenance(job).values()}
+        needed = {uuid for job, *_, old in present if old for uuid in _provenance(job).values()}
         documents = outputs(self.jobs, needed)
-        for job, built_from, outdated in present:
+        for job, built_from, before, outdated in present:
             steps = {
                 step: documents[uuid]
                 for step, uuid in _provenance(job).items()
@@ -196,23 +236,24 @@ class SurfaceLevelsBuilder(Builder):
             computable = outdated and can_recompute(job["output"], steps)
             if outdated and not computable:
                 logger.info("The steps behind %s are not stored any more", job["uuid"])
-            yield BuildItem(job, steps if computable else None, built_from)
+            yield BuildItem(job, steps if computable else None, built_from, is_new=not before)
 
-    def _is_outdated(
-        self, job: dict[str, Any], built_from: dict[str, Any], before: dict[str, Any] | None
-    ) -> bool:
-        """Ask whether the job's own levels are not those of today's formulas and steps."""
-        output = job["output"]
-        if output.get("state") == ResultState.FAILED:
-            return False
-        if self.recompute_all or output.get("levels_version") != LEVELS_VERSION:
-            return True
-        before = before or {}
-        if _source(before) == _source(built_from) and before.get("steps") != built_from["steps"]:
-            return True
-        # Clocks of several machines: an hour's difference costs a needless computation at worst.
-        completed = job.get("completed_at") or ""
-        return any(time > completed for time in built_from["steps"].values())
+
+def _is_outdated(
+    job: dict[str, Any], built_from: dict[str, Any], before: dict[str, Any] | None
+) -> bool:
+    """Ask whether the job's own levels are not those of today's formulas and steps."""
+    output = job["output"]
+    if output.get("state") == ResultState.FAILED:
+        return False
+    if output.get("levels_version") != LEVELS_VERSION:
+        return True
+    before = before or {}
+    if _source(before) == _source(built_from) and before.get("steps") != built_from["steps"]:
+        return True
+    # Clocks of several machines: an hour's difference costs a needless computation at worst.
+    completed = job.get("completed_at") or ""
+    return any(time > completed for time in built_from["steps"].values())
 
 
 def _best(sources: Iterable[dict[str, Any]]) -> dict[str, Any]:

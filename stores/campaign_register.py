@@ -158,6 +158,15 @@ class Registry:
         found = self.surfaces.find({"key": {"$in": list(keys)}}, {"_id": 0, "key": 1})
         return {document["key"] for document in found}
 
+    def known_crystals(self, keys: Iterable[str]) -> set[str]:
+        """Return those of some crystals' keys that are registered."""
+        found = self.crystals.find({"key": {"$in": list(keys)}}, {"_id": 0, "key": 1})
+        return {document["key"] for document in found}
+
+    def has_bulk(self, uuid: str) -> bool:
+        """Ask whether a flow with this bulk step was handed to a launcher."""
+        return self.surfaces.find_one({"bulk": uuid}, {"_id": 1}) is not None
+
     def counts(self) -> tuple[int, int]:
         """Count the registered surfaces, all and those that are submitted."""
         found = self.surfaces.aggregate([{"$group": {"_id": "$state", "number": {"$sum": 1}}}])

@@ -38,6 +38,16 @@ JOBS = "jobs"
 SURFACE_LEVELS = "surface_levels"
 CAMPAIGN_CRYSTALS = "campaign_crystals"
 CAMPAIGN_SURFACES = "campaign_surfaces"
+#: What the last build left to the next one.
+BUILDS = "builds"
+#: Field of a job's output by which version of the formulas the results that rest on it were built.
+BUILT_VERSION = "built_version"
+#: Field of a result with the job that it was built from.
+BUILT_UUID = "built_from.uuid"
+#: Steps whose jobs a result names in its provenance.
+PROVENANCE = (
+    "bulk", "dielectric", "band_edges", "oriented_bulk", "slab_relaxation", "slab_potential",
+)  # fmt: skip
 #: MongoDB's error codes: a missing right, refused credentials, a broken server, a full disk.
 UNAUTHORIZED = 13
 DUPLICATE_KEY = 11000
@@ -65,6 +75,8 @@ JOB_INDEXES = (
     IndexModel([("output.@class", ASCENDING), ("output.identifier", ASCENDING)]),
     # The latest jobs tell how fast a campaign goes.
     IndexModel([("completed_at", ASCENDING)]),
+    # A build asks for the outputs that it has not marked yet.
+    IndexModel([(BUILT_VERSION, ASCENDING)]),
 )
 
 #: Fields of results that queries filter and sort by.
@@ -90,6 +102,9 @@ INDEXED_FIELDS = (
 SURFACE_LEVELS_INDEXES = (
     IndexModel([("identifier", ASCENDING)], unique=True),
     *(IndexModel([(field, ASCENDING)]) for field in INDEXED_FIELDS),
+    # A build asks for the results that rest on a job.
+    IndexModel([(BUILT_UUID, ASCENDING)]),
+    *(IndexModel([(f"provenance.{step}", ASCENDING)]) for step in PROVENANCE),
 )
 
 CAMPAIGN_CRYSTALS_INDEXES = (IndexModel([("key", ASCENDING)], unique=True),)

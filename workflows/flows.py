@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from jobflow import CURRENT_JOB, Flow, Job, JobConfig, Maker, OutputReference, Response, job
 from pymatgen.core import Structure
@@ -16,6 +17,7 @@ from surfalign.stores.documents import (
     SurfaceDescription,
     SurfaceSetDocument,
 )
+from surfalign.workflows.earlier_uuids import EarlierUuids
 from surfalign.workflows.engines.engine import Engine
 from surfalign.workflows.engines.step_resources import declare
 from surfalign.workflows.identity import content_uuid, identify, without_finished
@@ -65,7 +67,9 @@ class BandAlignmentMaker(Maker):
     relax_slabs: bool = True
     reuse: bool = True
 
-    def make(self, structure: Structure, source: str = "") -> Flow:
+    def make(
+        self, structure: Structure, source: str = "", earlier: EarlierUuids | None = None
+    ) -> Flow:
         """Build the flow of one crystal.
 
         Parameters
@@ -74,6 +78,8 @@ class BandAlignmentMaker(Maker):
             Primitive cell of the crystal.
         source
             Where it came from, e.g. ``library:MgO``; stored with the results.
+        earlier
+            Knows the steps of a store from before version 0.2, which keep their uuids.
 
         Returns
         -------
@@ -83,17 +89,20 @@ class BandAlignmentMaker(Maker):
         """
         memoise_schema_access()
         engine = self.engine
-        bulk = identify(engine.bulk_maker.make(structure), structure)
+        bulk = identify(engine.bulk_maker.make(structure), structure, earlier=earlier)
         jobs: list[Job] = [bulk]
         constant, eps = None, None
         if engine.functional == Functional.DDH:
-            eps = identify(engine.dielectric_maker.make(bulk.output.structure), bulk.uuid)
+            eps = identify(
+                engine.dielectric_maker.make(bulk.output.structure), bulk.uuid, earlier=earlier
+            )
             constant = eps.output.dielectric_constant
             jobs.append(eps)
         edges = identify(
             engine.band_edges_maker.make(bulk.output.structure, constant),
             bulk.uuid,
             eps.uuid if eps else None,
+            earlier=earlier,
         )
         provenance = {"bulk": bulk.uuid, "band_edges": edges.uuid}
         if eps:
@@ -106,7 +115,7 @@ class BandAlignmentMaker(Maker):
             relax_slabs=self.relax_slabs,
             reuse=self.reuse,
         ).make(bulk.output, edges.output, eps.output if eps else None, provenance, source)
-        identify(surfaces, provenance)
+        identify(surfaces, provenance, earlier=earlier)
         jobs += [edges, surfaces]
         formula = structure.composition.reduced_formula
         for step, name in zip(jobs, _bulk_step_names(eps is not None), strict=True):
@@ -137,6 +146,8 @@ class SurfacesMaker(Maker):
     surface_names: list[str] | None = None
     relax_slabs: bool = True
     reuse: bool = True
+
+    stable_name: ClassVar[str] = "surfaces"
 
     # The added jobs have queues of their own (routing), not that of this one.
     @job(
@@ -171,6 +182,12 @@ class SurfacesMaker(Maker):
             vacuum_thickness=self.engine.vacuum_thickness,
         )
         surfaces = named_surfaces(surfaces, self.surface_names)
+        store = CURRENT_JOB.store
+        earlier = (
+            EarlierUuids.of_slabs(store, provenance["bulk"], bulk.structure, surfaces)
+            if store is not None
+            else None
+        )
         flows = [
             surface_jobs(
                 self.engine,
@@ -180,6 +197,7 @@ class SurfacesMaker(Maker):
                 dielectric,
                 provenance,
                 relax_slab=self.relax_slabs,
+                earlier=earlier,
             )
             for surface in surfaces
         ]
@@ -189,9 +207,9 @@ class SurfacesMaker(Maker):
         )
         addition = Flow([*_merge(flows)], name=f"{bulk.formula} surfaces")
         route(addition, inherited_routes())
-        if not self.reuse or CURRENT_JOB.store is None:
+        if not self.reuse or store is None:
             return Response(output=output, addition=addition)
-        remaining = without_finished(addition, CURRENT_JOB.store)
+        remaining = without_finished(addition, store)
         return Response(output=output, addition=remaining) if remaining else Response(output=output)
 
 
@@ -227,10 +245,11 @@ def surface_jobs(
     provenance: dict[str, str],
     *,
     relax_slab: bool,
+    earlier: EarlierUuids | None = None,
 ) -> list[Job]:
     """Build the jobs of one surface: oriented bulk, relaxation, potential, alignment (the last).
 
-    Identities derive from the uuid of the bulk step and the surface's identifier rather than from
+    Identities derive from the uuid of the bulk step and the surface's name and size rather than from
     coordinates, so the noise of a repeated bulk step does not make a surface a new one.
     """
     parent = provenance["bulk"]
@@ -239,17 +258,18 @@ def surface_jobs(
         parent,
         surface.miller_index,
         len(surface.oriented_bulk),
+        earlier=earlier,
     )
     names, jobs = ["oriented bulk"], [oriented]
     slab: Structure | OutputReference = surface.slab
     relaxation: OutputReference | None = None
-    slab_identity = [parent, surface.identifier]
+    slab_identity: list[Any] = [parent, (surface.name, surface.n_atoms)]
     if relax_slab:
-        relax = identify(engine.slab_relax_maker.make(slab), *slab_identity)
+        relax = identify(engine.slab_relax_maker.make(slab), *slab_identity, earlier=earlier)
         slab, relaxation = relax.output.structure, relax.output
         slab_identity = [relax.uuid]
         names, jobs = [*names, "slab relaxation"], [*jobs, relax]
-    potential = identify(engine.slab_potential_maker.make(slab), *slab_identity)
+    potential = identify(engine.slab_potential_maker.make(slab), *slab_identity, earlier=earlier)
     names, jobs = [*names, "slab potential"], [*jobs, potential]
     uuids = provenance | {
         name.replace(" ", "_"): step.uuid for name, step in zip(names, jobs, strict=True)

@@ -1,24 +1,32 @@
 """Identities of jobs: the same calculation has the same uuid, wherever and whenever it is built.
 
-A job's uuid is derived from what it computes: the function, the maker's settings and the identities of
-its inputs (uuid version 5, so a Merkle tree over the graph). A step that finished once is therefore
-found again in the job store by its uuid: a killed run goes on where it stopped, the bulk steps of a
-crystal serve all its surfaces, and a repeated submission adds nothing. Names, sources and resources are
-no part of an identity.
+A job's uuid is derived from what it computes: the stable name of its step, the maker's settings and the
+identities of its inputs (uuid version 5, so a Merkle tree over the graph). A step that finished once is
+therefore found again in the job store by its uuid: a killed run goes on where it stopped, the bulk steps
+of a crystal serve all its surfaces, and a repeated submission adds nothing. Names for people, sources and
+resources are no part of an identity; neither is where code lies: no module, no class, no version of a
+library.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
-from jobflow import Flow, Job, JobStore
+import numpy as np
+from jobflow import Flow, Job, JobStore, Maker
 from jobflow.core.reference import OnMissing, find_and_resolve_references
-from monty.json import jsanitize
+from pymatgen.core import Structure
 
 from surfalign.errors import ConfigurationError
 from surfalign.stores.jobstore import finished_uuids
+
+if TYPE_CHECKING:
+    from surfalign.workflows.earlier_uuids import EarlierUuids
 
 #: Changing this namespace, or METHOD_VERSION, makes all earlier results new calculations.
 _NAMESPACE = UUID("5b0f6a9e-7a39-5c3f-9d53-1f4d8a0c7e21")
@@ -26,31 +34,46 @@ _NAMESPACE = UUID("5b0f6a9e-7a39-5c3f-9d53-1f4d8a0c7e21")
 METHOD_VERSION = 1
 
 #: Keys that do not change what is computed.
-_COSMETIC = frozenset({"@version", "name", "source", "reuse"})
+_COSMETIC = frozenset({"name", "source", "reuse"})
 #: Rounding of floats before hashing: below it lies the noise of file formats.
 _DECIMALS = 7
 
 
 def content_uuid(*content: Any) -> str:
-    """Return the uuid of some content: anything that monty can serialise.
+    """Return the uuid of some content: plain values, arrays, structures, makers and other dataclasses.
 
-    Floats are rounded to 1e-7; keys that are labels (``name``, ``source``, ...) are ignored.
+    Floats are rounded to 1e-7; keys that are labels (``name``, ``source``, ...) or serialisation marks
+    (``@module``, ...) are ignored at any depth.
+
+    Raises
+    ------
+    ConfigurationError
+        When the content holds something else, or a maker without a stable name.
     """
-    plain = _canonical(jsanitize(content, strict=True, enum_values=True, recursive_msonable=True))
-    text = json.dumps([METHOD_VERSION, plain], sort_keys=True, separators=(",", ":"))
+    text = json.dumps([METHOD_VERSION, _plain(content)], sort_keys=True, separators=(",", ":"))
     return str(uuid5(_NAMESPACE, text))
 
 
-def identify(job: Job | Flow, *inputs: Any) -> Job:
-    """Give a job the uuid of its function, its maker's settings and ``inputs``; return the job.
+def identify(job: Job | Flow, *inputs: Any, earlier: EarlierUuids | None = None) -> Job:
+    """Give a job the uuid of its step, its maker's settings and ``inputs``; return the job.
 
     Call it before ``job.output`` is used. ``inputs`` are structures, numbers, or the uuids of the
     jobs whose outputs the job takes.
+
+    Parameters
+    ----------
+    job
+        Made by a maker with a stable name.
+    inputs
+        What it is computed from.
+    earlier
+        Knows the uuids of a store from before version 0.2: a step that is there keeps its uuid.
 
     Raises
     ------
     ConfigurationError
         When an engine's maker returns a flow: one step is one job, so that it can be found again.
+        When the maker has no stable name.
     """
     if isinstance(job, Flow):
         raise ConfigurationError(
@@ -58,9 +81,27 @@ def identify(job: Job | Flow, *inputs: Any) -> Job:
             "a maker whose make() is one job",
             "wrap the stages of the step in one job of the engine",
         )
-    function = job.function
-    job.set_uuid(content_uuid(f"{function.__module__}.{function.__qualname__}", job.maker, *inputs))
+    known = earlier.find(job, inputs) if earlier is not None else None
+    job.set_uuid(known or content_uuid(job.maker, *inputs))
     return job
+
+
+def stable_name(maker: Maker) -> str:
+    """Return the name by which a maker's step is known for good, e.g. ``gpaw.bulk``.
+
+    Raises
+    ------
+    ConfigurationError
+        When its class does not state one.
+    """
+    name = getattr(type(maker), "stable_name", None)
+    if not isinstance(name, str):
+        raise ConfigurationError(
+            f"the maker {type(maker).__name__} has no stable name, so its results would not be found",
+            "a class attribute such as stable_name = 'gpaw.bulk', unique and never changed",
+            "add one to the class (docs/extending.md)",
+        )
+    return name
 
 
 def without_finished(flow: Flow, store: JobStore) -> Flow | None:
@@ -94,11 +135,85 @@ def _resolved(arguments: Any, store: JobStore) -> Any:
     return find_and_resolve_references(arguments, store, on_missing=OnMissing.PASS)
 
 
-def _canonical(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _canonical(v) for k, v in value.items() if k not in _COSMETIC}
-    if isinstance(value, list | tuple):
-        return [_canonical(item) for item in value]
+def _plain(value: Any) -> Any:
+    """Return what is hashed of a value."""
+    if value is None or (isinstance(value, bool | int | str) and not isinstance(value, Enum)):
+        return value
     if isinstance(value, float):
         return round(value, _DECIMALS) + 0.0  # no negative zero
-    return value
+    if isinstance(value, Enum):
+        return _plain(value.value)
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        if value.get("@class") == "Structure":
+            return _plain_structure(value)
+        return {
+            str(k): _plain(v)
+            for k, v in value.items()
+            if k not in _COSMETIC and not str(k).startswith("@")
+        }
+    if isinstance(value, Structure):
+        return _plain_structure(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        settings = _plain({field.name: getattr(value, field.name) for field in _settings(value)})
+        return [stable_name(value), settings] if isinstance(value, Maker) else settings
+    raise ConfigurationError(
+        f"a {type(value).__name__} is part of what identifies a step",
+        "plain values, arrays, structures and dataclasses of these",
+        "make it a dataclass, or leave it out of the maker's fields",
+    )
+
+
+def _plain_structure(structure: Structure | Mapping[str, Any]) -> list[Any]:
+    """Return lattice (rows, angstrom), sites and what is known of them; pymatgen's labels are names.
+
+    The dictionary of a structure gives the same as the structure.
+    """
+    if isinstance(structure, Structure):
+        matrix = structure.lattice.matrix.tolist()
+        sites = [(s.species_string, s.frac_coords.tolist(), s.properties) for s in structure]
+    elif all(_is_one_atom(site["species"]) for site in structure["sites"]):
+        matrix = structure["lattice"]["matrix"]
+        sites = [
+            (s["species"][0]["element"], s["abc"], s.get("properties") or {})
+            for s in structure["sites"]
+        ]
+    else:
+        return _plain_structure(Structure.from_dict(dict(structure)))
+    return [_plain(matrix), _plain(sites)]
+
+
+def _is_one_atom(species: list[dict[str, Any]]) -> bool:
+    """Ask whether a site holds one neutral atom, as nearly all do: no need to make objects of it."""
+    return (
+        len(species) == 1 and species[0]["occu"] == 1 and species[0].keys() <= {"element", "occu"}
+    )
+
+
+def _settings(value: Any) -> Iterator[Field[Any]]:
+    """Yield the fields that are settings of a dataclass.
+
+    A field that comes from a base class of another package counts only where it is set: a newer
+    version of that package must not make other calculations of ours by adding one.
+    """
+    home = _package(type(value))
+    ours = {
+        name
+        for base in type(value).__mro__
+        if _package(base) == home
+        for name in base.__dict__.get("__annotations__", {})
+    }
+    for field in fields(value):
+        if field.init and (field.name in ours or getattr(value, field.name) != _default(field)):
+            yield field
+
+
+def _package(kind: type[Any]) -> str:
+    return kind.__module__.partition(".")[0]
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()

@@ -10,10 +10,28 @@ from surfalign.stores.database import Database
 
 
 def bring_up_to_date(
-    database: Database, launcher: Launcher | None = None, *, recompute: bool = False
+    database: Database,
+    launcher: Launcher | None = None,
+    *,
+    recompute: bool = False,
+    compare_all: bool = False,
 ) -> dict[str, int]:
-    """Build the results, note the failures of a launcher, and submit what had waited; count each."""
-    builder = SurfaceLevelsBuilder(database.jobs, database.surface_levels, recompute_all=recompute)
+    """Build the results, note the failures of a launcher, and submit what had waited; count each.
+
+    Parameters
+    ----------
+    database
+        Where the outputs of jobs and the results are.
+    launcher
+        Of the campaign; None where there is none.
+    recompute
+        Compute all levels again from the stored potentials.
+    compare_all
+        Compare all results with their jobs, not only those whose jobs are new or changed.
+    """
+    builder = SurfaceLevelsBuilder(
+        database.jobs, database.surface_levels, recompute_all=recompute, compare_all=compare_all
+    )
     report = {"written": builder.run()}
     if launcher is not None:
         report["failures"] = report_failures(launcher, database)

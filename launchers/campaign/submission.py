@@ -32,6 +32,7 @@ from surfalign.stores.campaign_register import (
 )
 from surfalign.stores.database import Database
 from surfalign.stores.jobstore import finished_uuids
+from surfalign.workflows.earlier_uuids import EarlierUuids, earlier_uuid
 from surfalign.workflows.engines.engine import Engine, get_engine
 from surfalign.workflows.identity import content_uuid, without_finished
 from surfalign.workflows.planning.plan_file import crystal_flow, read_plan
@@ -124,10 +125,9 @@ def register_plan(
 ) -> tuple[int, int]:
     """Register the surfaces of a plan; return how many it asks for and how many were new."""
     registry = Registry(database)
-    signature = _signature(method)
     total = new = 0
     for batch in batches(_limited(read_plan(plan), limit), BATCH_SIZE):
-        crystals = [_crystal_entry(crystal, method, signature) for crystal, _ in batch]
+        crystals = _crystal_entries([crystal for crystal, _ in batch], method, registry)
         surfaces = [
             _surface_entry(surface, entry.key)
             for entry, (_, members) in zip(crystals, batch, strict=True)
@@ -144,13 +144,12 @@ def planned(
 ) -> SubmissionReport:
     """Tell what a submission of a plan would do, without doing it."""
     registry = Registry(database)
-    signature = _signature(method)
     total = known = flows = 0
     for batch in batches(_limited(read_plan(plan), limit), BATCH_SIZE):
+        crystals = _crystal_entries([crystal for crystal, _ in batch], method, registry)
         crystal_of = {
-            _surface_entry(surface, key).key: key
-            for crystal, members in batch
-            for key in [_crystal_entry(crystal, method, signature).key]
+            _surface_entry(surface, entry.key).key: entry.key
+            for entry, (_, members) in zip(crystals, batch, strict=True)
             for surface in members
         }
         there = registry.known(crystal_of)
@@ -225,7 +224,8 @@ def _release(
 ) -> int:
     """Build and hand over the flows of crystals whose locks we hold."""
     settled = [_settle(crystal, registry, launcher) for crystal in locked]
-    built = {crystal.entry.key: _flow(crystal) for crystal in settled if crystal.new}
+    earlier = EarlierUuids(database.jobs, registry.has_bulk)
+    built = {crystal.entry.key: _flow(crystal, earlier) for crystal in settled if crystal.new}
     finished = finished_uuids(
         database.jobs, [job.uuid for flow in built.values() for job in flow.jobs]
     )
@@ -277,7 +277,7 @@ def _has_any(launcher: Launcher, uuids: set[str]) -> bool:
     )
 
 
-def _flow(crystal: LockedCrystal) -> Flow:
+def _flow(crystal: LockedCrystal, earlier: EarlierUuids) -> Flow:
     entry = crystal.entry
     return crystal_flow(
         Structure.from_dict(entry.structure),
@@ -285,6 +285,7 @@ def _flow(crystal: LockedCrystal) -> Flow:
         [(surface.name, surface.miller_index) for surface in crystal.new],
         engine_of(entry.method),
         relax=entry.method.relax_slabs,
+        earlier=earlier,
     )
 
 
@@ -314,19 +315,25 @@ def engine_of(method: Method) -> Engine:
     )
 
 
-def _signature(method: Method) -> str:
-    """Identify the method with all its settings, as they are now."""
-    return content_uuid("method", engine_of(method), method.relax_slabs)
-
-
-def _crystal_entry(crystal: PlannedCrystal, method: Method, signature: str) -> CrystalEntry:
-    return CrystalEntry(
-        key=content_uuid("crystal", signature, crystal.structure),
-        formula=crystal.formula,
-        source=crystal.source,
-        structure=crystal.structure,
-        method=method,
-    )
+def _crystal_entries(
+    crystals: Sequence[PlannedCrystal], method: Method, registry: Registry
+) -> list[CrystalEntry]:
+    """Return the register's entries of crystals; those from before version 0.2 keep their keys."""
+    # The method counts with all its settings, as they are now.
+    content = ("method", engine_of(method), method.relax_slabs)
+    signature, earlier_signature = content_uuid(*content), earlier_uuid(*content)
+    earlier = [earlier_uuid("crystal", earlier_signature, c.structure) for c in crystals]
+    kept = registry.known_crystals(earlier)
+    return [
+        CrystalEntry(
+            key=key if key in kept else content_uuid("crystal", signature, crystal.structure),
+            formula=crystal.formula,
+            source=crystal.source,
+            structure=crystal.structure,
+            method=method,
+        )
+        for crystal, key in zip(crystals, earlier, strict=True)
+    ]
 
 
 def _surface_entry(surface: PlannedSurface, crystal: str) -> SurfaceEntry:

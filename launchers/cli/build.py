@@ -34,11 +34,17 @@ def build(
         bool,
         typer.Option("--recompute", help="Compute all levels again from the stored potentials."),
     ] = False,
+    compare_all: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Compare all results with their jobs, as after an edit by hand."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Bring the results up to date with the finished jobs, for example of a campaign.
 
-    Only new and changed results are written: a second pass writes nothing. Levels are computed again from
+    Only new and changed outputs are looked at: a second pass writes nothing. Levels are computed again from
     the stored potentials where a step was repeated or a formula was corrected. surfalign run does this by
     itself.
 
@@ -51,10 +57,12 @@ def build(
         database.errors_named(),
     ):
         if chosen is None or chosen.launcher == "local":
-            report = bring_up_to_date(database, recompute=recompute)
+            report = bring_up_to_date(database, recompute=recompute, compare_all=compare_all)
         else:
             with open_launcher(chosen) as launcher:
-                report = bring_up_to_date(database, launcher, recompute=recompute)
+                report = bring_up_to_date(
+                    database, launcher, recompute=recompute, compare_all=compare_all
+                )
     if as_json:
         print_json(report)
         return

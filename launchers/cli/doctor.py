@@ -13,7 +13,8 @@ from rich.markup import escape
 from surfalign.launchers.cli.options import Json
 from surfalign.launchers.cli.output import print_json
 from surfalign.launchers.cluster.profiles import load_profile
-from surfalign.launchers.doctor.installation import Finding, checks, examine
+from surfalign.launchers.doctor import installation
+from surfalign.launchers.doctor.installation import Finding, examine
 from surfalign.launchers.doctor.profile import all_checks
 
 commands = typer.Typer()
@@ -44,11 +45,11 @@ def doctor(
     """
     console = Console(soft_wrap=True)
     findings = []
-    for name, check in _profile_checks(profile) if profile is not None else checks():
+    for name, check in _profile_checks(profile) if profile is not None else installation.checks():
         if as_json:
             findings.append(examine(name, check))
             continue
-        with console.status(f"looking at {name} ..."):
+        with console.status(f"checking {name} ..."):
             finding = examine(name, check)
         findings.append(finding)
         console.print(_line(finding))

@@ -26,7 +26,7 @@ def plan(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Plan to write (JSON lines).")],
     max_index: Annotated[int, typer.Option("--max-index", min=1, help="Largest Miller index.")] = 2,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Number of surfaces.")] = 3000,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Most surfaces of the plan.")] = 3000,
     max_atoms: Annotated[int, typer.Option("--max-atoms", help="Most atoms of a slab.")] = 120,
     max_sites: Annotated[
         int, typer.Option("--max-sites", help="Most atoms of a primitive cell.")
@@ -45,7 +45,7 @@ def plan(
         ),
     ] = None,
     types: Annotated[
-        str, typer.Option("--types", help="Types of terminations, any of ABC.")
+        str, typer.Option("--types", help="Terminations to take, any of ABC.")
     ] = "ABC",
     time_limit: Annotated[
         int, typer.Option("--time-limit", min=1, help="Longest work on one crystal (s).")

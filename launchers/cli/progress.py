@@ -84,12 +84,22 @@ class RunProgress:
             self.console.print(f"{self._done}/{self.total} {line}", soft_wrap=True)
 
 
+class _Forward(logging.Handler):
+    """Hands the messages of a logger to a function."""
+
+    def __init__(self, on_message: Callable[[str], None]) -> None:
+        super().__init__(logging.INFO)
+        self._on_message = on_message
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hand on one message."""
+        self._on_message(record.getMessage())
+
+
 @contextmanager
 def engine_reports(on_report: Callable[[str], None]) -> Iterator[None]:
     """Hand on what an engine reports while it computes in this process."""
-    logger = logging.getLogger(PROGRESS_LOGGER)
-    handler = logging.Handler(logging.INFO)
-    handler.emit = lambda record: on_report(record.getMessage())  # type: ignore[method-assign]
+    logger, handler = logging.getLogger(PROGRESS_LOGGER), _Forward(on_report)
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False

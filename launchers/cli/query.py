@@ -109,7 +109,7 @@ def export(
         matched = results.count(database, expression)
     typer.echo(f"Wrote {_results(written)} to {file}", err=True)
     if written < matched:
-        typer.echo(f"{_results(matched - written)} without a slab left out", err=True)
+        typer.echo(f"{_results(matched - written)} left out, without a slab", err=True)
 
 
 def write_results(

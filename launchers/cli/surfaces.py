@@ -49,13 +49,13 @@ def surfaces(
     json_file: JsonFile = None,
     figure: Annotated[
         Path | None,
-        typer.Option("--figure", help="Draw a side view of each slab into this folder."),
+        typer.Option("--figure", metavar="DIR", help="Draw each slab into this folder (PNG)."),
     ] = None,
 ) -> None:
     """List all nonpolar, stoichiometric, symmetric slabs of a crystal.
 
-    Type A: every atomic plane is stoichiometric; B: charged planes in a symmetric sequence; C: half of
-    the outermost plane removed in stripes (corrugated). Miller indices refer to the standard
+    Termination A: every atomic plane is stoichiometric. B: charged planes in a symmetric sequence. C: half
+    of the outermost plane is removed in stripes (corrugated). Miller indices refer to the standard
     conventional cell.
 
     Example: surfalign surfaces SrTiO3 --max-index 1 --figure pictures

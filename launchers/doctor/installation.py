@@ -1,7 +1,7 @@
 """What is installed, reachable and missing here: one small function a check.
 
 ``surfalign doctor`` prints them. A check returns what it found and, where something is wrong, the
-command that repairs it.
+command that repairs it. Each imports what it looks at by itself: a broken package is a finding.
 """
 
 from __future__ import annotations

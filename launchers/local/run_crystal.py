@@ -18,6 +18,7 @@ from surfalign.stores.builders import SurfaceLevelsBuilder
 from surfalign.stores.campaign_register import Method
 from surfalign.stores.database import Database
 from surfalign.stores.documents import ErrorRecord, SurfaceLevelsDocument
+from surfalign.workflows.earlier_uuids import EarlierUuids
 from surfalign.workflows.flows import BandAlignmentMaker
 
 
@@ -68,7 +69,7 @@ def run_crystal(
         When the database is lost on the way.
     """
     started = datetime.now(UTC)
-    flow = maker.make(crystal.structure, crystal.source)
+    flow = maker.make(crystal.structure, crystal.source, EarlierUuids(database.jobs))
     surfaces_uuid = flow.jobs[-1].uuid
     failures = run_flow(flow, database.jobs, directory, reuse=maker.reuse, on_event=on_event)
     with database.errors_named():

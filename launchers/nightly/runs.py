@@ -26,8 +26,8 @@ from surfalign.processes import is_same_process, owner
 from surfalign.settings import Settings, load_settings
 from surfalign.stores.database import Database
 
-#: What can be done at night, and the command that does it.
-TASKS = {"build": ("build",), "retrain": ("learn", "retrain")}
+#: What can be done at night, and the command that does it. A night has the time to compare everything.
+TASKS = {"build": ("build", "--all"), "retrain": ("learn", "retrain")}
 COLLECTION = "nights"
 
 

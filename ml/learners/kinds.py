@@ -116,7 +116,7 @@ def restore_model(
             return baselines.MeanModel(typed, metadata, tensors)
         if isinstance(typed, baselines.CompositionConfiguration):
             return baselines.CompositionModel(typed, metadata, tensors)
-            from surfalign.ml.network.learner import NetworkModel
+        from surfalign.ml.network.learner import NetworkModel
 
         network = LearnerConfiguration.model_validate(typed)
         return NetworkModel.restore(network, metadata, tensors)

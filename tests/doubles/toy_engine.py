@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from jobflow import Maker, job
@@ -62,6 +63,7 @@ def site_potentials(structure: Structure) -> list[float]:
 
 @dataclass
 class ToyBulkMaker(Maker):
+    stable_name: ClassVar[str] = "toy.bulk"
     name: str = "toy bulk"
 
     @job(output_schema=BulkDocument)
@@ -76,6 +78,7 @@ class ToyBulkMaker(Maker):
 
 @dataclass
 class ToyDielectricMaker(Maker):
+    stable_name: ClassVar[str] = "toy.dielectric"
     name: str = "toy dielectric"
 
     @job(output_schema=DielectricDocument)
@@ -89,6 +92,7 @@ class ToyDielectricMaker(Maker):
 
 @dataclass
 class ToyBandEdgesMaker(Maker):
+    stable_name: ClassVar[str] = "toy.band_edges"
     name: str = "toy band edges"
     gap: float = GAP
 
@@ -106,6 +110,7 @@ class ToyBandEdgesMaker(Maker):
 
 @dataclass
 class ToySlabRelaxMaker(Maker):
+    stable_name: ClassVar[str] = "toy.slab_relaxation"
     name: str = "toy relaxation"
     fails_for: str = ""
 
@@ -121,6 +126,7 @@ class ToySlabRelaxMaker(Maker):
 
 @dataclass
 class ToySlabPotentialMaker(Maker):
+    stable_name: ClassVar[str] = "toy.slab_potential"
     name: str = "toy potential"
     tilt: float = 0.0
 

@@ -14,7 +14,7 @@ from surfalign.errors import MetallicError
 from surfalign.launchers.local.run_flow import run_flow
 from surfalign.stores import builders, levels
 from surfalign.stores.builders import SurfaceLevelsBuilder
-from surfalign.stores.database import Database
+from surfalign.stores.database import PROVENANCE, Database
 from surfalign.stores.documents import ResultState
 from surfalign.stores.query.results import find, get
 from surfalign.workflows.flows import BandAlignmentMaker
@@ -37,6 +37,7 @@ def filled(database: Database, tmp_path: Path) -> Database:
         )
     assert build(database) == 3
     assert build(database) == 0
+    assert {step for d in find(database) for step in d.provenance} == set(PROVENANCE)
     return database
 
 

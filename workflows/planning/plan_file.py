@@ -13,6 +13,7 @@ from jobflow import Flow
 from pymatgen.core import Structure
 
 from surfalign.errors import ConfigurationError
+from surfalign.workflows.earlier_uuids import EarlierUuids
 from surfalign.workflows.engines.engine import Engine
 from surfalign.workflows.flows import BandAlignmentMaker
 from surfalign.workflows.planning.survey import PlannedCrystal, PlannedSurface
@@ -61,6 +62,7 @@ def crystal_flow(
     engine: Engine,
     *,
     relax: bool = True,
+    earlier: EarlierUuids | None = None,
 ) -> Flow:
     """Return the flow of a crystal that computes exactly the given surfaces.
 
@@ -76,6 +78,8 @@ def crystal_flow(
         The makers.
     relax
         Whether the ions of the slabs are relaxed.
+    earlier
+        Knows the steps of a store from before version 0.2, which keep their uuids.
     """
     maker = BandAlignmentMaker(
         engine=engine,
@@ -83,7 +87,7 @@ def crystal_flow(
         surface_names=sorted({name for name, _ in surfaces}),
         relax_slabs=relax,
     )
-    return maker.make(structure, source)
+    return maker.make(structure, source, earlier)
 
 
 def _lines(path: Path, kind: str) -> Iterator[dict[str, Any]]:

@@ -31,7 +31,7 @@ def results_table(
     methods = {_method(document) for document in rows}
     table = Table(title=title, caption=methods.pop() if len(methods) == 1 else None)
     table.add_column("Surface", no_wrap=True)
-    table.add_column("Type")
+    table.add_column("Termi-\nnation")
     for name in NUMBERS:
         table.add_column(name, justify="right")
     table.add_column("Checks", overflow="fold")

@@ -35,7 +35,7 @@ def show_surfaces(
 def _table(surveys: list[OrientationSurvey], losses: list[SurfaceCoordination]) -> Table:
     table = Table(caption="CPU time: one slab potential, to a factor of three or so")
     table.add_column("Surface", no_wrap=True)
-    table.add_column("Type")
+    table.add_column("Termi-\nnation")
     for name in ("Atoms", "Area\n(Å²)", "Thickness\n(Å)", "Repeat\n(Å)", "Broken bonds\n(1/Å²)"):
         table.add_column(name, justify="right")
     table.add_column("Barest atom")

@@ -16,6 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pymongo import ASCENDING, IndexModel
+
 from surfalign.errors import ConfigurationError, MissingDependencyError
 from surfalign.launchers.cluster import slurm
 from surfalign.launchers.cluster.atomic_counters import number_one_at_a_time
@@ -291,8 +293,6 @@ def _open_launchpad(uri: str, name: str) -> LaunchPad:
 
 def _initialise(launchpad: LaunchPad) -> None:
     """Create FireWorks' counter and indexes where they are missing; nothing is ever reset."""
-    from pymongo import ASCENDING, IndexModel
-
     launchpad.fw_id_assigner.update_one(
         {"_id": -1}, {"$setOnInsert": {"next_fw_id": 1, "next_launch_id": 1}}, upsert=True
     )

@@ -4,6 +4,8 @@ FireWorks hears of the end of a job from the job itself. One that is killed, run
 loses its node says nothing; SLURM knows. A job that SLURM has ended and FireWorks believes to be alive,
 in two looks one after the other, is lost: its cause is noted, and where the cause says nothing against
 the calculation it is started again.
+
+FireWorks is optional, hence imported inside functions: the launcher has said by then where it is missing.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
 
 from surfalign.batches import batches
 from surfalign.errors import ConfigurationError
@@ -124,8 +128,6 @@ class FireworksWorker:
         ConfigurationError
             When another worker serves this cluster.
         """
-        from filelock import FileLock, Timeout
-
         stop = stop or threading.Event()
         try:
             with FileLock(self.site.lock, timeout=0):

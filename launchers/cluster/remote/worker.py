@@ -14,6 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
+from pymongo.errors import PyMongoError
+
 from surfalign.errors import ConfigurationError
 from surfalign.launchers.cluster import slurm
 from surfalign.launchers.cluster.job_requests import asked_for
@@ -97,8 +100,6 @@ class RemoteWorker:
         ConfigurationError
             When another runner serves this profile.
         """
-        from filelock import FileLock, Timeout
-
         stop = stop or threading.Event()
         try:
             with FileLock(self.launcher.folder / "worker.lock", timeout=0):
@@ -141,8 +142,6 @@ class RemoteWorker:
             logger.warning("%s: %s: %s", name, type(error).__name__, str(error)[:300])
 
     def _unfinished(self) -> int:
-        from pymongo.errors import PyMongoError
-
         try:
             number: int = self.collection.count_documents({"state": {"$in": list(ACTIVE)}})
         except PyMongoError:

@@ -14,14 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Element
 
+from surfalign.physics.bond_network import ANIONS
 from surfalign.physics.neighbours import neighbour_pairs
 from surfalign.physics.slabs import SurfaceSlab
 from surfalign.physics.symmetry import SymmetricCrystal
 
 #: Distance within which neighbours are looked for, angstrom.
 REACH = 4.5
-#: Anions, where an element of higher electronegativity is not needed to tell.
-_ANIONS = frozenset({"N", "O", "F", "P", "S", "Cl", "As", "Se", "Br", "Te", "I"})
 #: Loss of coordination from which an atom counts as a surface atom.
 _NOTICEABLE = 0.1
 
@@ -138,7 +137,7 @@ def _are_partners(
     crystal: SymmetricCrystal, first: NDArray[np.int64], second: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """Whether pairs of sites are an anion and a cation (any pair in a crystal without both)."""
-    anion = np.array([Element.from_Z(int(z)).symbol in _ANIONS for z in crystal.numbers])
+    anion = np.array([Element.from_Z(int(z)).symbol in ANIONS for z in crystal.numbers])
     if anion.all() or not anion.any():
         return np.ones(len(first), dtype=bool)
     return np.asarray(anion[first] != anion[second])

@@ -16,7 +16,6 @@ from plans import write_plan
 from surfalign.errors import ConfigurationError
 from surfalign.launchers.campaign.submission import planned, release, submit_plan
 from surfalign.launchers.cluster.launcher import JobState
-from surfalign.processes import owner
 from surfalign.settings import load_settings
 from surfalign.stores import campaign_register as registry_module
 from surfalign.stores.campaign_register import Method, Registry
@@ -212,13 +211,14 @@ def dead_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first submitter claims to be a process that has ended."""
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
+    own = registry_module.owner
     seen: list[None] = []
 
-    def claimed() -> dict[str, Any]:
+    def owner() -> dict[str, Any]:
         seen.append(None)
-        return {**owner(), **({"pid": child.pid, "created": 0.0} if len(seen) <= 2 else {})}
+        return own() | ({"pid": child.pid, "created": 0.0} if len(seen) <= 2 else {})
 
-    monkeypatch.setattr(registry_module, "owner", claimed)
+    monkeypatch.setattr(registry_module, "owner", owner)
 
 
 @pytest.mark.usefixtures("dead_process")

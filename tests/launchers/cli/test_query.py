@@ -38,7 +38,7 @@ def test_the_table_shows_levels_and_what_they_are_worth() -> None:
     shown = cells([passed_result(), flagged_result(), failed_result()])
 
     assert shown["Surface"] == ["MgO(100)-A", "CaO(100)-A", "ZnO(110)-A"]
-    assert shown["Type"] == ["A", "A", "–"]
+    assert shown["Termi-\nnation"] == ["A", "A", "–"]
     assert shown["IP\n(eV)"] == ["7.15", "6.20", "–"]
     assert shown["EA\n(eV)"] == ["-0.75", "0.10", "–"]
     assert shown["Surface\nenergy\n(J/m²)"] == ["1.15", "1.15", "–"]
@@ -178,7 +178,7 @@ def test_export_of_slabs_says_what_has_none(stored: Database, tmp_path: Path) ->
     result = invoke("export", str(tmp_path / "slabs.xyz"))
 
     assert "Wrote 2 results" in result.stderr
-    assert "1 result without a slab left out" in result.stderr
+    assert "1 result left out, without a slab" in result.stderr
 
 
 def test_export_to_json_holds_the_structures(stored: Database, tmp_path: Path) -> None:

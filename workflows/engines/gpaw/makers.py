@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from ase import Atoms
@@ -123,6 +123,8 @@ class GpawBulkMaker(GpawRelaxMaker):
         Whether the cell is oriented like a slab and takes the slab's in-plane k mesh.
     """
 
+    stable_name: ClassVar[str] = "gpaw.bulk"
+
     name: str = "gpaw bulk"
     relax: bool = True
     equation_of_state: bool = False
@@ -190,6 +192,8 @@ class GpawBulkMaker(GpawRelaxMaker):
 class GpawDielectricMaker(GpawMaker):
     """Electronic dielectric tensor: linear response (ALDA) on the PBEsol ground state."""
 
+    stable_name: ClassVar[str] = "gpaw.dielectric"
+
     name: str = "gpaw dielectric"
 
     @job(output_schema=DielectricDocument)
@@ -222,6 +226,8 @@ class GpawBandEdgesMaker(GpawMaker):
     functional
         ``ddh``, ``hse06``, ``pbe0`` or ``pbesol``.
     """
+
+    stable_name: ClassVar[str] = "gpaw.band_edges"
 
     name: str = "gpaw band edges"
     functional: str = Functional.DDH.value
@@ -276,6 +282,8 @@ class GpawBandEdgesMaker(GpawMaker):
 class GpawSlabRelaxMaker(GpawRelaxMaker):
     """Relax the ions of a slab at fixed cell, keeping its symmetry and site properties."""
 
+    stable_name: ClassVar[str] = "gpaw.slab_relaxation"
+
     name: str = "gpaw slab relaxation"
 
     def _kind(self) -> Kind:
@@ -317,6 +325,8 @@ class GpawSlabPotentialMaker(GpawMaker):
 
     Slabs whose faces differ get a dipole correction.
     """
+
+    stable_name: ClassVar[str] = "gpaw.slab_potential"
 
     name: str = "gpaw slab potential"
 

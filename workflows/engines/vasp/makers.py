@@ -50,6 +50,8 @@ class VaspBulkMaker(VaspMaker):
         Whether the cell is oriented like a slab: not relaxed, with the slab's k-points in the plane.
     """
 
+    stable_name: ClassVar[str] = "vasp.bulk"
+
     name: str = "vasp bulk"
     oriented: bool = False
 
@@ -83,6 +85,8 @@ class VaspBulkMaker(VaspMaker):
 class VaspDielectricMaker(VaspMaker):
     """Electronic dielectric tensor by density-functional perturbation theory."""
 
+    stable_name: ClassVar[str] = "vasp.dielectric"
+
     name: str = "vasp dielectric"
 
     def calculations(self, run: Runner, structure: Structure) -> Path:
@@ -112,6 +116,8 @@ class VaspBandEdgesMaker(VaspMaker):
     functional
         ``ddh``, ``hse06``, ``pbe0`` or ``pbesol``.
     """
+
+    stable_name: ClassVar[str] = "vasp.band_edges"
 
     name: str = "vasp band edges"
     functional: str = Functional.DDH.value
@@ -188,6 +194,8 @@ class VaspBandEdgesMaker(VaspMaker):
 class VaspSlabRelaxMaker(VaspMaker):
     """Relax the ions of a slab at fixed cell, keeping its symmetry and site properties."""
 
+    stable_name: ClassVar[str] = "vasp.slab_relaxation"
+
     name: str = "vasp slab relaxation"
 
     def calculations(self, run: Runner, structure: Structure) -> Path:
@@ -218,6 +226,8 @@ class VaspSlabRelaxMaker(VaspMaker):
 @dataclass
 class VaspSlabPotentialMaker(VaspMaker):
     """Electrostatic potential of a slab; slabs whose faces differ get a dipole correction."""
+
+    stable_name: ClassVar[str] = "vasp.slab_potential"
 
     name: str = "vasp slab potential"
 

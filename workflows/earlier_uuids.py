@@ -1,0 +1,169 @@
+"""The uuids that steps had before version 0.2, so that a store filled by it is used on.
+
+Until then a uuid was derived from the module paths of functions, makers and settings, and from surface
+identifiers of an older kind. They cannot be translated where they are stored: the input of a bulk step
+is in no output. But whoever builds a flow has that input, so both uuids can be derived, and a step that
+the store knows by the earlier one simply keeps it: results, provenance, archives and the jobs of a
+queue stay as they are, nothing is copied and nothing has to be run. The steps that follow derive their
+uuids from those of the steps they really take, whichever kind these are.
+
+The paths below are data: where the classes lie today does not matter. This file may go, with the
+argument ``earlier`` of its callers, when no store that version 0.1 wrote to is in use any more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid5
+
+import numpy as np
+from monty.json import jsanitize
+
+from surfalign.physics.neighbours import bulk_density
+from surfalign.physics.symmetry import SymmetricCrystal, symmetrize
+from surfalign.stores.jobstore import finished_uuids
+
+if TYPE_CHECKING:
+    from jobflow import Job, JobStore
+    from pymatgen.core import Structure
+
+    from surfalign.stores.documents import SurfaceDescription
+
+_NAMESPACE = UUID("5b0f6a9e-7a39-5c3f-9d53-1f4d8a0c7e21")
+_COSMETIC = frozenset({"@version", "name", "source", "reuse"})
+_ENGINES = "surfalign.workflows.engines"
+#: Where each class that was hashed lay in version 0.1.
+_MODULES = {
+    "Engine": f"{_ENGINES}.engine",
+    "SurfacesMaker": "surfalign.workflows.flows",
+    "GpawSettings": f"{_ENGINES}.gpaw.presets",
+    "VaspSettings": f"{_ENGINES}.vasp.settings",
+    **{
+        f"{engine.capitalize()}{step}Maker": f"{_ENGINES}.{engine}.makers"
+        for engine in ("gpaw", "vasp")
+        for step in ("Bulk", "Dielectric", "BandEdges", "SlabRelax", "SlabPotential")
+    },
+}
+
+
+class EarlierUuids:
+    """What a store knows by the uuids of version 0.1.
+
+    Parameters
+    ----------
+    store
+        A connected job store.
+    is_submitted
+        Whether a launcher was given the bulk step of some uuid, which may be under way.
+    """
+
+    def __init__(
+        self, store: JobStore, is_submitted: Callable[[str], bool] = lambda uuid: False
+    ) -> None:
+        self._store = store
+        self._is_submitted = is_submitted
+        self._found: set[str] = set()
+        self._identifiers: dict[Any, str] = {}
+
+    @classmethod
+    def of_slabs(
+        cls,
+        store: JobStore,
+        bulk_uuid: str,
+        bulk: Structure,
+        surfaces: Iterable[SurfaceDescription],
+    ) -> EarlierUuids:
+        """Return what the store knows of the steps that follow the bulk steps.
+
+        Parameters
+        ----------
+        store
+            A connected job store.
+        bulk_uuid
+            Of the crystal's bulk step.
+        bulk
+            Structure that it returned.
+        surfaces
+            Cut from this structure.
+        """
+        known = cls(store)
+        known._found.add(bulk_uuid)
+        crystal = symmetrize(bulk)
+        known._identifiers = {
+            (s.name, s.n_atoms): earlier_identifier(crystal, s.name, s.n_atoms) for s in surfaces
+        }
+        return known
+
+    def find(self, job: Job, inputs: tuple[Any, ...]) -> str | None:
+        """Return the earlier uuid of a step if the store has it, else None.
+
+        Parameters
+        ----------
+        job
+            The step.
+        inputs
+            As today's uuid is derived from them (:func:`~.identity.identify`).
+        """
+        parents = {uuid for item in inputs for uuid in _uuids(item)}
+        if parents and not parents & self._found:
+            return None  # only a step that takes the outputs of earlier steps can be one
+        old_inputs = [self._identifiers.get(i, i) if isinstance(i, tuple) else i for i in inputs]
+        path = f"{_module(job.function)}.{job.function.__qualname__}"
+        uuid = earlier_uuid(path, job.maker, *old_inputs)
+        if finished_uuids(self._store, [uuid]) or (not parents and self._is_submitted(uuid)):
+            self._found.add(uuid)
+            return uuid
+        return None
+
+
+def earlier_uuid(*content: Any) -> str:
+    """Return the uuid that version 0.1 gave to some content."""
+    plain = _canonical(jsanitize(content, strict=True, enum_values=True, recursive_msonable=True))
+    text = json.dumps([1, plain], sort_keys=True, separators=(",", ":"))
+    return str(uuid5(_NAMESPACE, text))
+
+
+def earlier_identifier(crystal: SymmetricCrystal, name: str, n_atoms: int) -> str:
+    """Return the identifier that version 0.1 gave to a surface."""
+    density = bulk_density(crystal)
+    mean = float(density.mean())
+    spread = float(density.std()) / mean if mean > 0 else 0.0
+    facts = (
+        crystal.formula,
+        crystal.space_group_number,
+        tuple(sorted(Counter(crystal.numbers.tolist()).items())),
+        int(np.floor(np.log(crystal.volume / len(crystal.numbers)) / 0.0307)),
+        int(np.floor(spread / 0.0103 + 0.21)),
+        name,
+        n_atoms,
+    )
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+def _uuids(item: Any) -> list[str]:
+    """Return the uuids of the steps that an input names."""
+    if isinstance(item, dict):
+        return [uuid for uuid in item.values() if isinstance(uuid, str)]
+    return [item] if isinstance(item, str) else []
+
+
+def _module(function: Any) -> str:
+    name = function.__qualname__.partition(".")[0]
+    return _MODULES.get(name, function.__module__)
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, dict):
+        kind = value.get("@class")
+        if kind in _MODULES:
+            value = value | {"@module": _MODULES[kind]}
+        return {k: _canonical(v) for k, v in value.items() if k not in _COSMETIC}
+    if isinstance(value, list | tuple):
+        return [_canonical(item) for item in value]
+    if isinstance(value, float):
+        return round(value, 7) + 0.0
+    return value
