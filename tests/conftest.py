@@ -55,6 +55,7 @@ _MAY_START_PROGRAMS = ("dft", "mongo", "slurm", "processes", "programs")
 _STARTS = ("subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.fork", "os.forkpty")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what tests need, give processes a second chance, and keep together what shares a fixture.
 
