@@ -86,6 +86,14 @@ def _group(item: pytest.Item) -> str:
     return item.nodeid.partition("::")[0] if shared else ""
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse to run in workers that do not see the groups: two tests would start the same things."""
+    if getattr(session.config.option, "loadgroup", False):
+        grouped = [item for item in session.items if item.get_closest_marker("xdist_group")]
+        if any("@" not in item.nodeid for item in grouped):
+            raise pytest.UsageError("pytest-xdist does not see the groups: try another pytest")
+
+
 def _watch_starts() -> list[str]:
     """Return a list to which every start of a program by this process is added."""
     started: list[str] = []
