@@ -58,7 +58,7 @@ lowest: $(VENV)/.test-system ## Run the quick tests, and real runs of the toy en
 	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct \
 	  --override $(LOWEST)/override.txt --editable '.[local,fireworks,remote,ml,parquet,dev]'
 	$(LOWEST)/bin/pytest $(PARALLEL) $(CORES) -m "$(QUICK)"
-	$(LOWEST)/bin/pytest tests/launchers/test_run.py -m "mongo and not processes"
+	$(LOWEST)/bin/pytest tests/launchers/cli/test_run.py -m "mongo and not processes"
 
 schema: $(VENV)/.developing ## Write the reference of the documents and their JSON schemas
 	$(BIN)/python docs/pages/document_reference.py docs/reference

@@ -21,7 +21,7 @@ from surfalign.crystals.sources import load_crystal
 from surfalign.ml.configuration import LearnerConfiguration
 from surfalign.ml.descriptors.density_cache import DensityCache
 from surfalign.ml.network.training import train_model
-from surfalign.physics.slabs import enumerate_slabs
+from surfalign.physics.slabs.enumeration import enumerate_slabs
 
 SURFACES = {"MgO": (1, 0, 0), "TiO2-rutile": (1, 1, 0), "ZnO": (1, 0, 0), "SrO": (1, 1, 0)}
 THICKNESSES = (10.0, 14.0, 18.0, 22.0, 30.0, 50.0)

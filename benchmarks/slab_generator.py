@@ -20,9 +20,9 @@ from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Element, Lattice, Structure
 from pymatgen.core.surface import Slab, SlabGenerator
 
-from surfalign.physics.orientations import convert_miller_index
-from surfalign.physics.slabs import SurfaceSlab, survey_orientation
-from surfalign.physics.symmetry import SYMPREC, SymmetricCrystal
+from surfalign.physics.lattice.orientations import convert_miller_index
+from surfalign.physics.lattice.symmetry import SYMPREC, SymmetricCrystal
+from surfalign.physics.slabs.enumeration import SurfaceSlab, survey_orientation
 
 SLAB, VACUUM = 12.0, 15.0
 MATCHER = StructureMatcher(

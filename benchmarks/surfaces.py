@@ -44,13 +44,13 @@ from slab_generator import (
     turns_over,
 )
 
-from surfalign.physics.orientations import (
+from surfalign.physics.lattice.orientations import (
     canonical_miller_index,
     convert_miller_index,
     nonpolar_orientations,
 )
-from surfalign.physics.slabs import SurfaceSlab, survey_orientation
-from surfalign.physics.symmetry import SymmetricCrystal, symmetrize
+from surfalign.physics.lattice.symmetry import SymmetricCrystal, symmetrize
+from surfalign.physics.slabs.enumeration import SurfaceSlab, survey_orientation
 
 #: Every n-th crystal is compared up to index 2.
 DEEP = 5

@@ -22,8 +22,8 @@ from surfaces import found_slabs
 
 from surfalign.crystals.library import library
 from surfalign.crystals.sources import library_crystal
-from surfalign.physics.orientations import nonpolar_orientations
-from surfalign.physics.symmetry import symmetrize
+from surfalign.physics.lattice.orientations import nonpolar_orientations
+from surfalign.physics.lattice.symmetry import symmetrize
 
 #: Crystals whose maximum index is raised.
 SERIES = {"MgO": 8, "TiO2-rutile": 7, "SrTiO3": 7, "Al2O3": 5, "In2O3": 4}

@@ -1,4 +1,4 @@
-"""Where things run: the command line, the local database, local and cluster launchers."""
+"""Where things run."""
 
 # The folder stands at the top of the repository; its generic name must not be importable as such,
 # because jobflow stores import paths in the database.

@@ -1,4 +1,4 @@
-"""The learner: L-SOAP attention networks trained from the store."""
+"""The learner."""
 
 # The folder stands at the top of the repository; its generic name must not be importable as such,
 # because jobflow stores import paths in the database.

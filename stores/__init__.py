@@ -1,4 +1,4 @@
-"""Documents, maggma stores, builders and queries: what is kept, and how it is found."""
+"""What is kept and found."""
 
 # The folder stands at the top of the repository; its generic name must not be importable as such,
 # because jobflow stores import paths in the database.

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from surfalign.hashing import hash_of
-from surfalign.physics import alignment, potential
 from surfalign.physics.checks import Check, within
-from surfalign.physics.surface_energy import surface_energy
+from surfalign.physics.levels import alignment, potential
+from surfalign.physics.levels.surface_energy import surface_energy
 from surfalign.stores.documents import (
     BandEdgesDocument,
     BulkDocument,

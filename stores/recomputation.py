@@ -8,8 +8,8 @@ from typing import Any
 from monty.json import jsanitize
 
 from surfalign.errors import SurfalignError
-from surfalign.physics.identifiers import earlier_surface_identifier, surface_identifier
-from surfalign.physics.symmetry import symmetrize
+from surfalign.physics.lattice.identifiers import earlier_surface_identifier, surface_identifier
+from surfalign.physics.lattice.symmetry import symmetrize
 from surfalign.stores.documents import (
     BandEdgesDocument,
     BulkDocument,

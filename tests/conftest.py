@@ -55,6 +55,7 @@ _MAY_START_PROGRAMS = ("dft", "mongo", "slurm", "processes", "programs")
 _STARTS = ("subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "os.fork", "os.forkpty")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what tests need, give processes a second chance, and keep together what shares a fixture.
 
@@ -83,6 +84,14 @@ def _group(item: pytest.Item) -> str:
     found = definitions.name2fixturedefs.values() if definitions else ()
     shared = any(last.scope in ("module", "class") for *_, last in found)
     return item.nodeid.partition("::")[0] if shared else ""
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Refuse to run in workers that do not see the groups: two tests would start the same things."""
+    if getattr(session.config.option, "loadgroup", False):
+        grouped = [item for item in session.items if item.get_closest_marker("xdist_group")]
+        if any("@" not in item.nodeid for item in grouped):
+            raise pytest.UsageError("pytest-xdist does not see the groups: try another pytest")
 
 
 def _watch_starts() -> list[str]:

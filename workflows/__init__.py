@@ -1,4 +1,4 @@
-"""jobflow graphs and engines: from a crystal to the levels of its surfaces."""
+"""From crystals to levels, by graphs."""
 
 # The folder stands at the top of the repository; its generic name must not be importable as such,
 # because jobflow stores import paths in the database.

@@ -20,8 +20,8 @@ from uuid import UUID, uuid5
 
 from monty.json import jsanitize
 
-from surfalign.physics.identifiers import earlier_surface_identifier
-from surfalign.physics.symmetry import symmetrize
+from surfalign.physics.lattice.identifiers import earlier_surface_identifier
+from surfalign.physics.lattice.symmetry import symmetrize
 from surfalign.stores.jobstore import finished_uuids
 
 if TYPE_CHECKING:
@@ -132,9 +132,8 @@ def _uuids(item: Any) -> list[str]:
     return [item] if isinstance(item, str) else []
 
 
-def _module(function: Any) -> str:
-    name = function.__qualname__.partition(".")[0]
-    return _MODULES.get(name, function.__module__)
+def _module(function: Callable[..., Any]) -> str:
+    return _MODULES.get(function.__qualname__.partition(".")[0], function.__module__)
 
 
 def _canonical(value: Any) -> Any:

@@ -14,12 +14,14 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
+from inspect import get_annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 import numpy as np
 from jobflow import Flow, Job, JobStore, Maker
 from jobflow.core.reference import OnMissing, find_and_resolve_references
+from monty.json import MSONable
 from pymatgen.core import Structure
 
 from surfalign.errors import ConfigurationError
@@ -137,12 +139,12 @@ def _resolved(arguments: Any, store: JobStore) -> Any:
 
 def _plain(value: Any) -> Any:
     """Return what is hashed of a value."""
-    if value is None or (isinstance(value, bool | int | str) and not isinstance(value, Enum)):
+    if isinstance(value, Enum):
+        return _plain(value.value)
+    if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, float):
         return round(value, _DECIMALS) + 0.0  # no negative zero
-    if isinstance(value, Enum):
-        return _plain(value.value)
     if isinstance(value, np.ndarray | np.generic):
         return _plain(value.tolist())
     if isinstance(value, list | tuple):
@@ -160,9 +162,11 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         settings = _plain({field.name: getattr(value, field.name) for field in _settings(value)})
         return [stable_name(value), settings] if isinstance(value, Maker) else settings
+    if isinstance(value, MSONable):
+        return _plain(value.as_dict())
     raise ConfigurationError(
         f"a {type(value).__name__} is part of what identifies a step",
-        "plain values, arrays, structures and dataclasses of these",
+        "plain values, arrays, dataclasses and monty's MSONable objects",
         "make it a dataclass, or leave it out of the maker's fields",
     )
 
@@ -196,15 +200,15 @@ def _is_one_atom(species: list[dict[str, Any]]) -> bool:
 def _settings(value: Any) -> Iterator[Field[Any]]:
     """Yield the fields that are settings of a dataclass.
 
-    A field that comes from a base class of another package counts only where it is set: a newer
-    version of that package must not make other calculations of ours by adding one.
+    A field that comes from a base class of a library counts only where it is set: a newer version of
+    that library must not make other calculations of ours by adding one.
     """
-    home = _package(type(value))
+    homes = {_package(type(value)), "surfalign"}
     ours = {
         name
         for base in type(value).__mro__
-        if _package(base) == home
-        for name in base.__dict__.get("__annotations__", {})
+        if _package(base) in homes
+        for name in get_annotations(base)
     }
     for field in fields(value):
         if field.init and (field.name in ours or getattr(value, field.name) != _default(field)):

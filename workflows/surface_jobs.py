@@ -9,10 +9,10 @@ from jobflow import job
 from pymatgen.core import Structure
 
 from surfalign.errors import TerminationError
-from surfalign.physics import slabs
-from surfalign.physics.cleavage import default_orientation
-from surfalign.physics.slabs import SurfaceSlab
-from surfalign.physics.symmetry import symmetrize
+from surfalign.physics.lattice.symmetry import symmetrize
+from surfalign.physics.slabs import enumeration
+from surfalign.physics.slabs.cleavage import default_orientation
+from surfalign.physics.slabs.enumeration import SurfaceSlab
 from surfalign.stores.documents import (
     BandEdgesDocument,
     BulkDocument,
@@ -86,12 +86,14 @@ def describe_surfaces(
     if not chosen and max_index is None:
         chosen = [default_orientation(crystal)]
     found = [
-        slab for index in chosen for slab in slabs.enumerate_slabs(crystal, index, **thicknesses)
+        slab
+        for index in chosen
+        for slab in enumeration.enumerate_slabs(crystal, index, **thicknesses)
     ]
-    for orientation in slabs.nonpolar_orientations(crystal, max_index) if max_index else ():
+    for orientation in enumeration.nonpolar_orientations(crystal, max_index) if max_index else ():
         # An orientation without a stoichiometric cut is no error where all are asked for.
         with suppress(TerminationError):
-            found += slabs.enumerate_slabs(crystal, orientation.miller_index, **thicknesses)
+            found += enumeration.enumerate_slabs(crystal, orientation.miller_index, **thicknesses)
     unique = {slab.identifier: slab for slab in found}
     return [_description(slab, source) for slab in unique.values()]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from surfalign.crystals.crystal import Crystal
 from surfalign.errors import ConfigurationError
-from surfalign.physics.orientations import MillerIndex, parse_miller_index
+from surfalign.physics.lattice.orientations import MillerIndex, parse_miller_index
 from surfalign.workflows.engines.engine import Engine
 from surfalign.workflows.flows import BandAlignmentMaker, named_surfaces
 from surfalign.workflows.surface_jobs import describe_surfaces

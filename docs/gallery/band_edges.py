@@ -6,7 +6,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 from surfalign.launchers.figures import band_edge_diagram
-from surfalign.physics.water import water_levels
+from surfalign.physics.levels.water import water_levels
 from surfalign.stores.documents import SurfaceLevelsDocument
 
 plt.style.use(Path(__file__).with_name("gallery.mplstyle"))

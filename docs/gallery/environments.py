@@ -8,7 +8,7 @@ import numpy as np
 from surfalign.crystals.sources import load_crystal
 from surfalign.ml.configuration import DescriptorConfiguration
 from surfalign.ml.descriptors.environments import atomic_environments
-from surfalign.physics.slabs import enumerate_slabs
+from surfalign.physics.slabs.enumeration import enumerate_slabs
 
 plt.style.use(Path(__file__).with_name("gallery.mplstyle"))
 rutile = load_crystal("TiO2-rutile").structure

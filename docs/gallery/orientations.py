@@ -6,8 +6,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from surfalign.crystals.sources import load_crystal
-from surfalign.physics.orientations import format_miller_index, unique_orientations
-from surfalign.physics.symmetry import symmetrize
+from surfalign.physics.lattice.orientations import format_miller_index, unique_orientations
+from surfalign.physics.lattice.symmetry import symmetrize
 
 plt.style.use(Path(__file__).with_name("gallery.mplstyle"))
 crystal = symmetrize(load_crystal("ZnO").structure)

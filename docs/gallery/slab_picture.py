@@ -2,7 +2,7 @@
 
 from surfalign.crystals.sources import load_crystal
 from surfalign.launchers.figures.slabs import side_view_figure
-from surfalign.physics.slabs import enumerate_slabs
+from surfalign.physics.slabs.enumeration import enumerate_slabs
 
 rutile = load_crystal("TiO2-rutile").structure
 slabs = enumerate_slabs(rutile, (1, 1, 0), slab_thickness=12.0, vacuum_thickness=15.0)

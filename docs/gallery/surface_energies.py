@@ -6,8 +6,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 from surfalign.crystals.sources import load_crystal
-from surfalign.physics.coordination import surface_coordination
-from surfalign.physics.slabs import enumerate_slabs
+from surfalign.physics.slabs.coordination import surface_coordination
+from surfalign.physics.slabs.enumeration import enumerate_slabs
 
 plt.style.use(Path(__file__).with_name("gallery.mplstyle"))
 records = json.loads(Path(__file__).with_name("levels.json").read_text())

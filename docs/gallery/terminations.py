@@ -5,10 +5,10 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 
 from surfalign.crystals.sources import load_crystal
-from surfalign.physics.coordination import surface_coordination
-from surfalign.physics.orientations import nonpolar_orientations
-from surfalign.physics.slabs import survey_orientation
-from surfalign.physics.symmetry import symmetrize
+from surfalign.physics.lattice.orientations import nonpolar_orientations
+from surfalign.physics.lattice.symmetry import symmetrize
+from surfalign.physics.slabs.coordination import surface_coordination
+from surfalign.physics.slabs.enumeration import survey_orientation
 
 plt.style.use(Path(__file__).with_name("gallery.mplstyle"))
 crystal = symmetrize(load_crystal("SrTiO3").structure)

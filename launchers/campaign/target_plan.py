@@ -11,9 +11,9 @@ from surfalign.crystals.crystal import Crystal
 from surfalign.crystals.sources import load_crystal
 from surfalign.errors import InvalidStructureError, TerminationError
 from surfalign.launchers.campaign.submission import engine_of
-from surfalign.physics.cleavage import default_orientation
-from surfalign.physics.orientations import nonpolar_orientations, parse_miller_index
-from surfalign.physics.slabs import enumerate_slabs
+from surfalign.physics.lattice.orientations import nonpolar_orientations, parse_miller_index
+from surfalign.physics.slabs.cleavage import default_orientation
+from surfalign.physics.slabs.enumeration import enumerate_slabs
 from surfalign.stores.campaign_register import Method
 from surfalign.workflows.planning.crystals import Candidate
 from surfalign.workflows.planning.survey import (

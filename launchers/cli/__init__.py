@@ -1,1 +1,4 @@
-"""The surfalign command line: one file per noun."""
+"""The command line.
+
+One file a command; the table of them is in :mod:`.main`.
+"""

@@ -18,7 +18,7 @@ from surfalign.launchers.cli.options import (
     Relax,
 )
 from surfalign.launchers.cli.output import output_console, print_json
-from surfalign.physics.orientations import parse_miller_index
+from surfalign.physics.lattice.orientations import parse_miller_index
 from surfalign.workflows.dry_run import StepInputs, write_inputs
 from surfalign.workflows.engines.engine import get_engine
 from surfalign.workflows.engines.functionals import protocol as named_protocol

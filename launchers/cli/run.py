@@ -32,7 +32,7 @@ from surfalign.launchers.cli.tables.levels import results_table
 from surfalign.launchers.database.server import open_database
 from surfalign.launchers.local.run_crystals import CrystalOutcome, run_crystals
 from surfalign.launchers.local.shares import Share
-from surfalign.physics.orientations import parse_miller_index
+from surfalign.physics.lattice.orientations import parse_miller_index
 from surfalign.processes import available_cores
 from surfalign.settings import load_settings
 from surfalign.stores.database import Database

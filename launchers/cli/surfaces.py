@@ -15,7 +15,11 @@ from surfalign.launchers.cli.options import JsonFile, LargestIndex, OnlyOrientat
 from surfalign.launchers.cli.output import is_stdout, make_folders, write_json
 from surfalign.launchers.cli.tables.surface_records import as_dict, left_record, rejected_records
 from surfalign.launchers.cli.tables.surfaces import show_surfaces
-from surfalign.physics.orientations import MillerIndex, format_miller_index, parse_miller_index
+from surfalign.physics.lattice.orientations import (
+    MillerIndex,
+    format_miller_index,
+    parse_miller_index,
+)
 from surfalign.workflows.planning.orientation_survey import survey_orientations
 
 commands = typer.Typer()

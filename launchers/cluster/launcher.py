@@ -156,12 +156,12 @@ LAUNCHERS = {
     "fireworks": "surfalign.launchers.cluster.fireworks.launcher:open_launcher",
     "remote": "surfalign.launchers.cluster.remote.launcher:open_launcher",
 }
-#: Launcher name to the function ``work(launcher, between_rounds, once=, stop=)`` of its worker.
+#: Launcher name to its worker, the function ``work(launcher, between_rounds, *, once, stop)``.
 WORKERS = {
     "fireworks": "surfalign.launchers.cluster.fireworks.worker:work",
     "remote": "surfalign.launchers.cluster.remote.worker:work",
 }
-#: The launchers of surfalign and of other packages, and the workers of both.
+#: The launchers of surfalign and of other packages, and their workers under the same names.
 LAUNCHER_GROUP = PluginGroup(
     "surfalign.launchers", "launcher", LAUNCHERS, lambda part: call_problem(part, "profile", None)
 )

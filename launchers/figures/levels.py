@@ -23,8 +23,8 @@ from surfalign.launchers.figures.style import (
     VALENCE,
     save,
 )
-from surfalign.physics.potential import slab_regions
-from surfalign.physics.water import water_levels
+from surfalign.physics.levels.potential import slab_regions
+from surfalign.physics.levels.water import water_levels
 from surfalign.stores.documents import SurfaceLevelsDocument
 
 
@@ -213,6 +213,11 @@ def band_edge_diagram(documents: Sequence[SurfaceLevelsDocument], ph: float = 0.
     axes.set_ylabel("energy against the vacuum level (eV)")
     axes.set_title(f"Band edges; water at pH {ph:g}", loc="left", fontsize=11)
     if any(d.failed_checks for d in documents):
-        note = {"transform": axes.transAxes, "ha": "right", "va": "bottom", "fontsize": 8}
+        note: dict[str, Any] = {
+            "transform": axes.transAxes,
+            "ha": "right",
+            "va": "bottom",
+            "fontsize": 8,
+        }
         axes.text(1.0, 1.01, "hatched: a check failed", **note)
     return figure

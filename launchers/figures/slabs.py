@@ -21,7 +21,7 @@ from surfalign.launchers.figures.style import (
     save,
     side_axes,
 )
-from surfalign.physics.slabs import SurfaceSlab
+from surfalign.physics.slabs.enumeration import SurfaceSlab
 
 #: Discs are drawn at this fraction of the covalent radius, so that bonds' directions show.
 _SIZE = 0.75

@@ -14,7 +14,7 @@ from surfalign.crystals.sources import load_crystal
 from surfalign.launchers.database.server import open_database
 from surfalign.launchers.local.run_crystals import run_crystals
 from surfalign.launchers.local.shares import Share
-from surfalign.physics.orientations import MillerIndex, as_miller_indices
+from surfalign.physics.lattice.orientations import MillerIndex, as_miller_indices
 from surfalign.processes import available_cores
 from surfalign.settings import load_settings
 from surfalign.stores.database import Database

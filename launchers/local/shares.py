@@ -53,7 +53,7 @@ def need_of(resources: Mapping[str, Any] | None, machine: Share) -> Need:
     Parameters
     ----------
     resources
-        What the engine declared (:class:`~surfalign.workflows.engines.resources.StepResources`, plain).
+        What the engine declared (:class:`~surfalign.workflows.engines.step_resources.StepResources`, plain).
     machine
         All there is.
     """

@@ -12,8 +12,8 @@ from surfalign.crystals.files import read_structure
 from surfalign.crystals.lists import read_records
 from surfalign.errors import EmptyDatasetError, InvalidStructureError, SurfaceError
 from surfalign.ml.data.records import SurfaceRecord, surface_record
-from surfalign.physics.slabs import survey_orientation
-from surfalign.physics.symmetry import SymmetricCrystal, symmetrize
+from surfalign.physics.lattice.symmetry import SymmetricCrystal, symmetrize
+from surfalign.physics.slabs.enumeration import survey_orientation
 
 #: Least thickness of slabs to learn from, angstrom: enough for a bulk-like middle, not for DFT.
 SLAB_THICKNESS = 12.0

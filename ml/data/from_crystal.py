@@ -8,9 +8,9 @@ from surfalign.crystals.crystal import Crystal
 from surfalign.errors import SurfaceError, TerminationError
 from surfalign.ml.data.candidate_surfaces import SLAB_THICKNESS, VACUUM_THICKNESS
 from surfalign.ml.data.records import SurfaceRecord, surface_record
-from surfalign.physics.orientations import MillerIndex, nonpolar_orientations
-from surfalign.physics.slabs import enumerate_slabs
-from surfalign.physics.symmetry import symmetrize
+from surfalign.physics.lattice.orientations import MillerIndex, nonpolar_orientations
+from surfalign.physics.lattice.symmetry import symmetrize
+from surfalign.physics.slabs.enumeration import enumerate_slabs
 
 
 def crystal_surfaces(

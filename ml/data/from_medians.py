@@ -14,7 +14,7 @@ from surfalign.errors import DamagedFileError, EmptyDatasetError, InvalidLabelEr
 from surfalign.ml.data.candidate_surfaces import CandidateCrystal
 from surfalign.ml.data.datasets import FrozenDataset, freeze
 from surfalign.ml.data.records import Fidelity, SetLabel, Statistic, SurfaceRecord
-from surfalign.physics.orientations import nonpolar_orientations
+from surfalign.physics.lattice.orientations import nonpolar_orientations
 
 FIDELITY = Fidelity(functional="ddh", method="formula median", origin="jacs-si")
 #: Weight of a median in the loss, against 1 of a surface's own label.

@@ -35,7 +35,7 @@ from surfalign.ml.data.records import (
     convert,
     surface_record,
 )
-from surfalign.physics.orientations import parse_miller_index
+from surfalign.physics.lattice.orientations import parse_miller_index
 
 #: Names of labels in such files: property and unit.
 FILE_LABELS = {

@@ -28,7 +28,7 @@ from surfalign.errors import (
     UnknownElementError,
 )
 from surfalign.ml.data.records import LABEL_UNITS, convert
-from surfalign.physics.orientations import parse_miller_index
+from surfalign.physics.lattice.orientations import parse_miller_index
 
 HEADER_ROW = 2
 

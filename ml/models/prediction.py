@@ -14,7 +14,7 @@ from surfalign.ml.data.from_crystal import crystal_surfaces
 from surfalign.ml.data.records import SurfaceRecord
 from surfalign.ml.ensemble.ensemble import SurfaceEstimate
 from surfalign.ml.models.model_registry import ModelRegistry
-from surfalign.physics.orientations import MillerIndex, as_miller_indices
+from surfalign.physics.lattice.orientations import MillerIndex, as_miller_indices
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure

@@ -24,14 +24,16 @@ if TYPE_CHECKING:
     from surfalign.launchers.local.notebook import run_crystal as run_crystal
     from surfalign.ml.models.model_registry import ModelRegistry as ModelRegistry
     from surfalign.ml.models.prediction import predict as predict
-    from surfalign.physics.orientations import nonpolar_orientations as nonpolar_orientations
-    from surfalign.physics.slabs import enumerate_slabs as enumerate_slabs
+    from surfalign.physics.lattice.orientations import (
+        nonpolar_orientations as nonpolar_orientations,
+    )
+    from surfalign.physics.slabs.enumeration import enumerate_slabs as enumerate_slabs
     from surfalign.workflows.engines.engine import get_engine as get_engine
 
 _PLACES = {
     "load_crystal": "surfalign.crystals.sources",
-    "nonpolar_orientations": "surfalign.physics.orientations",
-    "enumerate_slabs": "surfalign.physics.slabs",
+    "nonpolar_orientations": "surfalign.physics.lattice.orientations",
+    "enumerate_slabs": "surfalign.physics.slabs.enumeration",
     "run_crystal": "surfalign.launchers.local.notebook",
     "get_engine": "surfalign.workflows.engines.engine",
     "open_database": "surfalign.launchers.database.server",

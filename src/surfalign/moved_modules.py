@@ -19,7 +19,13 @@ from importlib.util import spec_from_loader
 from types import ModuleType
 
 #: Earlier name of a module, or of a package with all that it held, to its present name.
-MOVED: dict[str, str] = {}
+MOVED: dict[str, str] = {
+    "surfalign.launchers.firetasks": "surfalign.launchers.cluster.fireworks.task",
+    "surfalign.workflows.engines.gpaw.presets": "surfalign.workflows.engines.gpaw.settings",
+    "surfalign.workflows.engines.resources": "surfalign.workflows.engines.step_resources",
+    "surfalign.workflows.engines.vasp.settings": "surfalign.workflows.engines.vasp.inputs.settings",
+    "surfalign.workflows.jobs": "surfalign.workflows.surface_jobs",
+}
 
 
 class MovedModules(MetaPathFinder, Loader):

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from surfalign.errors import QuerySyntaxError, SurfaceError
-from surfalign.physics.orientations import parse_miller_index
+from surfalign.physics.lattice.orientations import parse_miller_index
 from surfalign.stores.query.fields import FieldDescription, Kind
 
 #: Other spellings of units.

@@ -16,9 +16,9 @@ from pymatgen.core import Composition, Structure
 from surfalign.crystals.library import find_entry, library, phases_of
 from surfalign.crystals.sources import library_crystal
 from surfalign.crystals.validation import oxidation_states
-from surfalign.physics.orientations import canonical_miller_index, is_nonpolar
-from surfalign.physics.slabs import enumerate_slabs
-from surfalign.physics.symmetry import symmetrize
+from surfalign.physics.lattice.orientations import canonical_miller_index, is_nonpolar
+from surfalign.physics.lattice.symmetry import symmetrize
+from surfalign.physics.slabs.enumeration import enumerate_slabs
 from surfalign.workflows.engines.gpaw.datasets import SUPPORTED_ELEMENTS
 
 NAMES = list(library())

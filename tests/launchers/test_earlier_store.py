@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from bson import json_util
-from jobflow import Job
+from jobflow import Job, JobStore
+from maggma.stores import MemoryStore
 from memory_launcher import MemoryLauncher
 
 from surfalign import moved_modules
@@ -20,14 +21,17 @@ from surfalign.launchers.cluster.launcher import JobRecord, JobState
 from surfalign.launchers.local.run_crystals import CrystalOutcome, run_crystals
 from surfalign.stores.campaign_register import CampaignRegister, Method
 from surfalign.stores.database import Database
+from surfalign.stores.documents import BandEdgesDocument, BulkDocument
 from surfalign.stores.query.results import find, get
 from surfalign.workflows.earlier_uuids import EarlierUuids
 from surfalign.workflows.engines.engine import get_engine
-from surfalign.workflows.flows import BandAlignmentMaker
+from surfalign.workflows.flows import BandAlignmentMaker, surface_jobs
 from surfalign.workflows.identity import without_finished
+from surfalign.workflows.surface_jobs import describe_surfaces
 
 FOLDER = Path(__file__).parents[1] / "stores" / "store_of_0_1"
 METHOD = Method(engine="gpaw", quality="quick")
+QUICK = {"quality": "quick", "functional": "ddh"}
 RESULT = "MgO-100-A-ddh-010a7efb"
 RELAXATION = "85891042-6278-51f9-968b-d0e301d16a1d"
 
@@ -62,7 +66,7 @@ def queue() -> MemoryLauncher:
 
 
 def magnesia() -> BandAlignmentMaker:
-    engine = get_engine("gpaw", quality="quick", functional="ddh")
+    engine = get_engine("gpaw", **QUICK)
     return BandAlignmentMaker(engine=engine, miller_indices=[(1, 0, 0)])
 
 
@@ -102,6 +106,41 @@ def test_what_is_missing_in_it_is_computed_from_what_is_there(earlier: Database)
         "MgO(100)-A slab potential", "MgO(100)-A alignment",
     ]  # fmt: skip
     assert addition.jobs[-1].function_args[1]["slab_relaxation"] == RELAXATION
+
+
+def test_steps_of_vasp_keep_their_uuids() -> None:
+    uuids = [
+        "126c295d-37d1-5c4f-b6a7-d1dd6288922f", "4bb2bbe5-76c1-5255-b24c-f3535bbf8f08",
+        "89871d79-eb23-5cbb-9a57-057f507701b3", "30a96bc3-f1e8-5122-a06d-d89813e46472",
+        "9740037e-7a44-58ef-a5b8-f06f225f5462", "35c83960-752a-5c8f-bee0-0e9857a3c0a5",
+        "4773828c-d9f3-5f45-8488-7c0b569c3da3", "9bf57b13-f17d-5779-9166-112ddf48ca58",
+    ]  # fmt: skip
+    store = JobStore(MemoryStore())
+    store.connect()
+    store.update([{"uuid": uuid, "index": 1, "output": {"n": 1}} for uuid in uuids])
+    structure, engine = load_crystal("MgO").structure, get_engine("vasp", **QUICK)
+    jobs = BandAlignmentMaker(engine=engine, miller_indices=[(1, 0, 0)]).make(
+        structure, "", EarlierUuids(store)
+    ).jobs  # fmt: skip
+    (surface,) = describe_surfaces(
+        structure,
+        source="",
+        miller_indices=[(1, 0, 0)],
+        max_index=None,
+        slab_thickness=engine.slab_thickness,
+        vacuum_thickness=engine.vacuum_thickness,
+    )
+    earlier = EarlierUuids.of_slabs(store, uuids[0], structure, [surface])
+    bulk = BulkDocument.model_construct(structure=structure)
+    edges = BandEdgesDocument.model_construct(functional="ddh")
+    provenance = dict(zip(("bulk", "dielectric", "band_edges"), uuids, strict=False))
+    jobs = [
+        *jobs,
+        *surface_jobs(
+            engine, surface, bulk, edges, None, provenance, relax_slab=True, earlier=earlier
+        ),
+    ]
+    assert [job.uuid for job in jobs] == uuids
 
 
 def test_results_are_found_by_the_identifier_that_their_surface_has_now(
@@ -162,5 +201,5 @@ def test_a_job_of_a_package_that_is_missing_says_so() -> None:
     document = json.dumps(lines("queue")[0])
     for module in ("gpaw.presets", "gpaw.makers"):
         gone = document.replace(f"surfalign.workflows.engines.{module}", "gone.makers")
-        with pytest.raises(MissingDependencyError, match="not here: gone.makers"):
+        with pytest.raises(MissingDependencyError, match=r"not here: gone\.makers"):
             decoded_job(gone)

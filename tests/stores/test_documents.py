@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from surfalign.crystals.sources import load_crystal
-from surfalign.physics.slabs import enumerate_slabs
-from surfalign.physics.symmetry import symmetrize
+from surfalign.physics.lattice.symmetry import symmetrize
+from surfalign.physics.slabs.enumeration import enumerate_slabs
 from surfalign.stores.documents import (
     Document,
     SurfaceDescription,

@@ -104,13 +104,14 @@ def test_a_mended_formula_reaches_all_results_without_a_run(
     before = {d.identifier: d.electron_affinity for d in find(filled)}
     assert build(filled) == 0  # nobody said that the formulas are others
 
-    monkeypatch.setattr(builders, "LEVELS_VERSION", 2)
-    monkeypatch.setattr(levels, "LEVELS_VERSION", 2)
+    newer = levels.LEVELS_VERSION + 1
+    monkeypatch.setattr(builders, "LEVELS_VERSION", newer)
+    monkeypatch.setattr(levels, "LEVELS_VERSION", newer)
     assert build(filled) == 3
     assert build(filled) == 0
 
     after = {d.identifier: d for d in find(filled)}
-    assert {d.levels_version for d in after.values()} == {2}
+    assert {d.levels_version for d in after.values()} == {newer}
     for identifier, document in after.items():
         assert document.electron_affinity == pytest.approx(before[identifier] - 1)
 

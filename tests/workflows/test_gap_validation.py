@@ -214,3 +214,13 @@ def test_the_command_goes_on_after_a_failure_and_exits_nonzero(
     assert records[1]["error"]["step"] == "band_edges"
     assert "MetallicError" in table.read_text()
     assert records[2]["band_gap"] == toy_engine.GAP
+
+
+def test_the_output_holds_json_and_nothing_else_where_it_is_asked_for(
+    oxides: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(engines.ENGINES, "toy", "toy_engine:make_engine")
+    result = CliRunner().invoke(
+        app, ["validate", "gaps", str(oxides), "--engine", "toy", "--json", "-"]
+    )
+    assert [r["band_gap"] for r in json.loads(result.stdout)["records"]] == 3 * [toy_engine.GAP]

@@ -1,1 +1,4 @@
-"""DFT engines: each gives the same Makers; nothing outside knows their names."""
+"""DFT engines, all alike outside.
+
+Each gives the same makers; nothing outside knows their names.
+"""

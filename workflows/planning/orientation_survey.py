@@ -10,10 +10,10 @@ from typing import Any
 from pymatgen.core import Structure
 
 from surfalign.errors import TimeLimitError
-from surfalign.physics.coordination import SurfaceCoordination, surface_coordination
-from surfalign.physics.orientations import MillerIndex, unique_orientations
-from surfalign.physics.slabs import OrientationSurvey, SurfaceSlab, survey_orientation
-from surfalign.physics.symmetry import symmetrize
+from surfalign.physics.lattice.orientations import MillerIndex, unique_orientations
+from surfalign.physics.lattice.symmetry import symmetrize
+from surfalign.physics.slabs.coordination import SurfaceCoordination, surface_coordination
+from surfalign.physics.slabs.enumeration import OrientationSurvey, SurfaceSlab, survey_orientation
 from surfalign.workflows.planning.time_limit import time_limit
 
 

@@ -22,12 +22,12 @@ from pymatgen.core import Structure
 from surfalign.crystals.sources import make_crystal
 from surfalign.errors import SurfalignError, TimeLimitError
 from surfalign.files import write_whole
-from surfalign.physics.coordination import surface_coordination
-from surfalign.physics.neighbours import bulk_density
-from surfalign.physics.orientations import nonpolar_orientations
-from surfalign.physics.slabs import survey_orientation
-from surfalign.physics.surface_slab import SurfaceSlab
-from surfalign.physics.symmetry import symmetrize
+from surfalign.physics.lattice.neighbours import bulk_density
+from surfalign.physics.lattice.orientations import nonpolar_orientations
+from surfalign.physics.lattice.symmetry import symmetrize
+from surfalign.physics.slabs.coordination import surface_coordination
+from surfalign.physics.slabs.enumeration import survey_orientation
+from surfalign.physics.slabs.surface_slab import SurfaceSlab
 from surfalign.workflows.planning.crystals import Candidate
 from surfalign.workflows.planning.time_limit import time_limit
 

@@ -1,4 +1,4 @@
-"""``surfalign learn``: data sets, models, predictions."""
+"""Commands of the learner."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from surfalign.ml.data.from_crystal import crystal_surfaces
 from surfalign.ml.data.from_slab_files import read_slab_file
 from surfalign.ml.data.records import SurfaceRecord
 from surfalign.ml.models.prediction import Predictions, predict_records
-from surfalign.physics.orientations import parse_miller_index
+from surfalign.physics.lattice.orientations import parse_miller_index
 
 commands = typer.Typer()
 

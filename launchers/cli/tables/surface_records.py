@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from surfalign.physics.coordination import SurfaceCoordination
-from surfalign.physics.orientations import MillerIndex
-from surfalign.physics.slabs import OrientationSurvey, SurfaceSlab
+from surfalign.physics.lattice.orientations import MillerIndex
+from surfalign.physics.slabs.coordination import SurfaceCoordination
+from surfalign.physics.slabs.enumeration import OrientationSurvey, SurfaceSlab
 
 
 def as_dict(surface: SurfaceSlab, loss: SurfaceCoordination, source: str) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from rich.table import Table
 
 from surfalign.launchers.cli.output import output_console
 from surfalign.launchers.cli.tables.surface_records import estimated_cpu_time
-from surfalign.physics.coordination import SurfaceCoordination
-from surfalign.physics.orientations import format_miller_index
-from surfalign.physics.slabs import OrientationSurvey
+from surfalign.physics.lattice.orientations import format_miller_index
+from surfalign.physics.slabs.coordination import SurfaceCoordination
+from surfalign.physics.slabs.enumeration import OrientationSurvey
 
 
 def show_surfaces(

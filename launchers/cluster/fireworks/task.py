@@ -85,7 +85,8 @@ def decoded_job(document: str | Job) -> Job:
             "the version of surfalign, and the package of the engine, that submitted it",
             "install them where the job runs, or cancel the job and submit it anew",
         )
-    return MontyDecoder().process_decoded(plain)
+    job: Job = MontyDecoder().process_decoded(plain)
+    return job
 
 
 def _modules(value: Any) -> set[str]:

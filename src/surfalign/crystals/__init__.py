@@ -1,1 +1,1 @@
-"""Where crystals come from: the built-in library, files, databases; and which are accepted."""
+"""Where crystals come from."""

@@ -116,7 +116,7 @@ def make_crystal(
     ``orientation`` is a Miller index in the standard conventional cell.
     """
     # numpy, spglib and pymatgen are loaded here, because the command line names crystals without them.
-    from surfalign.physics.symmetry import symmetrize
+    from surfalign.physics.lattice.symmetry import symmetrize
 
     validate(structure)
     symmetric = symmetrize(structure)

@@ -1,1 +1,1 @@
-"""Pure functions of the physics: potentials, alignment, surface energies, slabs."""
+"""Pure functions of the physics."""

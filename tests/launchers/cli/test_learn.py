@@ -112,6 +112,7 @@ def test_evaluation_and_its_figure(trained: Path) -> None:
     written = json.loads(target.read_text())
     assert written["summary"]["electron_affinity"]["n"] == 40
     assert len(written["surfaces"]) == 80
+    assert json.loads(invoke("evaluate", "--slabs", slabs, "--json", "-").stdout) == written
     invoke("evaluate", "--slabs", slabs, "--split", "chemical-system", *FAST, "--json", target)
     written = json.loads(target.read_text())
     assert 0.7 <= written["summary"]["ionization_potential"]["coverage"] <= 1.0

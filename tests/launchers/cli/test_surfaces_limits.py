@@ -22,8 +22,8 @@ from surfalign.errors import (
     TimeLimitError,
 )
 from surfalign.launchers.cli.main import app
-from surfalign.physics.slabs import survey_orientation
-from surfalign.physics.symmetry import symmetrize
+from surfalign.physics.lattice.symmetry import symmetrize
+from surfalign.physics.slabs.enumeration import survey_orientation
 from surfalign.workflows.planning import orientation_survey
 from surfalign.workflows.planning import survey as campaigns
 from surfalign.workflows.planning.time_limit import REPEAT_SECONDS, time_limit

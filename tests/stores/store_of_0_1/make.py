@@ -9,10 +9,9 @@ from typing import Any
 from bson import json_util
 from memory_launcher import MemoryLauncher
 from monty.json import jsanitize
-
-from surfalign.launchers.campaign.submission import submit_plan
-from surfalign.launchers.database.server import open_database
-from surfalign.stores.campaign_register import Method
+from surfalign.launchers.server import open_database
+from surfalign.launchers.submission import submit_plan
+from surfalign.stores.registry import Method
 
 COLLECTIONS = ("jobs", "surface_levels", "campaign_crystals", "campaign_surfaces")
 HERE = Path(__file__).parent

@@ -1,4 +1,4 @@
-"""The embedded engine: GPAW in plane waves, run in processes of its own.
+"""The embedded engine: GPAW.
 
 The parent side (:mod:`.makers`, :mod:`.calculator`, :mod:`.engine_process`) never imports gpaw; the
 child side (:mod:`.child.worker` and what it calls) never imports atomate2.

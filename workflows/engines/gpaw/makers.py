@@ -20,7 +20,7 @@ from pymatgen.core import Molecule, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from surfalign.physics.checks import Check, within
-from surfalign.physics.slab_faces import faces_are_equivalent
+from surfalign.physics.slabs.faces import faces_are_equivalent
 from surfalign.stores.documents import (
     BandEdgesDocument,
     BulkDocument,

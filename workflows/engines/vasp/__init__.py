@@ -1,4 +1,6 @@
-"""The production engine: VASP through pymatgen's input sets, atomate2's runner and custodian.
+"""The production engine: VASP.
+
+Through pymatgen's input sets, atomate2's runner and custodian.
 
 Nothing below runs VASP itself; whoever has a licence names the executable and the potentials.
 """

@@ -12,7 +12,7 @@ import numpy as np
 from pymatgen.core import Structure
 from pymatgen.io.vasp import Kpoints, Vasprun
 
-from surfalign.physics.slab_faces import faces_are_equivalent
+from surfalign.physics.slabs.faces import faces_are_equivalent
 from surfalign.workflows.engines.vasp.inputs import kpoints, tags
 from surfalign.workflows.engines.vasp.inputs.sets import input_set, plain
 from surfalign.workflows.engines.vasp.inputs.settings import VaspSettings

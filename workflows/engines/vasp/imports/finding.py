@@ -17,7 +17,7 @@ from pathlib import Path
 from monty.io import zopen
 
 from surfalign.errors import EngineError, EngineKilledError, SurfalignError
-from surfalign.physics.recognition import LEAST_VACUUM, empty_heights, is_slab
+from surfalign.physics.slabs.recognition import LEAST_VACUUM, empty_heights, is_slab
 from surfalign.workflows.engines.vasp.outputs.calculation import (
     Calculation,
     find_file,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from surfalign.errors import SurfalignError
-from surfalign.physics.recognition import recognise_slab
+from surfalign.physics.slabs.recognition import recognise_slab
 from surfalign.stores.documents import Functional
 from surfalign.workflows.engines.vasp.imports.compatibility import (
     disagreements,

@@ -8,18 +8,18 @@ import numpy as np
 from pymatgen.core import Structure
 
 from surfalign.errors import SurfaceError
-from surfalign.physics.orientations import (
+from surfalign.physics.lattice.orientations import (
     MillerIndex,
     canonical_miller_index,
     format_miller_index,
     interplanar_spacing,
     primitive_normal,
 )
-from surfalign.physics.potential import cell_height, slab_regions
-from surfalign.physics.recognition import recognise_slab
-from surfalign.physics.slabs import enumerate_slabs
-from surfalign.physics.surface_slab import SurfaceSlab
-from surfalign.physics.symmetry import SymmetricCrystal, symmetrize
+from surfalign.physics.lattice.symmetry import SymmetricCrystal, symmetrize
+from surfalign.physics.levels.potential import cell_height, slab_regions
+from surfalign.physics.slabs.enumeration import enumerate_slabs
+from surfalign.physics.slabs.recognition import recognise_slab
+from surfalign.physics.slabs.surface_slab import SurfaceSlab
 from surfalign.stores.documents import SurfaceDescription
 
 #: In-plane strain of a slab against its bulk that is accepted.

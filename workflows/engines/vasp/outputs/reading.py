@@ -16,7 +16,7 @@ from scipy.optimize import linear_sum_assignment
 
 from surfalign.errors import EngineError
 from surfalign.physics.checks import Check, within
-from surfalign.physics.potential import planar_average
+from surfalign.physics.levels.potential import planar_average
 from surfalign.stores.documents import (
     BandEdgesDocument,
     BulkDocument,

@@ -1,0 +1,1 @@
+"""From potentials to levels."""

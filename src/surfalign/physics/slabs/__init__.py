@@ -1,0 +1,1 @@
+"""Cuts, terminations, repairs, slabs."""

@@ -1,0 +1,85 @@
+"""Axes of crystals whose lattice is more symmetric than they are."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import numpy as np
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from surfalign.physics.lattice.axes import alike_settings
+from surfalign.physics.lattice.orientations import nonpolar_orientations, standard_cell
+from surfalign.physics.lattice.symmetry import symmetrize
+from surfalign.physics.slabs.enumeration import survey_orientation
+
+#: Low symmetry on a lattice that is, or nearly is, that of a higher system.
+PSEUDOSYMMETRIC = {
+    "orthorhombic on a cubic lattice": Structure.from_spacegroup(
+        19, Lattice.orthorhombic(6.1, 6.1, 6.1), ["Mg", "O"], [[0.11, 0.21, 0.32], [0.43, 0.05, 0.68]]
+    ),
+    "orthorhombic with two axes alike": Structure.from_spacegroup(
+        61, Lattice.orthorhombic(5.2, 5.2004, 5.6), ["Zr", "O"], [[0.03, 0.12, 0.2], [0.37, 0.33, 0.06]]
+    ),
+    "monoclinic with right angles": Structure.from_spacegroup(
+        3, Lattice.orthorhombic(5.1, 6.3, 5.1), ["Mg", "O"], [[0.11, 0.21, 0.32], [0.43, 0.05, 0.68]]
+    ),
+    "triclinic on a cubic lattice": Structure.from_spacegroup(
+        2, Lattice.cubic(5.3), ["Mg", "O"], [[0.11, 0.21, 0.32], [0.43, 0.05, 0.68]]
+    ),
+    "triclinic on a hexagonal lattice": Structure.from_spacegroup(
+        2, Lattice.hexagonal(5.3, 7.1), ["Mg", "O"], [[0.11, 0.21, 0.32], [0.43, 0.05, 0.68]]
+    ),
+}  # fmt: skip
+
+
+def _names(structure: Structure) -> list[tuple[str, str]]:
+    crystal = symmetrize(structure)
+    return [
+        (slab.name, slab.identifier)
+        for orientation in nonpolar_orientations(crystal, 1)
+        for slab in survey_orientation(crystal, orientation.miller_index, slab_thickness=8.0).slabs
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(PSEUDOSYMMETRIC))
+def test_names_of_surfaces_do_not_depend_on_how_the_axes_were_called(name: str) -> None:
+    structure = PSEUDOSYMMETRIC[name]
+    expected = sorted(_names(structure))
+    assert expected
+    chance, numbers = random.Random(1), np.random.default_rng(1)
+    turns = [
+        np.array(rows)
+        for rows in itertools.product([(1, 0, 0), (0, 1, 0), (0, 0, 1), (-1, 0, 0), (0, -1, 0)], repeat=3)
+        if round(np.linalg.det(np.array(rows))) == 1
+    ]  # fmt: skip
+    for turn in chance.sample(turns, 5):
+        lattice = turn @ structure.lattice.matrix * (1 + 1e-6 * numbers.normal(size=(3, 3)))
+        turned = Structure(
+            Lattice(lattice), structure.species, structure.frac_coords @ np.linalg.inv(turn)
+        )
+        assert sorted(_names(turned)) == expected
+
+
+def test_settings_that_are_alike_keep_the_space_group_as_it_is_written() -> None:
+    cubic = np.diag([6.1, 6.1, 6.1])
+    # P2_1 2_1 2_1 (Hall 115) reads the same along all axes, Pnma (292) along none but its own.
+    assert len(alike_settings(115, cubic)) == 24
+    kept = alike_settings(292, cubic)
+    assert all((np.abs(change) == np.eye(3)).all() for change in kept)
+    # Unequal axes leave the signs alone.
+    assert len(alike_settings(115, np.diag([5.0, 6.0, 7.0]))) == 4
+
+
+def test_indices_refer_to_the_standard_cell_that_is_shown() -> None:
+    for structure in PSEUDOSYMMETRIC.values():
+        crystal = symmetrize(structure)
+        assert standard_cell(structure).lattice.matrix == pytest.approx(
+            crystal.conventional_lattice
+        )
+        # The operations still map the crystal to itself.
+        images = crystal.positions @ crystal.rotations[-1].T + crystal.translations[-1]
+        shift = images[:, None, :] - crystal.positions[None, :, :]
+        distance = np.linalg.norm((shift - np.rint(shift)) @ crystal.lattice, axis=-1)
+        assert distance.min(axis=1).max() < 1e-6

@@ -1,0 +1,189 @@
+"""What identifies a step, a plan and a method: written out, for stores and queues hold it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, make_dataclass
+from pathlib import Path
+
+import pytest
+import toy_engine
+from jobflow import Maker, job
+from plans import write_plan
+from pymatgen.core import Structure
+
+from surfalign.crystals.sources import load_crystal
+from surfalign.errors import ConfigurationError
+from surfalign.hashing import hash_of
+from surfalign.stores.documents import BandEdgesDocument, BulkDocument
+from surfalign.workflows.engines.engine import Engine
+from surfalign.workflows.engines.gpaw.makers import GpawBulkMaker, gpaw_engine
+from surfalign.workflows.engines.gpaw.settings import QUICK, GpawSettings
+from surfalign.workflows.engines.vasp.inputs.settings import VaspSettings
+from surfalign.workflows.engines.vasp.makers import vasp_engine
+from surfalign.workflows.flows import BandAlignmentMaker, SurfacesMaker, surface_jobs
+from surfalign.workflows.identity import content_uuid, identify
+from surfalign.workflows.planning.plan_file import read_plan
+from surfalign.workflows.surface_jobs import describe_surfaces
+
+#: Uuids of the steps of MgO(100)-A at quick quality.
+UUIDS = {
+    "gpaw": {
+        "bulk": "1e17f6b9-225c-5c10-ba54-50c0e87ae354",
+        "dielectric": "4d594661-f7f5-510b-954d-8123a623884d",
+        "band edges": "81e8f31e-0b5a-5ec5-bd21-c8c8bbdb17b1",
+        "surfaces": "a9f84f54-b997-5c53-a9ec-a2556f60da6b",
+        "oriented bulk": "70f99068-db70-5b1b-8e24-38d456c490b9",
+        "slab relaxation": "287742a9-15f3-502b-8052-9a2dadf42a57",
+        "slab potential": "e8ba191b-17e9-59fe-b6a7-1954795b60fd",
+        "alignment": "95e2979f-7dde-53d7-a768-cd6e603108f1",
+    },
+    "vasp": {
+        "bulk": "c3ea630d-4144-5c62-bb60-4a823e39726f",
+        "dielectric": "7b07528f-cb92-5304-8e8c-f555e7f9b708",
+        "band edges": "b4fcd6e5-d6eb-5476-98ac-4e4d76a5fe7c",
+        "surfaces": "f55f0106-28f7-502e-a8a6-5ae5271de1c7",
+        "oriented bulk": "3efa96ef-5b3a-58b6-a58e-8154569efb54",
+        "slab relaxation": "ef8e81fa-1a78-54b8-9c55-29691477f5a7",
+        "slab potential": "fec31922-2682-5c4b-aebc-9747e3530385",
+        "alignment": "ae42bcf6-b07e-5de8-98bc-f0b25462937e",
+    },
+    "toy": {
+        "bulk": "350532c0-08cf-52a0-9640-b896fc53a9e1",
+        "dielectric": "5f9010cf-12ac-5e86-a00e-e71911fe330e",
+        "band edges": "da6185e2-8bd5-54ac-8fe9-a329dde51fae",
+        "surfaces": "566e9a12-a5a1-55bf-a989-017ab9a4c237",
+        "oriented bulk": "7a590f05-04d6-5053-835b-a6111f7ed82a",
+        "slab relaxation": "d13c306f-efd2-5d8b-8647-c951b8b27f49",
+        "slab potential": "3838a607-925e-52c7-984a-ad47b4fc33c8",
+        "alignment": "29a57a1b-397e-51f0-bad8-8fe31165db6b",
+    },
+}
+ENGINES: dict[str, Callable[[], Engine]] = {
+    "gpaw": lambda: gpaw_engine("quick"),
+    "vasp": lambda: vasp_engine("quick"),
+    "toy": toy_engine.toy_engine,
+}
+METHODS = {
+    "gpaw": "e5be29b3-3aa8-537f-8546-4532fc78fef9",
+    "vasp": "af58673a-cbf6-5f39-83d2-5e4a34a78255",
+    "toy": "7bdcf752-d4f9-5a3f-a759-3ada4612cb38",
+}
+
+
+@pytest.fixture(scope="module")
+def mgo() -> Structure:
+    return load_crystal("MgO").structure
+
+
+def uuids(engine: Engine, structure: Structure) -> dict[str, str]:
+    """Uuids of all steps of a surface by their names, as if the bulk step returned what it was given."""
+    steps = BandAlignmentMaker(engine=engine, miller_indices=[(1, 0, 0)]).make(structure).jobs
+    (surface,) = describe_surfaces(
+        structure,
+        source="",
+        miller_indices=[(1, 0, 0)],
+        max_index=None,
+        slab_thickness=engine.slab_thickness,
+        vacuum_thickness=engine.vacuum_thickness,
+    )
+    bulk = BulkDocument.model_construct(structure=structure)
+    edges = BandEdgesDocument.model_construct(functional="ddh")
+    names = ("bulk", "dielectric", "band_edges")
+    provenance = {name: step.uuid for name, step in zip(names, steps, strict=False)}
+    steps = [*steps, *surface_jobs(engine, surface, bulk, edges, None, provenance, relax_slab=True)]
+    return {step.metadata["step"]: step.uuid for step in steps}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_uuids_stay_as_they_are(engine: str, mgo: Structure) -> None:
+    # A change here makes every stored result of this engine a new calculation.
+    assert uuids(ENGINES[engine](), mgo) == UUIDS[engine]
+    assert content_uuid("method", ENGINES[engine](), True) == METHODS[engine]
+
+
+def test_identifiers_of_a_plan_stay_as_they_are(tmp_path: Path) -> None:
+    plan = list(read_plan(write_plan(tmp_path / "plan.jsonl")))
+    assert {crystal.formula: crystal.key for crystal, _ in plan} == {
+        "MgO": "af68972782660559",
+        "SrO": "d06fad14d5b30eda",
+    }
+    assert {surface.name: surface.identifier for _, group in plan for surface in group} == {
+        "MgO(100)-A": "87f15b174fa147dd",
+        "MgO(110)-A": "20581a13aa31a665",
+        "SrO(100)-A": "402094730e367e92",
+        "SrO(110)-A": "adb7572cab77a700",
+    }
+
+
+def test_hashes_of_settings_stay_as_they_are() -> None:
+    assert hash_of({"cutoff": 400.0, "k_points": [2, 2, 1]}) == (
+        "63fcef328109ce8d04259032e177e1e3a1d9a4035b7e9ea4c452867f13a871a3"
+    )
+    assert hash_of(QUICK.numerical()) == (
+        "b9d4d6f2748a955c412607fa105dee9362d63e159a1e84794c75a8b9338099c3"
+    )
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_where_code_lies_is_no_part_of_an_identity(
+    engine: str, mgo: Structure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = ENGINES[engine]()
+    makers = [value for value in vars(made).values() if isinstance(value, Maker)]
+    for kind in {SurfacesMaker, Engine, GpawSettings, VaspSettings, *map(type, makers)}:
+        package = kind.__module__.partition(".")[0]
+        monkeypatch.setattr(kind, "__module__", f"{package}.moved.elsewhere")
+    assert uuids(made, mgo) == UUIDS[engine]
+    assert content_uuid("method", made, True) == METHODS[engine]
+
+
+def test_a_setting_is_part_of_an_identity(mgo: Structure) -> None:
+    given = GpawBulkMaker(settings=QUICK)
+    relaxing = GpawBulkMaker(settings=QUICK, equation_of_state=True)
+    kept = GpawBulkMaker(settings=QUICK, name="another name for people")
+    assert content_uuid(given, mgo) == content_uuid(kept, mgo) != content_uuid(relaxing, mgo)
+
+
+def test_a_field_that_a_library_adds_makes_no_new_calculation() -> None:
+    def library(*added: tuple[str, type, object]) -> type[Maker]:
+        fields = [("precision", str, field(default="normal"))]
+        fields += [(name, kind, field(default=value)) for name, kind, value in added]
+        made = make_dataclass("Library", fields, bases=(Maker,))
+        made.__module__ = "library.makers"
+        return made
+
+    def ours(base: type[Maker]) -> type[Maker]:
+        own = [("tolerance", float, field(default=0.1))]
+        made = make_dataclass("Ours", own, bases=(base,), namespace={"stable_name": "ours.step"})
+        made.__module__ = "ours.makers"
+        return made
+
+    before, after = ours(library()), ours(library(("added", int, 0)))
+    assert content_uuid(before()) == content_uuid(after())
+    for settings in ({"added": 1}, {"precision": "high"}, {"tolerance": 0.2}):
+        assert content_uuid(after(**settings)) != content_uuid(after())
+
+
+def test_a_structure_and_its_dictionary_are_the_same(mgo: Structure) -> None:
+    charged = mgo.copy().add_oxidation_state_by_guess()
+    assert content_uuid(mgo) == content_uuid(mgo.as_dict())
+    assert content_uuid(charged) == content_uuid(charged.as_dict()) != content_uuid(mgo)
+
+
+def test_a_maker_without_a_stable_name_is_refused(mgo: Structure) -> None:
+    @dataclass
+    class Nameless(Maker):
+        name: str = "nameless"
+
+        @job
+        def make(self, structure: Structure) -> float:
+            return structure.volume
+
+    with pytest.raises(ConfigurationError, match="Nameless has no stable name"):
+        identify(Nameless().make(mgo), mgo)
+
+
+def test_what_cannot_be_identified_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="object is part of what identifies a step"):
+        content_uuid(object())
