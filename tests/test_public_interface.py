@@ -63,6 +63,7 @@ def test_type_checkers_see_the_same_names() -> None:
     assert declared == surfalign._PLACES
 
 
+@pytest.mark.programs
 def test_the_import_loads_nothing_but_itself() -> None:
     code = (
         "import sys; before = set(sys.modules); import surfalign; dir(surfalign);"
@@ -74,6 +75,7 @@ def test_the_import_loads_nothing_but_itself() -> None:
     assert set(loaded) - set(sys.stdlib_module_names) == {"surfalign"}
 
 
+@pytest.mark.programs
 def test_no_public_name_loads_torch_or_an_engine() -> None:
     code = "import sys; from surfalign import *; print(*sys.modules)"
     command = [sys.executable, "-c", code]

@@ -17,6 +17,8 @@ from learning_data import toy_dataset
 from surfalign.ml.data.datasets import write_dataset
 from surfalign.stores.database import Database
 
+pytestmark = pytest.mark.programs
+
 DOUBLES = Path(__file__).parents[1] / "doubles"
 #: An installed package may itself be run from another folder than this one.
 SOURCES = Path(__file__).parents[2] / "src"
