@@ -66,10 +66,10 @@ def run_crystal(
     from surfalign.launchers.failures import crystal_identifier, store_failures
     from surfalign.stores.builders import SurfaceLevelsBuilder
     from surfalign.stores.documents import SurfaceLevelsDocument
-    from surfalign.workflows.earlier_uuids import EarlierUuids
+    from surfalign.workflows.earlier_uuids import earlier_uuids
 
     started = datetime.now(UTC)
-    flow = maker.make(crystal.structure, crystal.source, EarlierUuids(database.jobs))
+    flow = maker.make(crystal.structure, crystal.source, earlier_uuids(database))
     surfaces_uuid = flow.jobs[-1].uuid
     failures = run_flow(flow, database.jobs, directory, reuse=maker.reuse, on_event=on_event)
     with database.errors_named():

@@ -24,6 +24,7 @@ from pymongo import UpdateMany
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
+from surfalign import __version__
 from surfalign.stores.database import (
     CAMPAIGN_CRYSTALS,
     CAMPAIGN_SURFACES,
@@ -138,7 +139,8 @@ class Registry:
         missing = [surface for surface in surfaces if surface.key not in known]
         if missing:
             wanted = {surface.crystal for surface in missing}
-            _insert(self.crystals, [_record(c) for c in crystals if c.key in wanted])
+            mark = {"registered_with": __version__}
+            _insert(self.crystals, [_record(c) | mark for c in crystals if c.key in wanted])
         now = datetime.now(UTC)
         documents = [
             {
