@@ -3,6 +3,9 @@
 ``python benchmarks/campaign.py --surfaces 3000`` prints a table: flows built and submitted to FireWorks,
 the same again, the status, results built, built again, one source touched, all computed again. The
 engine is a stub, so nothing here is a result; FireWorks and the database are real. About five minutes.
+
+With ``--baseline DIRECTORY``, another checkout, its own script is run first, and the CPU times stand side
+by side: they tell what a busy machine hides.
 """
 
 from __future__ import annotations
@@ -53,7 +56,12 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--surfaces", type=int, default=3000)
-    number = parser.parse_args().surfaces
+    parser.add_argument("--baseline", type=Path, help="another checkout to compare with")
+    options = parser.parse_args()
+    number = options.surfaces
+    if options.baseline:
+        compare(options.baseline, number)
+        return
     engines.ENGINES["toy"] = "toy_engine:make_engine"
     with tempfile.TemporaryDirectory(prefix="campaign-") as folder:
         directory = Path(folder)
@@ -69,6 +77,37 @@ def main() -> None:
             sizes(directory)
         finally:
             server.stop()
+
+
+def compare(baseline: Path, number: int) -> None:
+    """Run the script of another checkout and this one; print the CPU times of both, and the ratios."""
+    tables = []
+    for tree in (baseline.resolve(), Path(__file__).resolve().parents[1]):
+        command = [
+            sys.executable,
+            str(tree / "benchmarks" / "campaign.py"),
+            "--surfaces",
+            str(number),
+        ]
+        environment = os.environ | {"PYTHONPATH": str(tree / "src")}
+        done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+        tables.append(dict(_cpu_times(done.stdout)))
+        print(f"{tree}:\n{done.stdout}", flush=True)
+    before, after = tables
+    print("| what | CPU before (s) | CPU now (s) | now / before |")
+    print("|---|---|---|---|")
+    for what in (name for name in before if name in after):
+        print(
+            f"| {what} | {before[what]:.1f} | {after[what]:.1f} | {after[what] / before[what]:.2f} |"
+        )
+
+
+def _cpu_times(table: str) -> Iterator[tuple[str, float]]:
+    for line in table.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        here, plus, there = cells[3].partition(" + ") if len(cells) == 5 else ("", "", "")
+        if plus and there[0].isdigit():
+            yield cells[0], max(float(here) + float(there), 0.05)
 
 
 def cpu_time() -> tuple[float, float]:

@@ -1,9 +1,11 @@
-"""Scheduling overhead per job on a real SLURM of this machine, by both launchers.
+"""CPU and time per job on a real SLURM of this machine: by both launchers, alone and several in a SLURM job.
 
-Flows of two stub steps that compute nothing, so that all the time is overhead: handing over, SLURM, the
-start of Python, reading inputs and writing outputs. Needs root, slurm-wlm and munge.
+The steps are stubs that compute next to nothing, so that all is overhead: handing over, SLURM, the start of
+Python, reading inputs and writing outputs. Needs root, slurm-wlm and munge. With another checkout as
+``--baseline`` that one is measured as well, in turns:
 
-    python benchmarks/launchers.py --flows 200 --cores 2
+    git worktree add /tmp/before v0.1.0
+    python benchmarks/launchers.py --surfaces 10 --allocations 1,25 --baseline /tmp/before
 """
 
 from __future__ import annotations
@@ -17,17 +19,26 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
-DOUBLES = Path(__file__).parents[1] / "tests" / "doubles"
-sys.path.insert(0, str(DOUBLES))
+import yaml
+
+HERE = Path(__file__).parents[1]
+sys.path.insert(0, str(HERE / "tests" / "doubles"))
+PLAN = "import pathlib, sys, fault_campaign as f; f.big_plan(pathlib.Path(sys.argv[1]), int(sys.argv[2]))"
+COLUMNS = ("code", "launcher", "jobs per SLURM job", "jobs", "SLURM jobs", "CPU of the jobs (s each)",
+           "CPU of the worker (s each)", "elapsed (s)")  # fmt: skip
 
 
 def main() -> None:
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--flows", type=int, default=4)
+    parser.add_argument("--surfaces", type=int, default=10, help="surfaces of eight jobs each")
     parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--launchers", default="fireworks,remote")
-    parser.add_argument("--batch", type=int, default=1, help="jobs of a SLURM job (remote)")
+    parser.add_argument("--launchers", default="fireworks", help="fireworks, remote or both")
+    parser.add_argument("--allocations", default="1,25", help="jobs per SLURM job")
+    parser.add_argument("--baseline", type=Path, help="another checkout, with one job each")
+    parser.add_argument("--rounds", type=int, default=1)
     options = parser.parse_args()
     from slurm_cluster import SlurmCluster, missing
 
@@ -37,89 +48,119 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     (folder / "slurm").mkdir()
     cluster = SlurmCluster(folder / "slurm", cores=options.cores)
-    os.environ |= cluster.environment | {
-        "SURFALIGN_DATA_DIRECTORY": str(folder / "data"),
-        "OMP_NUM_THREADS": "1",
-    }
-    from surfalign.launchers.database import server
-
+    os.environ |= cluster.environment | {"OMP_NUM_THREADS": "1"}
     cluster.start()
+    print(f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}")
     try:
-        for name in options.launchers.split(","):
-            print(json.dumps(measure(name, folder, options)), flush=True)
+        for number in range(options.rounds):
+            for launcher in options.launchers.split(","):
+                runs = [(HERE, int(size)) for size in options.allocations.split(",")]
+                runs[:0] = [(options.baseline, 1)] if options.baseline else []
+                for tree, size in runs:
+                    place = (
+                        folder / f"{number}-{launcher}-{'new' if tree == HERE else 'old'}-{size}"
+                    )
+                    print(f"| {' | '.join(map(str, Run(tree, place, launcher, size, options).row()))} |",
+                          flush=True)  # fmt: skip
     finally:
         cluster.stop()
-        server.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def measure(name: str, folder: Path, options: argparse.Namespace) -> dict[str, object]:
-    import yaml
+class Run:
+    """One campaign of stubs by the code of one checkout, through its command line only.
 
-    from surfalign.launchers.cluster.launcher import JobState, open_launcher
-    from surfalign.launchers.cluster.profiles import load_profile
+    Parameters
+    ----------
+    tree
+        The checkout.
+    folder
+        Where everything is put.
+    launcher, size
+        Launcher, and jobs per SLURM job.
+    options
+        Of the command line.
+    """
 
-    queue = {
-        "partition": "cpu",
-        "walltime": "1:00:00",
-        "environment": {"PYTHONPATH": str(DOUBLES)},
-        "batch": options.batch,
-        "max_jobs": 50 if options.batch == 1 else options.cores,
-    }
-    content = {
-        "launcher": name,
-        "poll_interval": 1.0,
-        "database": {"name": f"bench_{name}"},
-        "clusters": {"local": {"work_directory": str(folder / name)}},
-        "queues": {"cpu": queue},
-    }
-    path = folder / f"{name}.yaml"
-    path.write_text(yaml.safe_dump(content))
-    with open_launcher(load_profile(str(path))) as launcher:
-        flows = [flow(i) for i in range(options.flows)]
-        began = time.perf_counter()
-        launcher.submit(flows)
-        submitted = time.perf_counter() - began
-        began = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-m", "surfalign.launchers.cli.main", "worker", "--once",
-             "--profile", str(path)],
-            check=True,
-        )  # fmt: skip
-        elapsed = time.perf_counter() - began
-        states = [record.state for record in launcher.jobs()]
-    return {
-        "launcher": name,
-        "flows": options.flows,
-        "jobs": len(states),
-        "done": states.count(JobState.DONE),
-        "cores": options.cores,
-        "jobs of a SLURM job": options.batch,
-        "submission (ms a flow)": round(1000 * submitted / options.flows, 1),
-        "elapsed (s)": round(elapsed, 1),
-        "overhead (s a job and core)": round(elapsed * options.cores / len(states), 2),
-    }
+    def __init__(
+        self, tree: Path, folder: Path, launcher: str, size: int, options: argparse.Namespace
+    ) -> None:
+        self.tree, self.folder, self.launcher, self.size = tree.resolve(), folder, launcher, size
+        self.options = options
+        self.path = os.pathsep.join(str(self.tree / part) for part in ("src", "tests/doubles"))
+        (folder / "times").mkdir(parents=True)
+        self.profile = folder / "profile.yaml"
+        self.profile.write_text(yaml.safe_dump(self._content()))
+
+    def _content(self) -> dict[str, Any]:
+        queue: dict[str, Any] = {
+            "partition": "cpu",
+            "walltime": "1:00:00",
+            "environment": {"PYTHONPATH": self.path},
+            "max_jobs": 50 if self.size == 1 else self.options.cores,
+            # The shell's last words: CPU of itself and of all that it ran.
+            "commands": [f"trap 'times > {self.folder}/times/$SLURM_JOB_ID' EXIT"],
+        }
+        if self.size > 1:
+            queue["jobs_per_allocation"] = self.size
+        return {
+            "launcher": self.launcher,
+            "poll_interval": 1.0,
+            "clusters": {"local": {"work_directory": str(self.folder / "work")}},
+            "queues": {"cpu": queue},
+        }
+
+    def row(self) -> tuple[object, ...]:
+        """Run it; return a row of the table."""
+        plan = self.folder / "plan.jsonl"
+        self._python("-c", PLAN, str(plan), str(self.options.surfaces))
+        try:
+            profile = ("--profile", str(self.profile))
+            self._cli("submit", str(plan), *profile, "--engine", "toy", "--quality", "quick")
+            began, before = time.perf_counter(), os.times()
+            self._cli("worker", "--once", *profile)
+            elapsed, after = time.perf_counter() - began, os.times()
+            status = json.loads(self._cli("status", "--json", *profile))
+        finally:
+            self._cli("db", "stop")
+        jobs = 8 * self.options.surfaces
+        if status["done"] != self.options.surfaces:
+            raise RuntimeError(f"{status['done']} of {self.options.surfaces} surfaces are done")
+        # The worker's clients of SLURM belong to it; the database, a daemon, does not.
+        worker = sum(after[2:4]) - sum(before[2:4])
+        files = list((self.folder / "times").iterdir())
+        cpu = sum(map(_seconds, files))
+        code = "this" if self.tree == HERE else "baseline"
+        return (code, self.launcher, self.size, jobs, len(files), f"{cpu / jobs:.2f}",
+                f"{worker / jobs:.2f}", f"{elapsed:.0f}")  # fmt: skip
+
+    def _cli(self, *arguments: str) -> str:
+        return self._python("-m", "toy_cli", *arguments)
+
+    def _python(self, *arguments: str) -> str:
+        environment = os.environ | {
+            "PYTHONPATH": self.path,
+            "SURFALIGN_DATA_DIRECTORY": str(self.folder / "data"),
+        }
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(arguments)}: {done.stderr[-2000:]}")
+        return done.stdout
 
 
-def flow(number: int) -> object:
-    """Two stub steps of a crystal of its own."""
-    import toy_engine
-    from jobflow import Flow
-    from pymatgen.core import Lattice, Structure
-
-    from surfalign.workflows.identity import identify
-    from surfalign.workflows.schema_cache import memoise_schema_access
-
-    memoise_schema_access()
-    half = 2.0 + 0.0005 * number
-    lattice = Lattice([[0, half, half], [half, 0, half], [half, half, 0]])
-    structure = Structure(lattice, ["Mg", "O"], [[0, 0, 0], [0.5] * 3])
-    bulk = identify(toy_engine.ToyBulkMaker().make(structure), structure)
-    edges = toy_engine.ToyBandEdgesMaker().make(bulk.output.structure, None)
-    identify(edges, bulk.uuid)
-    for job, step in ((bulk, "bulk"), (edges, "band edges")):
-        job.metadata["step"] = step
-    return Flow([bulk, edges], name=f"stub {number}")
+def _seconds(path: Path) -> float:
+    """Add up what the shell's ``times`` printed: ``0m1.234s`` four times."""
+    total = 0.0
+    for text in path.read_text().split():
+        minutes, seconds = text.removesuffix("s").split("m")
+        total += 60 * float(minutes) + float(seconds)
+    return total
 
 
 if __name__ == "__main__":

@@ -150,9 +150,9 @@ class BuildMarks:
         }
         self._record.update_one(self._key, {"$set": traces})
 
-    def _note_time(self, completed_at: str | None) -> None:
+    def _note_time(self, completed_at: Any) -> None:
         limit = (datetime.now() + _CLOCKS_DIFFER_BY).isoformat()
-        if completed_at is not None and completed_at < limit:
+        if isinstance(completed_at, str) and completed_at < limit:
             self._latest = max(self._latest or "", completed_at)
 
     def _advance(self, generation: int) -> bool:

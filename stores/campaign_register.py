@@ -110,6 +110,7 @@ class Registry:
         self.crystals = database.collection(CAMPAIGN_CRYSTALS)
         self.surfaces = database.collection(CAMPAIGN_SURFACES)
         self._owner = {"token": secrets.token_hex(8), **owner()}
+        self._locked_at = datetime.min.replace(tzinfo=UTC)
 
     # --- registering -------------------------------------------------------------------------
 
@@ -244,6 +245,7 @@ class Registry:
         free = [key for key, lock in locks.items() if not lock] + list(left)
         # Somebody may have been quicker: the lock must still be as we saw it.
         tokens = [None, *set(left.values())]
+        self._locked_at = datetime.now(UTC)
         self.crystals.update_many(
             {"key": {"$in": free}, "lock.token": {"$in": tokens}},
             {"$set": {"lock": {**self._owner, "at": datetime.now(UTC)}}},
@@ -274,9 +276,10 @@ class Registry:
             ],
             ordered=False,
         )
-        # The renewal tells us which locks are still ours, however long the building took.
         mine = {"key": {"$in": list(flows)}, "lock.token": self._owner["token"]}
-        self.crystals.update_many(mine, {"$set": {"lock.at": datetime.now(UTC)}})
+        # However long the building took: which locks are still ours, and long enough to hand over?
+        if datetime.now(UTC) - self._locked_at > LEASE / 2:
+            self.crystals.update_many(mine, {"$set": {"lock.at": datetime.now(UTC)}})
         return {d["key"] for d in self.crystals.find(mine, {"_id": 0, "key": 1})}
 
     def finish(self, flows: dict[str, str]) -> None:

@@ -60,6 +60,25 @@ def asked_for(
     return queue.model_copy(update=update)
 
 
+def expected_seconds(
+    queue: Queue,
+    resources: Mapping[str, Any] | None,
+    raised: Mapping[str, float] | None = None,
+) -> float | None:
+    """Return how long a job takes at most in a queue by its estimate (s); None where it has none.
+
+    Parameters
+    ----------
+    queue, resources, raised
+        As of :func:`asked_for`; the queue need not go by estimates.
+    """
+    if not resources:
+        return None
+    return asked_for(
+        queue.model_copy(update={"estimated": ("walltime",)}), resources, raised
+    ).seconds
+
+
 def raised_after(raised: Mapping[str, float] | None, cause: str) -> dict[str, float]:
     """Return the factors of a job that is tried again after a failure.
 

@@ -96,21 +96,16 @@ class Queue(_Model):
     environment: dict[str, str] = Field(default_factory=dict, description="Variables to export")
     commands: tuple[str, ...] = Field(default=(), description="Shell lines to run before the job")
     max_jobs: int = Field(default=100, ge=1, description="Most jobs in SLURM's queue at a time")
-    batch: int = Field(
+    jobs_per_allocation: int = Field(
         default=1,
         ge=1,
-        description="Jobs that one SLURM job runs one after the other (launcher remote)",
+        description="Most jobs that one SLURM job runs one after the other",
     )
 
     @model_validator(mode="after")
     def _estimable(self) -> Self:
         if "memory" in self.estimated and self.memory is None:
             raise ValueError("estimated: memory needs 'memory', the most that a job asks for")
-        if self.estimated and self.batch > 1:
-            raise ValueError(
-                "estimated: the jobs of a batch share a SLURM job, which asks for fixed values; "
-                "leave out batch or estimated"
-            )
         return self
 
     @property
@@ -218,6 +213,11 @@ class Profile(_Model):
                 raise ValueError(
                     f"queues.{queue_name}.cluster: '{queue.cluster}' is not among the clusters "
                     f"({', '.join(self.clusters) or 'none'})"
+                )
+            if self.launcher == "remote" and queue.estimated and queue.jobs_per_allocation > 1:
+                raise ValueError(
+                    f"queues.{queue_name}.estimated: with the launcher remote, the jobs of an "
+                    "allocation ask for fixed values; leave out jobs_per_allocation or estimated"
                 )
         for kind, queue_name in self.steps.items():
             known = (*KINDS, *RESOURCE_KINDS, DEFAULT)

@@ -200,6 +200,26 @@ def would_accept(queue: Queue) -> str:
     return complaint
 
 
+def submit(queue: Queue, command: str, directory: Path, name: str) -> str:
+    """Submit a job of this queue that runs in a directory; return its number, or "" where it is refused.
+
+    Parameters
+    ----------
+    queue
+        What the job asks for.
+    command
+        Shell lines.
+    directory
+        Where it runs, shared with the nodes.
+    name
+        Under which SLURM lists it.
+    """
+    files = [f"--output={name}-%j.out", f"--error={name}-%j.error", f"--chdir={directory}"]
+    flags = ["--parsable", f"--job-name={name}", *files, *_flags(queue)]
+    number, complaint = _sbatch(flags, command)
+    return "" if complaint else number.strip().split(";")[0]
+
+
 def run_probe(queue: Queue, command: str, directory: Path, timeout: float) -> str:
     """Run a command in a job of this queue and return what it prints.
 

@@ -19,7 +19,7 @@ import psutil
 import yaml
 from plans import write_plan
 from pymatgen.core import Structure
-from slurm_cluster import SlurmCluster, wait_until
+from slurm_cluster import SlurmCluster, python_path, wait_until
 
 from surfalign.errors import DatabaseUnreachableError
 from surfalign.files import write_whole
@@ -32,7 +32,6 @@ from surfalign.settings import Settings
 from surfalign.stores.builders import SurfaceLevelsBuilder
 from surfalign.stores.database import Database, connect
 
-DOUBLES = Path(__file__).parent
 #: The relaxation of this one fails, whatever happens to the others.
 FAILING = "CaO"
 ACTIVE = (JobState.WAITING, JobState.READY, JobState.QUEUED, JobState.RUNNING)
@@ -77,6 +76,8 @@ class FaultCampaign:
         Jobs at a time.
     toy_seconds
         How long a stub step takes at least.
+    jobs_per_allocation
+        Jobs that share a SLURM job.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class FaultCampaign:
         n_surfaces: int,
         cores: int = 3,
         toy_seconds: float = 1.0,
+        jobs_per_allocation: int = 1,
     ) -> None:
         self.directory = directory
         self.launcher_name = launcher
@@ -96,6 +98,7 @@ class FaultCampaign:
         self.profile = directory / "profile.yaml"
         self.n_surfaces = n_surfaces
         self.toy_seconds = toy_seconds
+        self.jobs_per_allocation = jobs_per_allocation
         self.plan = directory / "plan.jsonl"
         self.worker: subprocess.Popen[bytes] | None = None
         self.submitters: list[subprocess.Popen[bytes]] = []
@@ -134,8 +137,9 @@ class FaultCampaign:
         write_whole(self.directory / "uri", self.uri, private=True)
         queue = {
             "walltime": "0:30:00",
+            "jobs_per_allocation": self.jobs_per_allocation,
             "environment": {
-                "PYTHONPATH": str(DOUBLES),
+                "PYTHONPATH": python_path(),
                 "TOY_SECONDS": str(self.toy_seconds),
                 "TOY_FAILS_FOR": FAILING,
                 "TOY_SCRATCH": "1000000",
@@ -158,7 +162,7 @@ class FaultCampaign:
 
     def environment(self) -> dict[str, str]:
         return os.environ | self.cluster.environment | {
-            "PYTHONPATH": str(DOUBLES),
+            "PYTHONPATH": python_path(),
             "SURFALIGN_DATA_DIRECTORY": str(self.directory / "data"),
             "OMP_NUM_THREADS": "1",
             # A login shell that is killed must not leave locks in the user's own directory.

@@ -64,6 +64,12 @@ PartitionName=gpu Nodes=node1 MaxTime=INFINITE State=UP
 """
 
 
+def python_path() -> str:
+    """Return PYTHONPATH for jobs: the doubles, and whatever this process was given."""
+    given = os.environ.get("PYTHONPATH", "")
+    return os.pathsep.join(filter(None, (str(Path(__file__).parent), given)))
+
+
 def missing() -> str:
     """Return why no SLURM can be started here, or an empty text."""
     if os.geteuid() != 0:

@@ -2,12 +2,13 @@
 
 TOY_SECONDS makes each step last; TOY_FAILS_FOR names a formula whose relaxation fails. TOY_SCRATCH is
 the size (bytes) of a file that each step writes to its directory. TOY_HANGS names a file: who removes it
-hangs, so that exactly one step runs into its walltime. TOY_GATE names a file that the band edges wait for.
+hangs, so that exactly one step runs into its walltime; TOY_CRASHES likewise: who removes it dies. TOY_GATE names a file that the band edges wait for.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -51,6 +52,10 @@ def record(step: str) -> CalculationRecord:
         if "TOY_HANGS" in os.environ:
             Path(os.environ["TOY_HANGS"]).unlink()
             time.sleep(3600)
+    with suppress(FileNotFoundError):
+        if "TOY_CRASHES" in os.environ:
+            Path(os.environ["TOY_CRASHES"]).unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
     return CalculationRecord(
         step=step, engine="toy", engine_version="1", xc="toy", quality="quick", settings={"s": step},
         settings_hash="0", cores=1, wall_time=0.1, cpu_time=0.1, started_at=datetime.now(UTC),

@@ -11,9 +11,7 @@ from typing import Any
 import pytest
 import slurm_cluster
 import yaml
-from slurm_cluster import SlurmCluster
-
-DOUBLES = Path(__file__).parents[1] / "doubles"
+from slurm_cluster import SlurmCluster, python_path
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -53,7 +51,7 @@ def profile_content(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """Content of a profile for the test SLURM; slab potentials and band edges go to the GPUs."""
 
     def make(launcher: str, database: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
-        queue = {"walltime": "0:20:00", "environment": {"PYTHONPATH": str(DOUBLES)}}
+        queue = {"walltime": "0:20:00", "environment": {"PYTHONPATH": python_path()}}
         return {
             "launcher": launcher,
             "poll_interval": 0.5,

@@ -23,7 +23,7 @@ from surfalign.launchers.cluster import slurm
 from surfalign.launchers.cluster.atomic_counters import number_one_at_a_time
 from surfalign.launchers.cluster.job_files import Worksite, connection_options
 from surfalign.launchers.cluster.job_requests import RAISED_BY, raised_after
-from surfalign.launchers.cluster.launcher import JobRecord, JobState, classify, last_line
+from surfalign.launchers.cluster.launcher import Cause, JobRecord, JobState, classify, last_line
 from surfalign.launchers.cluster.managed_launcher import ManagedLauncher
 from surfalign.launchers.cluster.profiles import Cluster, Profile, Queue
 from surfalign.stores.database import errors_named
@@ -191,11 +191,7 @@ class FireworksLauncher(ManagedLauncher):
                     {"fw_id": 1, "launches": 1},
                 )
             )
-            launches = self.launchpad.launches.find(
-                {"launch_id": {"$in": [n for document in active for n in document["launches"]]}},
-                {"state_history.reservation_id": 1, "launch_dir": 1},
-            )
-            slurm.cancel({number for launch in launches if (number := slurm_number(launch))})
+            slurm.cancel(self._numbers_of(active))
             # FireWorks takes these back first, and their children with them, hence the order.
             for document in active:
                 self.launchpad.defuse_fw(document["fw_id"])
@@ -204,6 +200,23 @@ class FireworksLauncher(ManagedLauncher):
                 {"$set": {"state": "DEFUSED", "updated_on": datetime.now(UTC)}},
             )
         return len(active) + int(done.modified_count)
+
+    def _numbers_of(self, active: list[dict[str, Any]]) -> set[str]:
+        """Return the SLURM jobs of some jobs, less those that run others and have not come to these."""
+        wanted = {n for document in active for n in document["launches"]}
+        live: dict[str, list[dict[str, Any]]] = {}
+        for launch in self.launchpad.launches.find(
+            {"state": {"$in": ["RESERVED", "RUNNING"]}},
+            {"launch_id": 1, "state": 1, "state_history.reservation_id": 1, "launch_dir": 1},
+        ):
+            if number := slurm_number(launch):
+                live.setdefault(number, []).append(launch)
+        return {
+            number
+            for number, launches in live.items()
+            for ours in [[launch for launch in launches if launch["launch_id"] in wanted]]
+            if ours == launches or any(launch["state"] == "RUNNING" for launch in ours)
+        }
 
     # --- the worker --------------------------------------------------------------------------
 
@@ -233,14 +246,31 @@ class FireworksLauncher(ManagedLauncher):
         return site
 
 
+def fail_launch(launchpad: LaunchPad, launch_id: int, cause: Cause, message: str) -> None:
+    """End a launch that ended without a word; :meth:`FireworksLauncher.failure_of` tells the cause."""
+    from fireworks import FWAction
+
+    lost = {"_lost": {"cause": cause.value, "message": message}}
+    launchpad.complete_launch(launch_id, FWAction(stored_data=lost, exit=True), state="FIZZLED")
+
+
 def slurm_number(launch: dict[str, Any]) -> str | None:
     """Return SLURM's number of a launch: as noted at submission, else by the job itself."""
     for state in launch.get("state_history", ()):
         if "reservation_id" in state:
             return str(state["reservation_id"])
-    with suppress(OSError):
-        return (Path(launch["launch_dir"]) / "slurm_job_id").read_text().strip() or None
+    folder = Path(launch["launch_dir"])
+    for place in (folder, folder.parent):  # of the job, or of the allocation
+        with suppress(OSError):
+            return (place / "slurm_job_id").read_text().strip() or None
     return None
+
+
+def prologue(profile: Profile, queue: Queue, site: Worksite) -> list[str]:
+    """Return the shell lines with which a SLURM job of this queue begins."""
+    lines = slurm.prologue(queue, profile.environment(queue) | site.environment)
+    # Should the loop die before it has noted the number, the job has noted it itself.
+    return [*lines, "echo $SLURM_JOB_ID > slurm_job_id"]
 
 
 def queue_adapter(
@@ -249,15 +279,12 @@ def queue_adapter(
     """Return FireWorks' description of a SLURM job of this queue."""
     from fireworks.user_objects.queue_adapters.common_adapter import CommonAdapter
 
-    lines = slurm.prologue(queue, profile.environment(queue) | site.environment)
-    # Should the loop die before it has noted the number, the job has noted it itself.
-    lines.append("echo $SLURM_JOB_ID > slurm_job_id")
     return CommonAdapter(
         q_type="SLURM",
         rocket_launch=(
             f"{cluster.bin_directory}/rlaunch -w {site.fworker} -l {site.launchpad} singleshot"
         ),
-        pre_rocket="\n".join(lines),
+        pre_rocket="\n".join(prologue(profile, queue, site)),
         **adapter_options(queue),
     )
 

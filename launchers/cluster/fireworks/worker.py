@@ -25,10 +25,12 @@ from filelock import FileLock, Timeout
 from surfalign.batches import batches
 from surfalign.errors import ConfigurationError
 from surfalign.launchers.cluster import slurm
+from surfalign.launchers.cluster.fireworks.allocation_submitter import AllocationSubmitter
 from surfalign.launchers.cluster.fireworks.launcher import (
     CHUNK_SIZE,
     UNFINISHED,
     adapter_options,
+    fail_launch,
     queue_adapter,
     slurm_number,
 )
@@ -38,7 +40,7 @@ from surfalign.launchers.cluster.profiles import Queue
 from surfalign.launchers.cluster.suspicions import Suspects
 
 if TYPE_CHECKING:
-    from fireworks import Firework, LaunchPad
+    from fireworks import Firework, FWorker, LaunchPad
 
     from surfalign.launchers.cluster.fireworks.launcher import FireworksLauncher
 
@@ -181,34 +183,55 @@ class FireworksWorker:
     def hand_over(self, name: str, queue: Queue) -> int:
         """Submit ready jobs of a queue, up to its limit; return how many."""
         from fireworks import FWorker
-        from fireworks.queue.queue_launcher import launch_rocket_to_queue
 
-        active = self.launchpad.fireworks.count_documents(
-            {"spec._category": name, "state": {"$in": ["RESERVED", "RUNNING"]}}
-        )
-        adapter = queue_adapter(self.profile, queue, self.cluster, self.site)
+        active = self._occupied(name)
         worker = FWorker(name="surfalign", category=name)
-        launchpad = RequestingLaunchPad(self.launchpad, queue)
         folder = self.cluster.work_directory / name / f"{datetime.now(UTC):%Y-%m-%d}"
         submitted = 0
         while active + submitted < queue.max_jobs and self.launchpad.run_exists(worker):
             folder.mkdir(parents=True, exist_ok=True)
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message="cd is deprecated")  # FireWorks'
-                number = launch_rocket_to_queue(
-                    launchpad,
-                    worker,
-                    adapter,
-                    launcher_dir=str(folder),
-                    reserve=True,
-                    strm_lvl="CRITICAL",
-                    create_launcher_dir=True,
-                )
-            if not number:
+                if queue.jobs_per_allocation > 1:
+                    taken = AllocationSubmitter(
+                        self.launchpad, self.profile, name, self.cluster, self.site
+                    ).submit(folder)
+                else:
+                    taken = self._submit_one(worker, queue, folder)
+            if not taken:
                 self._note_refusal(name, queue)
                 break
             submitted += 1
         return submitted
+
+    def _submit_one(self, worker: FWorker, queue: Queue, folder: Path) -> bool:
+        """Submit a ready job as a SLURM job of its own; return False where SLURM refuses."""
+        from fireworks.queue.queue_launcher import launch_rocket_to_queue
+
+        number = launch_rocket_to_queue(
+            RequestingLaunchPad(self.launchpad, queue),
+            worker,
+            queue_adapter(self.profile, queue, self.cluster, self.site),
+            launcher_dir=str(folder),
+            reserve=True,
+            strm_lvl="CRITICAL",
+            create_launcher_dir=True,
+        )
+        return bool(number)
+
+    def _occupied(self, name: str) -> int:
+        """Count the SLURM jobs of a queue that have not ended."""
+        query = {"spec._category": name, "state": {"$in": ["RESERVED", "RUNNING"]}}
+        if self.queues[name].jobs_per_allocation == 1:
+            return int(self.launchpad.fireworks.count_documents(query))
+        launches = self._launches(list(self.launchpad.fireworks.find(query, {"launches": 1})))
+        return len(
+            {
+                slurm_number(launch) or launch["launch_id"]
+                for launch in launches.values()
+                if launch["state"] in ("RESERVED", "RUNNING")
+            }
+        )
 
     def _note_refusal(self, name: str, queue: Queue) -> None:
         complaint = slurm.would_accept(queue) or "sbatch failed"
@@ -228,12 +251,20 @@ class FireworksWorker:
                     "state": {"$in": ["RESERVED", "RUNNING"]},
                     "spec._category": {"$in": list(self.queues)},
                 },
-                {"fw_id": 1, "state": 1, "launches": 1, "updated_on": 1, "spec._losses": 1},
+                {
+                    "fw_id": 1,
+                    "state": 1,
+                    "launches": 1,
+                    "updated_on": 1,
+                    "spec._losses": 1,
+                    "spec._place": 1,
+                },
             )
         )
         launches = self._launches(documents)
         numbers = {i: slurm_number(launch) for i, launch in launches.items()}
         known = slurm.states_of({number for number in numbers.values() if number})
+        answerable = _answerable(launches, numbers)
         dealt = 0
         for document in documents if known is not None else ():
             active = [
@@ -250,8 +281,13 @@ class FireworksWorker:
             if job is None:
                 dealt += self._without_number(document, launch)
             elif not job.active and self._suspects.persists(("lost", launch["launch_id"]), 0.0):
-                self._lost(document, launch, job)
-                dealt += 1
+                if launch["launch_id"] in answerable:
+                    self._lost(document, launch, job)
+                    dealt += 1
+                else:
+                    dealt += self._guarded(
+                        partial(self.launchpad.cancel_reservation, launch["launch_id"])
+                    )
         self._note_failures()
         return dealt
 
@@ -269,18 +305,12 @@ class FireworksWorker:
         if current is None or current["state"] not in ("RESERVED", "RUNNING"):
             return
         cause, message = slurm.cause_of(job, Path(launch["launch_dir"]))
-        self._fail(document, launch["launch_id"], cause, message)
-
-    def _fail(self, document: dict[str, Any], launch_id: int, cause: Cause, message: str) -> None:
-        from fireworks import FWAction
-
-        fw_id = document["fw_id"]
-        self.launchpad.complete_launch(
-            launch_id,
-            FWAction(stored_data={"_lost": {"cause": cause.value, "message": message}}, exit=True),
-            state="FIZZLED",
-        )
-        self._retry_or_note(fw_id, document["spec"].get("_losses", 0), cause, message)
+        spec = document["spec"]
+        if cause is Cause.WALLTIME and spec.get("_place"):
+            # Others had used up the time of the allocation; the next one is its own.
+            cause = Cause.KILLED
+        fail_launch(self.launchpad, launch["launch_id"], cause, message)
+        self._retry_or_note(document["fw_id"], spec.get("_losses", 0), cause, message)
 
     def _retry_or_note(self, fw_id: int, losses: int, cause: str, message: str) -> None:
         if cause in TRANSIENT and losses < self.profile.reruns:
@@ -369,3 +399,18 @@ class FireworksWorker:
             logger.warning("left for the next round: %s", error)
             return False
         return True
+
+
+def _answerable(launches: dict[int, dict[str, Any]], numbers: dict[int, str | None]) -> set[int]:
+    """Return the launches that answer for the end of their SLURM job.
+
+    Of several jobs in one allocation it is that which ran. Where none ran, it is the next one: an
+    allocation that never gets anywhere must not be submitted for ever. The others are given back.
+    """
+    answerable = {i for i, launch in launches.items() if launch["state"] == "RUNNING"}
+    told = {numbers[i] for i in answerable}
+    for i in sorted(launches):
+        if launches[i]["state"] == "RESERVED" and numbers[i] not in told:
+            answerable.add(i)
+            told.add(numbers[i])
+    return answerable

@@ -238,12 +238,12 @@ def _worker(name: str, queue: Queue, profile: Profile) -> dict[str, Any]:
         "resources": resources_of(queue) if cluster.scheduler == "slurm" else {},
         **_host(cluster),
     }
-    if queue.batch > 1:
+    if queue.jobs_per_allocation > 1:
         folder = cluster.work_directory / ".batches" / name
         worker["batch"] = {
             "jobs_handle_dir": str(folder / "jobs"),
             "work_dir": str(folder / "work"),
-            "max_jobs_per_batch": queue.batch,
+            "max_jobs_per_batch": queue.jobs_per_allocation,
             "max_wait": max(10.0, 2 * profile.poll_interval),
             "sleep_time": min(10.0, profile.poll_interval),
             # No job is begun that the walltime would probably cut off.

@@ -18,9 +18,14 @@ from stub_vasp_calculations import STUB
 from surfalign.crystals.sources import load_crystal
 from surfalign.files import write_whole
 from surfalign.launchers.cluster import slurm as slurm_clients
-from surfalign.launchers.cluster.job_requests import asked_for, raised_after, walltime
+from surfalign.launchers.cluster.job_requests import (
+    asked_for,
+    expected_seconds,
+    raised_after,
+    walltime,
+)
 from surfalign.launchers.cluster.launcher import JobState, open_launcher
-from surfalign.launchers.cluster.profiles import Queue, load_profile
+from surfalign.launchers.cluster.profiles import Profile, Queue, load_profile
 from surfalign.stores.database import Database
 from surfalign.workflows.engines.vasp.makers import vasp_engine
 from surfalign.workflows.planning.plan_file import crystal_flow
@@ -102,7 +107,6 @@ def test_walltimes_are_written_as_slurm_takes_them(seconds: float, text: str) ->
     ("values", "message"),
     [
         ({"memory": None}, "estimated: memory needs 'memory'"),
-        ({"batch": 4}, "the jobs of a batch share a SLURM job"),
         ({"estimated": ("cores",)}, "'walltime' or 'memory'"),
         ({"safety": 0.0}, "greater than 0"),
     ],
@@ -110,6 +114,23 @@ def test_walltimes_are_written_as_slurm_takes_them(seconds: float, text: str) ->
 def test_what_cannot_be_estimated_is_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         queue(**values)
+
+
+def test_with_jobflow_remote_the_jobs_of_an_allocation_ask_for_fixed_values() -> None:
+    content = {
+        "name": "test",
+        "clusters": {"local": {"work_directory": "/work"}},
+        "queues": {"cpu": queue(jobs_per_allocation=4)},
+    }
+    assert Profile.model_validate({**content, "launcher": "fireworks"})
+    with pytest.raises(ValidationError, match="leave out jobs_per_allocation or estimated"):
+        Profile.model_validate({**content, "launcher": "remote"})
+
+
+def test_what_a_job_needs_is_known_also_where_its_queue_asks_for_its_own_values() -> None:
+    assert expected_seconds(queue(estimated=()), RESOURCES) == HOUR
+    assert expected_seconds(queue(), RESOURCES, {"walltime": 4.0}) == 4 * HOUR
+    assert expected_seconds(queue(), None) is None
 
 
 def test_the_engine_keeps_to_the_memory_that_its_job_was_given() -> None:

@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--launcher", default="fireworks", choices=["fireworks", "remote"])
     parser.add_argument("--injections", type=int, default=60)
     parser.add_argument("--surfaces", type=int, default=40)
+    parser.add_argument("--jobs-per-allocation", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", action="store_true", help="keep the directory")
     options = parser.parse_args()
@@ -42,7 +43,12 @@ def main() -> None:
     def note(line: str) -> None:
         print(f"{time.monotonic() - started:7.1f} s  {line}", flush=True)
 
-    campaign = FaultCampaign(directory, options.launcher, options.surfaces)
+    campaign = FaultCampaign(
+        directory,
+        options.launcher,
+        options.surfaces,
+        jobs_per_allocation=options.jobs_per_allocation,
+    )
     with campaign.running():
         campaign.submit(6)
         for number, name in enumerate(names, 1):

@@ -32,14 +32,18 @@ SHORT = (
 @pytest.mark.slurm
 @pytest.mark.mongo
 @pytest.mark.timeout(1500)
-def test_faults_lose_and_double_nothing() -> None:
+@pytest.mark.parametrize("jobs_per_allocation", [1, 3])
+def test_faults_lose_and_double_nothing(jobs_per_allocation: int) -> None:
     pytest.importorskip("fireworks")
     reason = slurm_cluster.missing()
     if reason:
         pytest.skip(reason)
     directory = Path(tempfile.mkdtemp(prefix="faults-"))
     chance = random.Random(20261120)
-    campaign = FaultCampaign(directory, "fireworks", n_surfaces=3, toy_seconds=0.5)
+    campaign = FaultCampaign(
+        directory, "fireworks", n_surfaces=3, toy_seconds=0.5,
+        jobs_per_allocation=jobs_per_allocation,
+    )  # fmt: skip
     try:
         with campaign.running():
             campaign.submit(1)
