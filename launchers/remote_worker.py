@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from surfalign.errors import ConfigurationError
 from surfalign.launchers import slurm
 from surfalign.launchers.launcher import TRANSIENT, Cause
+from surfalign.launchers.quoted_names import quote_names
 from surfalign.launchers.releaser import Releaser
 from surfalign.launchers.remote import failure_of, resources_of
 from surfalign.launchers.requests import asked_for
@@ -53,6 +54,7 @@ class RemoteWorker:
     def __init__(self, launcher: RemoteLauncher) -> None:
         from jobflow_remote.jobs.runner import Runner
 
+        quote_names()
         self.launcher = launcher
         self.profile = launcher.profile
         self.controller = launcher.controller
