@@ -29,6 +29,7 @@ from surfalign.stores.database import (
     Database,
 )
 from surfalign.stores.vocabulary import Functional, Quality
+from surfalign.version import __version__
 
 #: A lock that nobody renewed for this long belongs to a dead submitter of another machine.
 LEASE = timedelta(minutes=15)
@@ -135,7 +136,8 @@ class CampaignRegister:
         missing = [surface for surface in surfaces if surface.key not in known]
         if missing:
             wanted = {surface.crystal for surface in missing}
-            _insert(self.crystals, [_record(c) for c in crystals if c.key in wanted])
+            mark = {"registered_with": __version__}
+            _insert(self.crystals, [_record(c) | mark for c in crystals if c.key in wanted])
         now = datetime.now(UTC)
         documents = [
             {

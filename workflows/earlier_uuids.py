@@ -22,13 +22,17 @@ from monty.json import jsanitize
 
 from surfalign.physics.lattice.identifiers import earlier_surface_identifier
 from surfalign.physics.lattice.symmetry import symmetrize
+from surfalign.stores.campaign_register import Registry
+from surfalign.stores.database import CAMPAIGN_CRYSTALS, JOBS
 from surfalign.stores.jobstore import finished_uuids
 
 if TYPE_CHECKING:
     from jobflow import Job, JobStore
     from pymatgen.core import Structure
 
+    from surfalign.stores.database import Database
     from surfalign.stores.documents import SurfaceDescription
+    from surfalign.workflows.planning.survey import PlannedCrystal
 
 _NAMESPACE = UUID("5b0f6a9e-7a39-5c3f-9d53-1f4d8a0c7e21")
 _COSMETIC = frozenset({"@version", "name", "source", "reuse"})
@@ -47,6 +51,26 @@ _MODULES = {
 }
 
 
+def earlier_uuids(database: Database) -> EarlierUuids | None:
+    """Return what a database knows by the uuids of version 0.1; None where that version never wrote to it.
+
+    Parameters
+    ----------
+    database
+        With the outputs of jobs and the register.
+    """
+    oldest = database.collection(JOBS).find_one(
+        {}, {"output.@version": 1}, sort={"completed_at": 1}
+    )
+    first = database.collection(CAMPAIGN_CRYSTALS).find_one({}, sort={"_id": 1})
+    output = (oldest or {}).get("output") or {}
+    if (oldest is None or not str(output.get("@version", "0.1.")).startswith("0.1.")) and (
+        first is None or "registered_with" in first
+    ):
+        return None
+    return EarlierUuids(database.jobs, Registry(database))
+
+
 class EarlierUuids:
     """What a store knows by the uuids of version 0.1.
 
@@ -54,15 +78,13 @@ class EarlierUuids:
     ----------
     store
         A connected job store.
-    is_submitted
-        Whether a launcher was given the bulk step of some uuid, which may be under way.
+    registry
+        Knows which bulk steps were handed to a launcher and may be under way.
     """
 
-    def __init__(
-        self, store: JobStore, is_submitted: Callable[[str], bool] = lambda uuid: False
-    ) -> None:
+    def __init__(self, store: JobStore, registry: Registry | None = None) -> None:
         self._store = store
-        self._is_submitted = is_submitted
+        self._registry = registry
         self._found: set[str] = set()
         self._identifiers: dict[Any, str] = {}
 
@@ -112,10 +134,32 @@ class EarlierUuids:
         old_inputs = [self._identifiers.get(i, i) if isinstance(i, tuple) else i for i in inputs]
         path = f"{_module(job.function)}.{job.function.__qualname__}"
         uuid = earlier_uuid(path, job.maker, *old_inputs)
-        if finished_uuids(self._store, [uuid]) or (not parents and self._is_submitted(uuid)):
-            self._found.add(uuid)
-            return uuid
-        return None
+        if not finished_uuids(self._store, [uuid]) and not self._is_submitted(uuid):
+            return None
+        self._found.add(uuid)
+        return uuid
+
+    def crystal_keys(
+        self, method: tuple[Any, ...], crystals: Iterable[PlannedCrystal]
+    ) -> dict[str, str]:
+        """Return the earlier keys of crystals in the register, by their keys in the plan.
+
+        Parameters
+        ----------
+        method
+            What the key of a method is derived from.
+        crystals
+            Of a plan.
+        """
+        if self._registry is None:
+            return {}
+        signature = earlier_uuid(*method)
+        keys = {c.key: earlier_uuid("crystal", signature, c.structure) for c in crystals}
+        registered = self._registry.known_crystals(keys.values())
+        return {crystal: key for crystal, key in keys.items() if key in registered}
+
+    def _is_submitted(self, uuid: str) -> bool:
+        return self._registry is not None and self._registry.has_bulk(uuid)
 
 
 def earlier_uuid(*content: Any) -> str:

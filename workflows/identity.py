@@ -11,9 +11,10 @@ library.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from enum import Enum
+from functools import cache
 from inspect import get_annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
@@ -39,6 +40,14 @@ METHOD_VERSION = 1
 _COSMETIC = frozenset({"name", "source", "reuse"})
 #: Rounding of floats before hashing: below it lies the noise of file formats.
 _DECIMALS = 7
+_AS_THEY_ARE = frozenset({str, int, bool, type(None)})
+_CONVERSIONS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (Enum, lambda value: value.value),
+    ((np.ndarray, np.generic), lambda value: value.tolist()),
+    (MSONable, lambda value: value.as_dict()),
+)
+#: In the place of a default: the field counts whatever its value is.
+_ALWAYS = object()
 
 
 def content_uuid(*content: Any) -> str:
@@ -139,17 +148,14 @@ def _resolved(arguments: Any, store: JobStore) -> Any:
 
 def _plain(value: Any) -> Any:
     """Return what is hashed of a value."""
-    if isinstance(value, Enum):
-        return _plain(value.value)
-    if value is None or isinstance(value, bool | int | str):
+    kind = type(value)
+    if kind in _AS_THEY_ARE:
         return value
-    if isinstance(value, float):
+    if kind is float:
         return round(value, _DECIMALS) + 0.0  # no negative zero
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         if value.get("@class") == "Structure":
             return _plain_structure(value)
         return {
@@ -160,12 +166,18 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Structure):
         return _plain_structure(value)
     if is_dataclass(value) and not isinstance(value, type):
-        settings = _plain({field.name: getattr(value, field.name) for field in _settings(value)})
+        settings = {
+            name: _plain(setting)
+            for name, default in _fields(kind)  # type: ignore[arg-type] # classes are hashable
+            for setting in [getattr(value, name)]
+            if default is _ALWAYS or setting != default
+        }
         return [stable_name(value), settings] if isinstance(value, Maker) else settings
-    if isinstance(value, MSONable):
-        return _plain(value.as_dict())
+    for other, convert in _CONVERSIONS:
+        if isinstance(value, other):
+            return _plain(convert(value))
     raise ConfigurationError(
-        f"a {type(value).__name__} is part of what identifies a step",
+        f"a {kind.__name__} is part of what identifies a step",
         "plain values, arrays, dataclasses and monty's MSONable objects",
         "make it a dataclass, or leave it out of the maker's fields",
     )
@@ -197,22 +209,22 @@ def _is_one_atom(species: list[dict[str, Any]]) -> bool:
     )
 
 
-def _settings(value: Any) -> Iterator[Field[Any]]:
-    """Yield the fields that are settings of a dataclass.
+@cache
+def _fields(kind: type[Any]) -> list[tuple[str, Any]]:
+    """Return the fields of a dataclass that are settings, each with the value that does not count.
 
     A field that comes from a base class of a library counts only where it is set: a newer version of
     that library must not make other calculations of ours by adding one.
     """
-    homes = {_package(type(value)), "surfalign"}
+    homes = {_package(kind), "surfalign"}
     ours = {
-        name
-        for base in type(value).__mro__
-        if _package(base) in homes
-        for name in get_annotations(base)
+        name for base in kind.__mro__ if _package(base) in homes for name in get_annotations(base)
     }
-    for field in fields(value):
-        if field.init and (field.name in ours or getattr(value, field.name) != _default(field)):
-            yield field
+    return [
+        (field.name, _ALWAYS if field.name in ours else _default(field))
+        for field in fields(kind)
+        if field.init and field.name not in _COSMETIC
+    ]
 
 
 def _package(kind: type[Any]) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from surfalign.launchers.figures import band_edge_diagram
+from surfalign.launchers.figures.levels import band_edge_diagram
 from surfalign.physics.levels.water import water_levels
 from surfalign.stores.documents import SurfaceLevelsDocument
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from surfalign.launchers.figures import potential_figure
+from surfalign.launchers.figures.levels import potential_figure
 from surfalign.stores.documents import SurfaceLevelsDocument
 
 plt.style.use(Path(__file__).with_name("gallery.mplstyle"))

@@ -32,7 +32,7 @@ from surfalign.stores.campaign_register import (
 )
 from surfalign.stores.database import Database
 from surfalign.stores.jobstore import finished_uuids
-from surfalign.workflows.earlier_uuids import EarlierUuids, earlier_uuid
+from surfalign.workflows.earlier_uuids import EarlierUuids, earlier_uuids
 from surfalign.workflows.engines.engine import Engine, get_engine
 from surfalign.workflows.identity import content_uuid, without_finished
 from surfalign.workflows.planning.plan_file import crystal_flow, read_plan
@@ -125,9 +125,10 @@ def register_plan(
 ) -> tuple[int, int]:
     """Register the surfaces of a plan; return how many it asks for and how many were new."""
     registry = CampaignRegister(database)
+    earlier = earlier_uuids(database)
     total = new = 0
     for batch in batches(_limited(read_plan(plan), limit), BATCH_SIZE):
-        crystals = _crystal_entries([crystal for crystal, _ in batch], method, registry)
+        crystals = _crystal_entries([crystal for crystal, _ in batch], method, earlier)
         surfaces = [
             _surface_entry(surface, entry.key)
             for entry, (_, members) in zip(crystals, batch, strict=True)
@@ -144,9 +145,10 @@ def planned(
 ) -> SubmissionReport:
     """Tell what a submission of a plan would do, without doing it."""
     registry = CampaignRegister(database)
+    earlier = earlier_uuids(database)
     total = known = flows = 0
     for batch in batches(_limited(read_plan(plan), limit), BATCH_SIZE):
-        crystals = _crystal_entries([crystal for crystal, _ in batch], method, registry)
+        crystals = _crystal_entries([crystal for crystal, _ in batch], method, earlier)
         crystal_of = {
             _surface_entry(surface, entry.key).key: entry.key
             for entry, (_, members) in zip(crystals, batch, strict=True)
@@ -175,13 +177,13 @@ def release(
     int
         Number of flows handed over.
     """
-    registry = CampaignRegister(database)
+    registry, earlier = CampaignRegister(database), earlier_uuids(database)
     keys = list(registry.unsubmitted())
     done = n_flows = 0
     for group in batches(keys, BATCH_SIZE):
         locked = registry.lock(group)
         try:
-            n_flows += _release(locked, registry, launcher, database)
+            n_flows += _release(locked, registry, launcher, database, earlier)
         finally:
             registry.unlock([crystal.entry.key for crystal in locked])
         done += len(group)
@@ -224,10 +226,10 @@ def _release(
     registry: CampaignRegister,
     launcher: Launcher,
     database: Database,
+    earlier: EarlierUuids | None,
 ) -> int:
     """Build and hand over the flows of crystals whose locks we hold."""
     settled = [_settle(crystal, registry, launcher) for crystal in locked]
-    earlier = EarlierUuids(database.jobs, registry.has_bulk)
     built = {crystal.entry.key: _flow(crystal, earlier) for crystal in settled if crystal.new}
     finished = finished_uuids(
         database.jobs, [job.uuid for flow in built.values() for job in flow.jobs]
@@ -282,7 +284,7 @@ def _has_any(launcher: Launcher, uuids: set[str]) -> bool:
     )
 
 
-def _flow(crystal: LockedCrystal, earlier: EarlierUuids) -> Flow:
+def _flow(crystal: LockedCrystal, earlier: EarlierUuids | None) -> Flow:
     entry = crystal.entry
     return crystal_flow(
         Structure.from_dict(entry.structure),
@@ -321,23 +323,22 @@ def engine_of(method: Method) -> Engine:
 
 
 def _crystal_entries(
-    crystals: Sequence[PlannedCrystal], method: Method, registry: CampaignRegister
+    crystals: Sequence[PlannedCrystal], method: Method, earlier: EarlierUuids | None
 ) -> list[CrystalEntry]:
     """Return the register's entries of crystals; those from before version 0.2 keep their keys."""
     # The method counts with all its settings, as they are now.
     content = ("method", engine_of(method), method.relax_slabs)
-    signature, earlier_signature = content_uuid(*content), earlier_uuid(*content)
-    earlier = [earlier_uuid("crystal", earlier_signature, c.structure) for c in crystals]
-    kept = registry.known_crystals(earlier)
+    signature = content_uuid(*content)
+    known = earlier.crystal_keys(content, crystals) if earlier is not None else {}
     return [
         CrystalEntry(
-            key=key if key in kept else content_uuid("crystal", signature, crystal.structure),
+            key=known.get(crystal.key) or content_uuid("crystal", signature, crystal.structure),
             formula=crystal.formula,
             source=crystal.source,
             structure=crystal.structure,
             method=method,
         )
-        for crystal, key in zip(crystals, earlier, strict=True)
+        for crystal in crystals
     ]
 
 

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -293,11 +294,10 @@ def _trial(processes: int) -> tuple[dict[str, Any], str]:
 
 def _build_gpaw() -> str:
     """The command that builds GPAW with all that it can use."""
-    from surfalign.workflows.engines.gpaw import siteconfig
-
+    configuration = files("surfalign.workflows.engines.gpaw") / "siteconfig.py"
     options = "--force-reinstall --no-deps --no-cache-dir --no-binary gpaw 'gpaw>=26.7,<26.8'"
     return (
-        f"GPAW_CONFIG={siteconfig.__file__} {_pip(options)} "
+        f"GPAW_CONFIG={configuration} {_pip(options)} "
         "(needs a C++ compiler, libxc, BLAS, FFTW, MPI and ScaLAPACK with their headers)"
     )
 

@@ -19,7 +19,7 @@ from surfalign.stores.builders import SurfaceLevelsBuilder
 from surfalign.stores.campaign_register import Method
 from surfalign.stores.database import Database
 from surfalign.stores.documents import ErrorRecord, SurfaceLevelsDocument
-from surfalign.workflows.earlier_uuids import EarlierUuids
+from surfalign.workflows.earlier_uuids import earlier_uuids
 from surfalign.workflows.flows import BandAlignmentMaker
 
 
@@ -80,7 +80,7 @@ def run_crystals(
         When the database is lost on the way.
     """
     started = datetime.now(UTC)
-    earlier = EarlierUuids(database.jobs)
+    earlier = earlier_uuids(database)
     flows = [m.make(c.structure, c.source, earlier) for m, c in zip(makers, crystals, strict=True)]
     uuids = [flow.jobs[-1].uuid for flow in flows]
     outcomes: dict[int, CrystalOutcome] = {}

@@ -5,7 +5,6 @@ may move from one version to the next.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from surfalign.moved_modules import install
 from surfalign.version import __version__ as __version__
@@ -14,6 +13,7 @@ from surfalign.version import __version__ as __version__
 install()
 del install
 
+TYPE_CHECKING = False  # importing typing would take as long as all the rest
 # For type checkers and editors only. This file stands below all folders: at run time it knows them as
 # texts, which import-linter does not see, so that ``import surfalign`` loads nothing.
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _PLACES = {
 __all__ = [*_PLACES]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Load a public name when it is first asked for."""
     if name not in _PLACES:
         raise AttributeError(f"module 'surfalign' has no attribute {name!r}")

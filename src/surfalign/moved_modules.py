@@ -11,12 +11,14 @@ An entry may go when no store and no queue from before its move is in use any mo
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from importlib.util import spec_from_loader
-from types import ModuleType
+
+# Each process of every job imports this: typing and importlib.abc would take five times as long as it.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
 
 #: Earlier name of a module, or of a package with all that it held, to its present name.
 MOVED: dict[str, str] = {
@@ -28,14 +30,14 @@ MOVED: dict[str, str] = {
 }
 
 
-class MovedModules(MetaPathFinder, Loader):
+class MovedModules:
     """Finds the modules of :data:`MOVED`; it comes before the others, which see the old packages."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return a specification for an earlier name, else None."""
-        return spec_from_loader(name, self) if present_name(name) is not None else None
+        return ModuleSpec(name, self) if present_name(name) is not None else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         """Let Python make a module for the moment."""

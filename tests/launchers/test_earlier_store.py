@@ -23,7 +23,7 @@ from surfalign.stores.campaign_register import CampaignRegister, Method
 from surfalign.stores.database import Database
 from surfalign.stores.documents import BandEdgesDocument, BulkDocument
 from surfalign.stores.query.results import find, get
-from surfalign.workflows.earlier_uuids import EarlierUuids
+from surfalign.workflows.earlier_uuids import EarlierUuids, earlier_uuids
 from surfalign.workflows.engines.engine import get_engine
 from surfalign.workflows.flows import BandAlignmentMaker, surface_jobs
 from surfalign.workflows.identity import without_finished
@@ -97,7 +97,7 @@ def test_a_run_finds_the_results_again_and_computes_nothing(
 def test_what_is_missing_in_it_is_computed_from_what_is_there(earlier: Database) -> None:
     lost = {"metadata.step": {"$in": ["slab potential", "alignment"]}}
     assert earlier.collection("jobs").delete_many(lost).deleted_count == 2
-    flow = magnesia().make(load_crystal("MgO").structure, "", EarlierUuids(earlier.jobs))
+    flow = magnesia().make(load_crystal("MgO").structure, "", earlier_uuids(earlier))
     rest = without_finished(flow, earlier.jobs)
     assert rest is not None
     (surfaces,) = rest.jobs
@@ -106,6 +106,15 @@ def test_what_is_missing_in_it_is_computed_from_what_is_there(earlier: Database)
         "MgO(100)-A slab potential", "MgO(100)-A alignment",
     ]  # fmt: skip
     assert addition.jobs[-1].function_args[1]["slab_relaxation"] == RELAXATION
+
+
+def test_a_store_that_version_0_1_never_wrote_to_is_not_asked(database: Database) -> None:
+    assert earlier_uuids(database) is None
+    database.jobs.update([{"uuid": "a", "index": 1, "output": {"@version": "0.2.0"}}])
+    submit_plan(FOLDER / "plan.jsonl", METHOD, MemoryLauncher(), database, campaign="new")
+    assert earlier_uuids(database) is None
+    database.collection("campaign_crystals").update_many({}, {"$unset": {"registered_with": ""}})
+    assert earlier_uuids(database) is not None
 
 
 def test_steps_of_vasp_keep_their_uuids() -> None:

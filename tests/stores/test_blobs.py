@@ -21,7 +21,7 @@ from surfalign.stores.database import Database
 GRID = np.random.default_rng(1).normal(size=(4, 5, 300)).astype(np.float32)
 
 
-@pytest.fixture(params=["files", "database"])
+@pytest.fixture(params=["files", pytest.param("database", marks=pytest.mark.mongo)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
     if request.param == "files":
         return FolderBlobs(tmp_path / "blobs")

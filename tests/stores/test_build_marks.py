@@ -149,7 +149,7 @@ def test_results_deleted_by_hand_are_built_again(built: Database) -> None:
 def test_outputs_copied_here_with_their_marks_are_built(built: Database) -> None:
     document = outputs(built).find_one({"uuid": "job-3"})
     assert document is not None
-    assert document[BUILT_VERSION] == 1
+    assert document[BUILT_VERSION] == builders.LEVELS_VERSION
     del document["_id"]
     document["output"]["identifier"] = "copied"
     outputs(built).insert_one(document | {"uuid": "copied"})
@@ -195,7 +195,7 @@ def test_a_killed_build_loses_nothing(
 def test_new_formulas_rebuild_all_also_when_the_build_was_killed_half_way(
     built: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(builders, "LEVELS_VERSION", 2)
+    monkeypatch.setattr(builders, "LEVELS_VERSION", builders.LEVELS_VERSION + 1)
     with monkeypatch.context() as patch:
         update, calls = built.surface_levels.update, []
 

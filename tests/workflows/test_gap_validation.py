@@ -13,6 +13,7 @@ from jobflow import Maker, job
 from pymatgen.core import Lattice, Structure
 from typer.testing import CliRunner
 
+from surfalign import plugins
 from surfalign.errors import ConfigurationError, InvalidStructureError, MetallicError
 from surfalign.launchers.cli.main import app
 from surfalign.stores.documents import BandEdgesDocument
@@ -199,7 +200,7 @@ def test_the_command_goes_on_after_a_failure_and_exits_nonzero(
     oxides: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(engines.ENGINES, "toy", f"{__name__}:failing_engine")
-    monkeypatch.setattr(engines, "import_module", lambda _: __import__("sys").modules[__name__])
+    monkeypatch.setattr(plugins, "import_module", lambda _: __import__("sys").modules[__name__])
     output, table = tmp_path / "out.json", tmp_path / "table.md"
     result = CliRunner().invoke(
         app,

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MEMBERS = "members.json"
+#: Beginnings of the names of folders: of an allocation, and of a job in it.
+_ALLOCATION, _JOB = "allocation_", "job_"
 _MODULE = re.compile(r'"@module": "([\w.]+)"')
 #: So many ready jobs are looked at for each that an allocation may have.
 _LOOKED_AT = 10
@@ -60,7 +62,7 @@ class AllocationSubmitter:
 
     def submit(self, folder: Path) -> bool:
         """Reserve jobs and submit them as one; return False where SLURM refuses."""
-        place = Path(mkdtemp(prefix="allocation_", dir=folder))
+        place = Path(mkdtemp(prefix=_ALLOCATION, dir=folder))
         place.chmod(0o755)
         members: list[Member] = []
         try:
@@ -141,13 +143,9 @@ class AllocationSubmitter:
         return expected_seconds(self.queue, spec.get("resources"), spec.get("_raised"))
 
     def _member(self, firework: Firework, launch_id: int, place: Path, number: int) -> Member:
-        directory = place / f"job_{number}"
+        directory = place / f"{_JOB}{number}"
         directory.mkdir()
         self.launchpad.change_launch_dir(launch_id, str(directory))
-        # Whoever looks at a job that was lost asks how much of the allocation was left for it.
-        self.launchpad.fireworks.update_one(
-            {"fw_id": firework.fw_id}, {"$set": {"spec._place": number}}
-        )
         return Member(
             fw_id=firework.fw_id,
             launch_id=launch_id,
@@ -163,6 +161,17 @@ class AllocationSubmitter:
             total = min(sum(time for time in times if time is not None), queue.seconds)
             queue = queue.model_copy(update={"walltime": walltime(total)})
         return queue
+
+
+def began_late(directory: Path) -> bool:
+    """Ask whether a job ran in an allocation after others, so that it did not have all of its time.
+
+    Parameters
+    ----------
+    directory
+        Where it ran.
+    """
+    return directory.parent.name.startswith(_ALLOCATION) and directory.name != f"{_JOB}0"
 
 
 def _modules(fireworks: list[Firework]) -> list[str]:

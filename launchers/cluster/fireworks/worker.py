@@ -25,7 +25,10 @@ from filelock import FileLock, Timeout
 from surfalign.batches import batches
 from surfalign.errors import ConfigurationError
 from surfalign.launchers.cluster import slurm
-from surfalign.launchers.cluster.fireworks.allocation_submitter import AllocationSubmitter
+from surfalign.launchers.cluster.fireworks.allocation_submitter import (
+    AllocationSubmitter,
+    began_late,
+)
 from surfalign.launchers.cluster.fireworks.launcher import (
     CHUNK_SIZE,
     UNFINISHED,
@@ -251,14 +254,7 @@ class FireworksWorker:
                     "state": {"$in": ["RESERVED", "RUNNING"]},
                     "spec._category": {"$in": list(self.queues)},
                 },
-                {
-                    "fw_id": 1,
-                    "state": 1,
-                    "launches": 1,
-                    "updated_on": 1,
-                    "spec._losses": 1,
-                    "spec._place": 1,
-                },
+                {"fw_id": 1, "state": 1, "launches": 1, "updated_on": 1, "spec._losses": 1},
             )
         )
         launches = self._launches(documents)
@@ -281,15 +277,18 @@ class FireworksWorker:
             if job is None:
                 dealt += self._without_number(document, launch)
             elif not job.active and self._suspects.persists(("lost", launch["launch_id"]), 0.0):
-                if launch["launch_id"] in answerable:
-                    self._lost(document, launch, job)
-                    dealt += 1
-                else:
-                    dealt += self._guarded(
-                        partial(self.launchpad.cancel_reservation, launch["launch_id"])
-                    )
+                dealt += self._ended(document, launch, job, launch["launch_id"] in answerable)
         self._note_failures()
         return dealt
+
+    def _ended(
+        self, document: dict[str, Any], launch: dict[str, Any], job: slurm.SlurmJob, answers: bool
+    ) -> bool:
+        """Deal with a job whose SLURM job has ended: it is lost, or its turn had not come."""
+        if answers:
+            self._lost(document, launch, job)
+            return True
+        return self._guarded(partial(self.launchpad.cancel_reservation, launch["launch_id"]))
 
     def _launches(self, documents: list[dict[str, Any]]) -> dict[int, dict[str, Any]]:
         wanted = [number for document in documents for number in document.get("launches", ())]
@@ -305,12 +304,11 @@ class FireworksWorker:
         if current is None or current["state"] not in ("RESERVED", "RUNNING"):
             return
         cause, message = slurm.cause_of(job, Path(launch["launch_dir"]))
-        spec = document["spec"]
-        if cause is Cause.WALLTIME and spec.get("_place"):
+        if cause is Cause.WALLTIME and began_late(Path(launch["launch_dir"])):
             # Others had used up the time of the allocation; the next one is its own.
             cause = Cause.KILLED
         fail_launch(self.launchpad, launch["launch_id"], cause, message)
-        self._retry_or_note(document["fw_id"], spec.get("_losses", 0), cause, message)
+        self._retry_or_note(document["fw_id"], document["spec"].get("_losses", 0), cause, message)
 
     def _retry_or_note(self, fw_id: int, losses: int, cause: str, message: str) -> None:
         if cause in TRANSIENT and losses < self.profile.reruns:

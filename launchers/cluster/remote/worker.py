@@ -22,6 +22,7 @@ from surfalign.launchers.cluster import slurm
 from surfalign.launchers.cluster.job_requests import asked_for
 from surfalign.launchers.cluster.launcher import TRANSIENT, BetweenRounds, Cause, nothing
 from surfalign.launchers.cluster.remote.launcher import failure_of, resources_of
+from surfalign.launchers.cluster.remote.quoted_names import quote_names
 from surfalign.launchers.cluster.suspicions import Suspects
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class RemoteWorker:
     def __init__(self, launcher: RemoteLauncher, between_rounds: BetweenRounds = nothing) -> None:
         from jobflow_remote.jobs.runner import Runner
 
+        quote_names()
         self.launcher = launcher
         self.profile = launcher.profile
         self.controller = launcher.controller

@@ -54,7 +54,7 @@ def launcher(
 ) -> MemoryLauncher:
     """A campaign of four surfaces of two crystals."""
     opened = MemoryLauncher()
-    monkeypatch.setitem(launcher_module.LAUNCHERS, "fireworks", "memory_launcher")
+    monkeypatch.setitem(launcher_module.LAUNCHERS, "fireworks", "memory_launcher:open_launcher")
     monkeypatch.setattr(memory_launcher, "open_launcher", lambda profile, cluster: opened)
     submit_plan(plan, METHOD, opened, database, campaign="oxides")
     return opened

@@ -115,6 +115,25 @@ def test_each_step_of_a_flow_runs_in_the_partition_of_the_profile(
     assert_no_secret(tmp_path, database)
 
 
+@pytest.mark.parametrize("profile", ["remote"], indirect=True)
+def test_jobs_of_jobflow_remote_share_slurm_jobs(
+    profile: Path, database: Database, slurm: SlurmCluster, tmp_path: Path
+) -> None:
+    import yaml
+
+    content = yaml.safe_load(profile.read_text())
+    for queue in content["queues"].values():
+        queue["jobs_per_allocation"] = 5
+    profile.write_text(yaml.safe_dump(content))
+    crystal = load_crystal("MgO")
+    flow = crystal_flow(crystal.structure, crystal.source, [SURFACE], toy_engine.toy_engine())
+    with open_launcher(load_profile(str(profile))) as launcher:
+        assert launcher.submit([flow]) == 1
+        worker(profile)
+        assert {record.state for record in launcher.jobs()} == {JobState.DONE}
+    assert SurfaceLevelsBuilder(database.jobs, database.surface_levels).run() == 1
+
+
 @pytest.mark.parametrize("profile", ["fireworks"], indirect=True)
 @pytest.mark.dft
 def test_a_surface_is_computed_by_real_dft_from_one_command(

@@ -21,6 +21,8 @@ from surfalign.launchers.local.shares import Share
 from surfalign.settings import load_settings
 from surfalign.workflows.flows import BandAlignmentMaker
 
+pytestmark = pytest.mark.programs
+
 MACHINE = Share(cores=4, memory=8.0)
 
 

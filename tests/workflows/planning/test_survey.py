@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,14 +159,21 @@ def test_list_without_structures_is_an_error(tmp_path: Path) -> None:
         list(find_candidates([str(path)]))
 
 
-def test_phases_of_a_formula_take_turns() -> None:
-    def surface(formula: str, crystal: str, number: int) -> PlannedSurface:
-        return PlannedSurface(
-            identifier=f"{crystal}{number}", name="", formula=formula, crystal=crystal, source="",
-            miller_index=(1, 0, 0), termination="A", termination_label="", n_atoms=10, area=1.0,
-            slab_thickness=20.0, broken_bonds_per_area=0.1 * number,
-        )  # fmt: skip
+def surface(formula: str, crystal: str, number: int) -> PlannedSurface:
+    return PlannedSurface(
+        identifier=f"{crystal}{number}", name="", formula=formula, crystal=crystal, source="",
+        miller_index=(1, 0, 0), termination="A", termination_label="", n_atoms=10, area=1.0,
+        slab_thickness=20.0, broken_bonds_per_area=0.1 * number,
+    )  # fmt: skip
 
+
+def test_crystals_whose_surfaces_have_equal_identifiers_both_keep_them() -> None:
+    one = surface("WO3", "a", 0)
+    other = replace(one, crystal="b")
+    assert deal({"a": [one], "b": [other]}, 5) == [one, other]
+
+
+def test_phases_of_a_formula_take_turns() -> None:
     surfaces = {
         "r": [surface("TiO2", "r", i) for i in range(5)],
         "a": [surface("TiO2", "a", i) for i in range(5)],

@@ -338,16 +338,17 @@ def test_a_killed_engine_is_a_named_error(
 ) -> None:
     reports: list[str] = []
 
-    def kill(report: str) -> None:
+    def kill(engine: EngineProcess, report: str) -> None:
         reports.append(report)
         with suppress(psutil.NoSuchProcess):
             psutil.Process(engine.pid).kill()
 
-    with ParallelGPAW(COARSE, "bulk") as calculator:
-        engine = calculator._running(plain_copy(mgo))
-        monkeypatch.setattr(engine, "say", kill)
-        with pytest.raises(EngineKilledError, match="signal 9"):
-            calculator.get_potential_energy(plain_copy(mgo))
+    monkeypatch.setattr(EngineProcess, "say", kill)
+    with (
+        ParallelGPAW(COARSE, "bulk") as calculator,
+        pytest.raises(EngineKilledError, match="signal 9"),
+    ):
+        calculator.get_potential_energy(plain_copy(mgo))
     assert reports[0] == "SCF iteration 1", "it was killed in the middle of its work"
 
 

@@ -73,6 +73,7 @@ def test_commands_are_atomate2s_and_read_late(monkeypatch: pytest.MonkeyPatch) -
     assert vasp_commands(settings, gpu, spinors=False) == ("srun vasp_gpu", "srun vasp_gpu")
 
 
+@pytest.mark.programs
 def test_the_deadline_is_what_the_queue_says(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
