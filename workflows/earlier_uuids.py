@@ -22,7 +22,7 @@ from monty.json import jsanitize
 
 from surfalign.physics.lattice.identifiers import earlier_surface_identifier
 from surfalign.physics.lattice.symmetry import symmetrize
-from surfalign.stores.campaign_register import Registry
+from surfalign.stores.campaign_register import CampaignRegister
 from surfalign.stores.database import CAMPAIGN_CRYSTALS, JOBS
 from surfalign.stores.jobstore import finished_uuids
 
@@ -68,7 +68,7 @@ def earlier_uuids(database: Database) -> EarlierUuids | None:
         first is None or "registered_with" in first
     ):
         return None
-    return EarlierUuids(database.jobs, Registry(database))
+    return EarlierUuids(database.jobs, CampaignRegister(database))
 
 
 class EarlierUuids:
@@ -82,7 +82,7 @@ class EarlierUuids:
         Knows which bulk steps were handed to a launcher and may be under way.
     """
 
-    def __init__(self, store: JobStore, registry: Registry | None = None) -> None:
+    def __init__(self, store: JobStore, registry: CampaignRegister | None = None) -> None:
         self._store = store
         self._registry = registry
         self._found: set[str] = set()

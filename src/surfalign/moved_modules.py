@@ -37,7 +37,9 @@ class MovedModules:
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return a specification for an earlier name, else None."""
-        return ModuleSpec(name, self) if present_name(name) is not None else None
+        if present_name(name) is None:
+            return None
+        return ModuleSpec(name, self)  # type: ignore[arg-type]  # its methods are all that is asked for
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         """Let Python make a module for the moment."""
