@@ -4,8 +4,8 @@ The steps are stubs that compute next to nothing, so that all is overhead: handi
 Python, reading inputs and writing outputs. Needs root, slurm-wlm and munge. With another checkout as
 ``--baseline`` that one is measured as well, in turns:
 
-    git worktree add /tmp/before v0.1.0
-    python benchmarks/launchers.py --surfaces 10 --allocations 1,25 --baseline /tmp/before
+    git worktree add ../before COMMIT
+    python benchmarks/launchers.py --surfaces 10 --allocations 1,25 --baseline ../before
 """
 
 from __future__ import annotations

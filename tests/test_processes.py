@@ -10,8 +10,8 @@ import sys
 import psutil
 import pytest
 
-from surfalign.processes import available_cores, is_same_process, owner
-from surfalign.settings import Settings
+from surfalign.processes import available_cores, available_memory, is_same_process, owner
+from surfalign.settings import Settings, load_settings
 
 
 def test_this_process_is_itself_and_not_one_that_had_its_number_before() -> None:
@@ -60,3 +60,8 @@ def test_without_an_allocation_cores_are_those_this_process_may_run_on(
 ) -> None:
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     assert available_cores(Settings(cores=None)) == os.cpu_count()
+
+
+def test_a_set_memory_limit_wins_over_what_is_available() -> None:
+    assert available_memory(load_settings(memory_limit=1.5)) == 1.5
+    assert available_memory(load_settings()) > 0.1

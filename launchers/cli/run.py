@@ -33,12 +33,10 @@ from surfalign.launchers.database.server import open_database
 from surfalign.launchers.local.run_crystals import CrystalOutcome, run_crystals
 from surfalign.launchers.local.shares import Share
 from surfalign.physics.lattice.orientations import parse_miller_index
-from surfalign.processes import available_cores
 from surfalign.settings import load_settings
 from surfalign.stores.database import Database
 from surfalign.stores.documents import SurfaceLevelsDocument
 from surfalign.workflows.engines.engine import get_engine
-from surfalign.workflows.engines.gpaw.machine import memory_limit
 from surfalign.workflows.flows import BandAlignmentMaker
 from surfalign.workflows.wanted_surfaces import checked_maker
 
@@ -134,7 +132,7 @@ def _run_all(
             crystals,
             database,
             settings.data_directory / "runs",
-            machine=Share(available_cores(settings), memory_limit(settings)),
+            machine=Share.of_all(settings),
             on_event=progress.event,
             on_outcome=lambda outcome: progress.finish(_reused_line(outcome)),
         )

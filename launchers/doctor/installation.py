@@ -134,9 +134,9 @@ def check_cores() -> Finding:
 
 def check_memory() -> Finding:
     """Check that there is memory for a small calculation."""
-    from surfalign.workflows.engines.gpaw.machine import memory_limit
+    from surfalign.processes import available_memory
 
-    limit = memory_limit(_settings())
+    limit = available_memory(_settings())
     detail = f"{limit:.1f} GB for a run"
     if limit < SMALL_MEMORY:
         return Finding(

@@ -15,13 +15,11 @@ from surfalign.launchers.database.server import open_database
 from surfalign.launchers.local.run_crystals import run_crystals
 from surfalign.launchers.local.shares import Share
 from surfalign.physics.lattice.orientations import MillerIndex, as_miller_indices
-from surfalign.processes import available_cores
 from surfalign.settings import load_settings
 from surfalign.stores.database import Database
 from surfalign.stores.query import results
 from surfalign.stores.query.results import Results
 from surfalign.workflows.engines.engine import get_engine
-from surfalign.workflows.engines.gpaw.machine import memory_limit
 from surfalign.workflows.wanted_surfaces import checked_maker
 
 
@@ -103,7 +101,7 @@ def run_crystal(
             [loaded],
             store,
             settings.data_directory / "runs",
-            machine=Share(available_cores(settings), memory_limit(settings)),
+            machine=Share.of_all(settings),
             on_event=say,
         )
     return Results(outcome.documents)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
+
+from surfalign.processes import available_cores, available_memory
+from surfalign.settings import Settings
 
 #: Parts of the memory add up to the whole within this, GB.
 _ROUNDING = 1e-6
@@ -24,6 +27,11 @@ class Share:
 
     cores: int
     memory: float
+
+    @classmethod
+    def of_all(cls, settings: Settings) -> Self:
+        """Return all that this process and its children may use."""
+        return cls(available_cores(settings), available_memory(settings))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Processes of this machine: whether one still runs, and how many cores this one may use."""
+"""Processes of this machine: whether one still runs, and what cores and memory this one may use."""
 
 from __future__ import annotations
 
@@ -64,6 +64,13 @@ def available_cores(settings: Settings) -> int:
     if tasks or each:
         return min(here, int(tasks or 1) * int(each or 1))
     return min(here, int(os.environ.get("SLURM_CPUS_ON_NODE") or here))
+
+
+def available_memory(settings: Settings) -> float:
+    """Return the memory that this process and its children may use (GB): as set, else what is free now."""
+    if settings.memory_limit is not None:
+        return settings.memory_limit
+    return float(psutil.virtual_memory().available) / 1e9
 
 
 def end_with_parent() -> None:

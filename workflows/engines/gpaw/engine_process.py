@@ -31,6 +31,7 @@ from surfalign.errors import (
     MissingDependencyError,
     SurfalignError,
 )
+from surfalign.processes import available_memory
 from surfalign.settings import Settings, load_settings
 from surfalign.workflows.engines.gpaw import machine
 
@@ -66,7 +67,7 @@ class EngineProcess:
         self.processes = processes
         self.label = label
         self.settings = settings or load_settings()
-        self.memory_limit = machine.memory_limit(self.settings)
+        self.memory_limit = available_memory(self.settings)
         self.peak_memory = 0.0  # GB
         self.cpu_time = 0.0  # s
         self._command = list(command or machine.launch_command(self.settings, processes, WORKER))

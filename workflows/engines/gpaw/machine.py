@@ -8,8 +8,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import psutil
-
 from surfalign.errors import InsufficientMemoryError, MissingDependencyError
 from surfalign.settings import Settings
 
@@ -51,13 +49,6 @@ class Split:
     def gpaw(self) -> dict[str, int]:
         """Return GPAW's ``parallel``; left to itself it divides k-points that need no division."""
         return {"kpt": self.k_points, "domain": self.domains, "band": 1}
-
-
-def memory_limit(settings: Settings) -> float:
-    """Return the memory one calculation may use (GB): as set, else what is available now."""
-    if settings.memory_limit is not None:
-        return settings.memory_limit
-    return float(psutil.virtual_memory().available) / _GIGABYTE
 
 
 def split_processes(

@@ -9,11 +9,6 @@ from surfalign.settings import load_settings
 from surfalign.workflows.engines.gpaw import machine
 
 
-def test_a_set_memory_limit_wins_over_what_is_available() -> None:
-    assert machine.memory_limit(load_settings(memory_limit=1.5)) == 1.5
-    assert machine.memory_limit(load_settings()) > 0.1
-
-
 @pytest.mark.parametrize(
     ("cores", "n_k_points", "n_atoms", "without", "with_scalapack"),
     [
