@@ -185,19 +185,6 @@ class BandEdgesDocument(Document):
     calculation: CalculationRecord = Field(description="How it was computed")
 
 
-class SlabRelaxationDocument(Document):
-    """A slab with relaxed ions at a fixed cell. Site properties of the input are kept."""
-
-    structure: Structure = Field(description="Relaxed slab")
-    initial_structure: Structure = Field(description="Slab before relaxation")
-    energy: float = quantity("eV", "Total energy of the slab cell")
-    max_force: float = quantity("eV/angstrom", "Largest remaining force on an atom")
-    max_displacement: float = quantity("angstrom", "Largest displacement of an atom")
-    n_steps: int = Field(description="Steps of the optimizer")
-    converged: bool = Field(description="Whether the forces met the threshold")
-    calculation: CalculationRecord = Field(description="How it was computed")
-
-
 class SlabPotentialDocument(Document):
     """Electrostatic potential of a slab: what the alignment needs."""
 
@@ -214,6 +201,47 @@ class SlabPotentialDocument(Document):
     )
     dipole_corrected: bool = Field(
         default=False, description="Whether a dipole correction was applied"
+    )
+    calculation: CalculationRecord = Field(description="How it was computed")
+
+
+class RelaxationStep(Document):
+    """One geometry on the way of a relaxation."""
+
+    energy: float = quantity("eV", "Total energy of the slab cell")
+    largest_force: float = quantity("eV/angstrom", "Largest symmetric force on a free atom")
+    level: float = quantity(
+        "eV", "Vacuum level against the sites in the slab's centre, up to a constant"
+    )
+    newton_step: float = quantity("angstrom", "Largest displacement that the Hessian asks for")
+    predicted_change: float = quantity("eV", "Change of the level that this step would bring")
+    precise: bool = Field(description="Whether the electrons met the full criterion")
+
+
+class SlabRelaxationDocument(Document):
+    """A slab with relaxed ions at a fixed cell. Site properties of the input are kept."""
+
+    structure: Structure = Field(description="Relaxed slab")
+    initial_structure: Structure = Field(description="Slab before relaxation")
+    energy: float = quantity("eV", "Total energy of the slab cell")
+    max_force: float = quantity("eV/angstrom", "Largest remaining force on an atom")
+    max_displacement: float = quantity("angstrom", "Largest displacement of an atom")
+    n_steps: int = Field(description="Steps of the optimizer")
+    converged: bool = Field(description="Whether the criteria of the relaxation were met")
+    predicted_change: float | None = quantity(
+        "eV", "Change of the IP that is left, predicted from Hessian and response", default=None
+    )
+    start: str = Field(
+        default="", description="Where the relaxation started: 'bulk cut', or a potential's name"
+    )
+    start_refusals: list[str] = Field(
+        default_factory=list, description="Why the start of a pretrained potential was not taken"
+    )
+    steps: list[RelaxationStep] = Field(
+        default_factory=list, description="All energies and forces on the way, in order"
+    )
+    potential: SlabPotentialDocument | None = Field(
+        default=None, description="Potential of the relaxed slab, where its last step holds it"
     )
     calculation: CalculationRecord = Field(description="How it was computed")
 

@@ -60,6 +60,8 @@ class SurfaceSteps:
             "slab_relaxation": self.slab_relaxation,
             "slab_potential": self.slab_potential,
         }
+        if self.slab_relaxation and self.slab_relaxation.potential:
+            del documents["slab_potential"]  # the relaxation's last step, not one of its own
         return {name: doc.calculation for name, doc in documents.items() if doc is not None}
 
 

@@ -46,7 +46,7 @@ def can_recompute(result: Mapping[str, Any], steps: Mapping[str, Any]) -> bool:
     steps
         Stored outputs of its steps by name.
     """
-    needed = _REQUIRED | set(result.get("provenance") or {})
+    needed = (_REQUIRED | set(result.get("provenance") or {})) - _held(steps)
     # Results of the first version lack the period.
     return needed <= set(steps) and result.get("bulk_repeat") is not None
 
@@ -70,6 +70,8 @@ def recompute(result: Mapping[str, Any], steps: Mapping[str, Any]) -> dict[str, 
         for step, output in steps.items()
         if step in _DOCUMENTS
     }
+    if "slab_potential" not in documents:
+        documents["slab_potential"] = documents["slab_relaxation"].potential
     surface = SurfaceDescription(
         identifier=_surface_identifier(result, documents["bulk"]),
         name=result["surface_name"],
@@ -85,6 +87,12 @@ def recompute(result: Mapping[str, Any], steps: Mapping[str, Any]) -> dict[str, 
         levels = _refused(result, error)
     plain: dict[str, Any] = jsanitize(levels, strict=True, enum_values=True, allow_bson=True)
     return plain | {"created_at": result["created_at"]}
+
+
+def _held(steps: Mapping[str, Any]) -> set[str]:
+    """Return the steps whose document another step holds."""
+    relaxation = steps.get("slab_relaxation") or {}
+    return {"slab_potential"} if relaxation.get("potential") else set()
 
 
 def _surface_identifier(result: Mapping[str, Any], bulk: BulkDocument) -> str:

@@ -265,12 +265,16 @@ def surface_jobs(
     relaxation: OutputReference | None = None
     slab_identity: list[Any] = [parent, (surface.name, surface.n_atoms)]
     if relax_slab:
-        relax = identify(engine.slab_relax_maker.make(slab), *slab_identity, earlier=earlier)
+        relax = identify(_relaxation(engine, surface), *slab_identity, earlier=earlier)
         slab, relaxation = relax.output.structure, relax.output
         slab_identity = [relax.uuid]
         names, jobs = [*names, "slab relaxation"], [*jobs, relax]
-    potential = identify(engine.slab_potential_maker.make(slab), *slab_identity, earlier=earlier)
-    names, jobs = [*names, "slab potential"], [*jobs, potential]
+    if relaxation is not None and gives_potential(engine):
+        potential = relaxation.potential
+    else:
+        last = identify(engine.slab_potential_maker.make(slab), *slab_identity, earlier=earlier)
+        potential = last.output
+        names, jobs = [*names, "slab potential"], [*jobs, last]
     uuids = provenance | {
         name.replace(" ", "_"): step.uuid for name, step in zip(names, jobs, strict=True)
     }
@@ -283,7 +287,7 @@ def surface_jobs(
         bulk,
         band_edges,
         oriented.output,
-        potential.output,
+        potential,
         dielectric,
         relaxation,
     )
@@ -304,6 +308,19 @@ def surface_jobs(
             "result_identifiers": [identifier],
         }
     return [*jobs, align]
+
+
+def gives_potential(engine: Engine) -> bool:
+    """Ask whether an engine's relaxation returns the potential of the relaxed slab too."""
+    return bool(getattr(engine.slab_relax_maker, "gives_potential", False))
+
+
+def _relaxation(engine: Engine, surface: SurfaceDescription) -> Job | Flow:
+    """Return the relaxation of a slab; some makers start better where they know its bulk too."""
+    maker = engine.slab_relax_maker
+    if getattr(maker, "takes_oriented_bulk", False):
+        return maker.make(surface.slab, surface.oriented_bulk)
+    return maker.make(surface.slab)
 
 
 def _result_identifier(surface: SurfaceDescription, functional: str, result_uuid: str) -> str:

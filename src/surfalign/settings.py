@@ -77,6 +77,11 @@ class Settings(BaseSettings):
         description="Time the queue gives this process (s); None asks SLURM, where it runs the job",
         json_schema_extra={"unit": "s"},
     )
+    start_potential: str = Field(
+        default="auto",
+        description="Pretrained potential that starts relaxations: auto (the first installed of chgnet, "
+        "sevennet), none, a name, or a Python file with calculator(); two with a comma must agree",
+    )
     archive_directory: Path | None = Field(
         default=None,
         description="Where raw files of engines are kept, compressed; None means in data_directory",

@@ -52,7 +52,9 @@ class Engine(MSONable):
     band_edges_maker
         ``make(structure, dielectric_constant) -> BandEdgesDocument``.
     slab_relax_maker
-        ``make(slab) -> SlabRelaxationDocument``: cell fixed, site properties kept.
+        ``make(slab) -> SlabRelaxationDocument``: cell fixed, site properties kept. With a class attribute
+        ``takes_oriented_bulk = True`` it is ``make(slab, oriented_bulk)``; with ``gives_potential = True``
+        its document holds the potential of the relaxed slab, and no step of its own computes it.
     slab_potential_maker
         ``make(slab) -> SlabPotentialDocument``.
     slab_thickness, vacuum_thickness

@@ -7,7 +7,7 @@ numerical settings only: cores and memory are read from the settings of the mach
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,17 +16,21 @@ from ase import Atoms
 from atomate2.ase.jobs import AseMaker, AseRelaxMaker
 from atomate2.ase.schemas import AseResult
 from jobflow import job
+from numpy.typing import NDArray
 from pymatgen.core import Molecule, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from surfalign.physics.checks import Check, within
 from surfalign.physics.slabs.faces import faces_are_equivalent
+from surfalign.settings import load_settings
 from surfalign.stores.documents import (
     BandEdgesDocument,
     BulkDocument,
+    CalculationRecord,
     DielectricDocument,
     Functional,
     Quality,
+    RelaxationStep,
     SlabPotentialDocument,
     SlabRelaxationDocument,
 )
@@ -37,6 +41,17 @@ from surfalign.workflows.engines.gpaw.equation_of_state import fit_equation_of_s
 from surfalign.workflows.engines.gpaw.meshes import Kind
 from surfalign.workflows.engines.gpaw.records import calculation_record
 from surfalign.workflows.engines.gpaw.settings import STANDARD, GpawSettings, preset
+from surfalign.workflows.engines.relaxation.potential.choice import chosen_potentials
+from surfalign.workflows.engines.relaxation.relaxation import (
+    Evaluation,
+    Relaxation,
+    RelaxationSettings,
+    relax,
+)
+from surfalign.workflows.engines.relaxation.slab_level import slab_level
+from surfalign.workflows.engines.relaxation.start import find_start
+
+FloatArray = NDArray[np.float64]
 
 #: What the response was sampled with; recorded besides the preset.
 _RESPONSE_SAMPLING = ("k_points", "n_bands", "n_directions")
@@ -169,7 +184,7 @@ class GpawBulkMaker(GpawRelaxMaker):
             largest = largest_force(answer, atoms)
             checks = [self._force_check(largest)] if self.relax else []
             return BulkDocument(
-                structure=moved(structure, atoms),
+                structure=with_positions(structure, atoms.positions),
                 formula=structure.composition.reduced_formula,
                 n_atoms=len(structure),
                 energy=answer["energy"],
@@ -279,44 +294,71 @@ class GpawBandEdgesMaker(GpawMaker):
 
 
 @dataclass
-class GpawSlabRelaxMaker(GpawRelaxMaker):
-    """Relax the ions of a slab at fixed cell, keeping its symmetry and site properties."""
+class GpawSlabRelaxMaker(GpawMaker):
+    """Relax the ions of a slab at fixed cell, keeping its symmetry and site properties.
+
+    Parameters
+    ----------
+    settings
+        Numerical settings.
+    relaxation
+        When the relaxation ends.
+    """
 
     stable_name: ClassVar[str] = "gpaw.slab_relaxation"
+    takes_oriented_bulk: ClassVar[bool] = True
+    gives_potential: ClassVar[bool] = True
 
     name: str = "gpaw slab relaxation"
+    relaxation: RelaxationSettings = field(default_factory=RelaxationSettings)
 
-    def _kind(self) -> Kind:
-        return "slab"
+    def _get_calculator(self) -> ParallelGPAW:
+        return ParallelGPAW(self.settings, "slab")
 
     @job(output_schema=SlabRelaxationDocument)
-    def make(self, slab: Structure) -> SlabRelaxationDocument:
+    def make(
+        self, slab: Structure, oriented_bulk: Structure | None = None
+    ) -> SlabRelaxationDocument:
         """Relax a slab.
 
         Parameters
         ----------
         slab
             Slab with its normal along c.
+        oriented_bulk
+            Bulk cell with the slab's in-plane vectors: a pretrained potential needs it for a start.
         """
+        dipole_correction = not faces_are_equivalent(slab)
         with self._calculator_for(slab, "slab relaxation") as calculator:
-            self.run_ase(slab)
-            answer, atoms = calculator.answers[-1], calculator.atoms
-            largest = largest_force(answer, atoms)
-            check = self._force_check(largest)
-            relaxed = moved(slab, atoms)
-            shift = np.linalg.norm(relaxed.cart_coords - slab.cart_coords, axis=1)
-            return SlabRelaxationDocument(
-                structure=relaxed,
-                initial_structure=slab,
-                energy=answer["energy"],
-                max_force=largest,
-                max_displacement=float(shift.max()),
-                n_steps=len(calculator.answers) - 1,
-                converged=check.passed,
-                calculation=calculation_record(
-                    calculator, atoms, "slab_relaxation", answer=answer, checks=[check]
-                ),
+            start = find_start(
+                slab,
+                oriented_bulk,
+                calculator.say,
+                hold_centre=self.relaxation.hold_centre,
+                potentials=chosen_potentials(load_settings()),
             )
+
+            def evaluate(positions: FloatArray, precise: bool) -> Evaluation:
+                here = with_positions(slab, positions)
+                answer = calculator.evaluate_slab(
+                    plain_copy(here), precise=precise, dipole_correction=dipole_correction
+                )
+                forces = np.array(answer["forces"], dtype=float)
+                level = slab_level(here, answer["planar_average"], answer["site_potentials"])
+                return Evaluation(answer["energy"], forces, level, answer["precise"], answer)
+
+            found = relax(evaluate, start, self.relaxation, calculator.say)
+            relaxed, answer = with_positions(slab, found.positions), found.last.answer
+            record = calculation_record(
+                calculator,
+                plain_copy(relaxed),
+                "slab_relaxation",
+                answer=answer,
+                checks=found.checks(self.relaxation),
+                extra_settings=self.relaxation.numerical()
+                | {"dipole_correction": dipole_correction},
+            )
+            return relaxation_document(slab, relaxed, found, record)
 
 
 @dataclass
@@ -361,6 +403,34 @@ class GpawSlabPotentialMaker(GpawMaker):
             )
 
 
+def relaxation_document(
+    slab: Structure, relaxed: Structure, found: Relaxation, record: CalculationRecord
+) -> SlabRelaxationDocument:
+    """Return the document of a relaxation; the potential of its last step goes with it."""
+    answer = found.last.answer
+    shift = np.linalg.norm(relaxed.cart_coords - slab.cart_coords, axis=1)
+    return SlabRelaxationDocument(
+        structure=relaxed,
+        initial_structure=slab,
+        energy=answer["energy"],
+        max_force=found.steps[-1].largest_force,
+        max_displacement=float(shift.max()),
+        n_steps=len(found.steps) - 1,
+        converged=found.converged,
+        predicted_change=found.steps[-1].predicted_change,
+        start=found.start.name,
+        start_refusals=list(found.start.refusals),
+        steps=[RelaxationStep(**asdict(step)) for step in found.steps],
+        potential=SlabPotentialDocument(
+            structure=relaxed,
+            dipole_corrected=record.settings["dipole_correction"],
+            calculation=record,
+            **results_of(answer, SlabPotentialDocument),
+        ),
+        calculation=record,
+    )
+
+
 def labelled(calculator: ParallelGPAW, structure: Structure, step: str) -> ParallelGPAW:
     """Name a calculator's lines of progress after the crystal and the step; return it."""
     calculator.label = f"{structure.composition.reduced_formula} {step}"
@@ -372,10 +442,10 @@ def plain_copy(structure: Structure) -> Atoms:
     return AseAtomsAdaptor.get_atoms(structure, msonable=False)
 
 
-def moved(structure: Structure, atoms: Atoms) -> Structure:
-    """Return ``structure`` with the positions of ``atoms``, its site properties kept."""
+def with_positions(structure: Structure, positions: FloatArray) -> Structure:
+    """Return ``structure`` with other positions (angstrom), its site properties kept."""
     new = structure.copy()
-    for index, position in enumerate(atoms.positions):
+    for index, position in enumerate(positions):
         new.replace(
             index,
             new[index].species,

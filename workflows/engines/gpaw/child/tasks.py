@@ -38,6 +38,7 @@ class Tasks:
         self.warnings: list[str] = []
         self._scf = SelfConsistency()
         self._key: tuple[Any, ...] = ()
+        self._precise = True
 
     def run(self, task: str, **arguments: Any) -> dict[str, Any]:
         """Run the task of a name."""
@@ -115,6 +116,7 @@ class Tasks:
         forces: bool = True,
         require_gap: bool = False,
         dipole_correction: bool = False,
+        precise: bool = True,
     ) -> dict[str, Any]:
         """Compute energy, forces and gap; wave functions of the last cell are reused.
 
@@ -132,9 +134,11 @@ class Tasks:
             Whether a closed gap is an error.
         dipole_correction
             Whether the two faces may have different vacuum levels.
+        precise
+            Whether the electrons are converged to the settings; else loosely, for a step on the way.
         """
         cell = Atoms(**atoms, pbc=(True, True, not dipole_correction))
-        self._converge(cell, settings, kpts, memory_limit, dipole_correction)
+        self._converge(cell, settings, kpts, memory_limit, dipole_correction, precise)
         valence, conduction = ground_state.band_edges_on_mesh(self.calculator, cell)
         gap = conduction - valence
         if require_gap:
@@ -146,6 +150,7 @@ class Tasks:
             "warnings": self.warnings,
             "n_k_points": len(self.calculator.get_ibz_k_points()),
             "n_iterations": self._scf.n_iterations,
+            "precise": self._precise,
             "checks": [asdict(check) for check in self._checks(settings, gap)],
         }
         if forces:
@@ -153,8 +158,14 @@ class Tasks:
         return result
 
     def potential(self, **arguments: Any) -> dict[str, Any]:
-        """Compute the ground state and its electrostatic potential (of an electron, eV)."""
-        result = self.evaluate(**arguments, forces=False)
+        """Compute the ground state and its electrostatic potential (of an electron, eV).
+
+        Parameters
+        ----------
+        arguments
+            Those of :meth:`evaluate`.
+        """
+        result = self.evaluate(**arguments)
         self.report("averaging the potential")
         potential = np.asarray(self.calculator.get_electrostatic_potential())
         cell = self.calculator.atoms.cell
@@ -201,22 +212,32 @@ class Tasks:
         kpts: dict[str, Any],
         memory_limit: float,
         dipole_correction: bool,
+        precise: bool,
     ) -> None:
         key = (cell.numbers.tobytes(), cell.cell.tobytes(), repr(settings), repr(kpts))
         options: dict[str, Any] = {"kpts": kpts, "txt": "gpaw.txt"}
         if dipole_correction:
             options["poissonsolver"] = {"dipolelayer": True}
         if key != self._key:
-            self.calculator = ground_state.make_calculator(cell, settings, **options)
+            self.calculator = ground_state.make_calculator(
+                cell, settings, **options, convergence=ground_state.criteria(settings, precise)
+            )
             self._key = key
             self._check_memory(cell, settings, kpts, memory_limit)
+        elif precise and not self._precise:
+            self.calculator.dft.change(convergence=ground_state.criteria(settings))
+        self._precise = precise or ground_state.criteria(settings, False) == (
+            ground_state.criteria(settings)
+        )
         try:
             scf = ground_state.converge(self.calculator, cell, self.report)
         except SymmetryBrokenError:
+            self._precise = True
             self.calculator = ground_state.make_calculator(cell, settings, **options)
             scf = ground_state.converge(self.calculator, cell, self.report)
             self.warnings.append("a step broke the symmetry; the next began from scratch")
         except ConvergenceError:
+            self._precise = True
             self.report("no convergence; trying a gentler density mixer")
             self.calculator = ground_state.make_calculator(
                 cell, settings, **options, mixer=GENTLE_MIXER

@@ -1,0 +1,1 @@
+"""Relaxes slabs until levels hold."""

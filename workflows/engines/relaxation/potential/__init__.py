@@ -1,0 +1,1 @@
+"""Pretrained potentials that start a relaxation."""

@@ -1,0 +1,64 @@
+"""The level of a slab while it relaxes: the vacuum against the sites in the slab's centre."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pymatgen.core import Structure
+
+from surfalign.physics.levels.potential import PlanarProfile, slab_regions
+
+#: Atoms this much farther from the centre than the last needed one still count, angstrom.
+_RIM = 0.1
+
+
+def central_atoms(slab: Structure) -> NDArray[np.bool_]:
+    """Return which atoms make up the centre of a slab: the smallest part with every site of the bulk.
+
+    Parameters
+    ----------
+    slab
+        With the site property ``bulk_site``; without it, elements take its place.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(n_atoms,)``.
+    """
+    period = float(slab.lattice.c)
+    heights = slab.frac_coords[:, 2] * period
+    centre = slab_regions(heights, period).slab_centre
+    distance = np.abs((heights - centre + period / 2) % period - period / 2)
+    sites = _sites(slab)
+    reach = max(distance[sites == site].min() for site in set(sites.tolist()))
+    return np.asarray(distance <= reach + _RIM)
+
+
+def slab_level(slab: Structure, planar_average: ArrayLike, site_potentials: ArrayLike) -> float:
+    """Return the vacuum level against the potential at the central sites, eV.
+
+    Against the bulk's site potentials this would be the potential step of the slab; here only its
+    changes count.
+
+    Parameters
+    ----------
+    slab
+        Normal along c, with the site property ``bulk_site``.
+    planar_average
+        Shape ``(n_planes,)``, eV.
+    site_potentials
+        Shape ``(n_atoms,)``, eV.
+    """
+    profile = PlanarProfile(np.asarray(planar_average, dtype=float), float(slab.lattice.c))
+    regions = slab_regions(slab.frac_coords[:, 2] * profile.period, profile.period)
+    quarter, middle = regions.vacuum_thickness / 4, regions.vacuum_centre
+    vacuum = profile.average(middle - quarter, middle + quarter)
+    inside, sites = central_atoms(slab), _sites(slab)
+    values = np.asarray(site_potentials, dtype=float)
+    by_site = [values[inside & (sites == site)].mean() for site in set(sites.tolist())]
+    return vacuum - float(np.mean(by_site))
+
+
+def _sites(slab: Structure) -> NDArray[np.int64]:
+    known = slab.site_properties.get("bulk_site")
+    return np.asarray(known if known is not None else [site.specie.Z for site in slab])
