@@ -130,6 +130,26 @@ class ToySlabRelaxMaker(Maker):
 
 
 @dataclass
+class ToyWholeRelaxMaker(Maker):
+    """Takes the bulk too, and returns the potential with the relaxed slab."""
+
+    stable_name: ClassVar[str] = "toy.whole_relaxation"
+    takes_oriented_bulk: ClassVar[bool] = True
+    gives_potential: ClassVar[bool] = True
+    name: str = "toy relaxation"
+
+    @job(output_schema=SlabRelaxationDocument)
+    def make(self, slab: Structure, oriented_bulk: Structure) -> SlabRelaxationDocument:
+        assert len(slab) % len(oriented_bulk) == 0
+        potential = potential_of(slab, 0.0, "slab_relaxation")
+        return SlabRelaxationDocument(
+            structure=slab, initial_structure=slab, energy=potential.energy, max_force=0.0,
+            max_displacement=0.0, n_steps=1, converged=True, predicted_change=0.001,
+            potential=potential, calculation=potential.calculation,
+        )  # fmt: skip
+
+
+@dataclass
 class ToySlabPotentialMaker(Maker):
     stable_name: ClassVar[str] = "toy.slab_potential"
     name: str = "toy potential"
@@ -137,20 +157,24 @@ class ToySlabPotentialMaker(Maker):
 
     @job(output_schema=SlabPotentialDocument)
     def make(self, slab: Structure) -> SlabPotentialDocument:
-        period = float(slab.lattice.c)
-        regions = slab_regions(slab.frac_coords[:, 2] * period, period)
-        z = np.arange(400) * period / 400
-        distance = (z - regions.slab_centre + period / 2) % period - period / 2
-        edge = regions.slab_thickness / 2 + 0.6
-        inside = 0.5 * (np.tanh((distance + edge) / 0.25) - np.tanh((distance - edge) / 0.25))
-        potential = 3.0 - STEP * inside + self.tilt * distance
-        return SlabPotentialDocument(
-            structure=slab,
-            energy=-5.0 * len(slab) + 2 * GAMMA * slab.volume / period,
-            positions=z.tolist(), planar_average=potential.tolist(),
-            site_potentials=[v + 3.0 - STEP for v in site_potentials(slab)],
-            calculation=record("slab_potential"),
-        )  # fmt: skip
+        return potential_of(slab, self.tilt, "slab_potential")
+
+
+def potential_of(slab: Structure, tilt: float, step: str) -> SlabPotentialDocument:
+    period = float(slab.lattice.c)
+    regions = slab_regions(slab.frac_coords[:, 2] * period, period)
+    z = np.arange(400) * period / 400
+    distance = (z - regions.slab_centre + period / 2) % period - period / 2
+    edge = regions.slab_thickness / 2 + 0.6
+    inside = 0.5 * (np.tanh((distance + edge) / 0.25) - np.tanh((distance - edge) / 0.25))
+    potential = 3.0 - STEP * inside + tilt * distance
+    return SlabPotentialDocument(
+        structure=slab,
+        energy=-5.0 * len(slab) + 2 * GAMMA * slab.volume / period,
+        positions=z.tolist(), planar_average=potential.tolist(),
+        site_potentials=[v + 3.0 - STEP for v in site_potentials(slab)],
+        calculation=record(step),
+    )  # fmt: skip
 
 
 def toy_engine(

@@ -7,12 +7,14 @@ import pytest
 import toy_engine
 from jobflow import JobStore
 from maggma.stores import MemoryStore
+from monty.json import jsanitize
 from pymatgen.core import Structure
 from toy_engine import GAP, STEP, VBM
 
 from surfalign.crystals.sources import load_crystal
 from surfalign.launchers.local.run_flow import run_flow
 from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
+from surfalign.stores.recomputation import can_recompute, recompute
 from surfalign.workflows.flows import BandAlignmentMaker
 from surfalign.workflows.identity import content_uuid
 
@@ -126,6 +128,27 @@ def test_unrelaxed_slabs_skip_the_relaxation(
     (result,), steps = run(mgo, store, tmp_path, miller_indices=[(1, 0, 0)], relax_slabs=False)
     assert "slab_relaxation" not in steps
     assert not result.relaxed
+
+
+def test_a_relaxation_that_returns_the_potential_needs_no_step_for_it(
+    mgo: Structure, store: JobStore, tmp_path: Path
+) -> None:
+    engine = toy_engine.toy_engine()
+    (apart,), _ = run(mgo, store, tmp_path, miller_indices=[(1, 0, 0)], engine=engine)
+    engine.slab_relax_maker = toy_engine.ToyWholeRelaxMaker()
+    found, steps = run(mgo, store, tmp_path, miller_indices=[(1, 0, 0)], engine=engine)
+    (whole,) = [result for result in found if result.identifier != apart.identifier]
+    assert steps == ["slab_relaxation"]
+    assert "slab_potential" not in whole.provenance
+    assert whole.timings[-1].step == "slab_relaxation"
+    assert whole.ionization_potential == apart.ionization_potential
+    assert whole.surface_energy == apart.surface_energy
+    outputs = {name: store.get_output(uuid) for name, uuid in whole.provenance.items()}
+    stored = jsanitize(whole, strict=True, enum_values=True, allow_bson=True)
+    assert can_recompute(stored, outputs)
+    again = recompute(stored, outputs)
+    assert again["ionization_potential"] == whole.ionization_potential
+    assert again["timings"] == stored["timings"]
 
 
 def test_identities_ignore_labels_and_noise_and_nothing_else(mgo: Structure) -> None:

@@ -40,7 +40,12 @@ from surfalign.workflows.engines.gpaw.calculator import ParallelGPAW
 from surfalign.workflows.engines.gpaw.equation_of_state import fit_equation_of_state
 from surfalign.workflows.engines.gpaw.meshes import Kind
 from surfalign.workflows.engines.gpaw.records import calculation_record
-from surfalign.workflows.engines.gpaw.settings import STANDARD, GpawSettings, preset
+from surfalign.workflows.engines.gpaw.settings import (
+    RELAXATIONS,
+    STANDARD,
+    GpawSettings,
+    preset,
+)
 from surfalign.workflows.engines.relaxation.potential.choice import chosen_potentials
 from surfalign.workflows.engines.relaxation.relaxation import (
     Evaluation,
@@ -506,7 +511,9 @@ def gpaw_engine(
         ),
         dielectric_maker=GpawDielectricMaker(settings=settings),
         band_edges_maker=GpawBandEdgesMaker(settings=settings, functional=str(functional)),
-        slab_relax_maker=GpawSlabRelaxMaker(settings=settings),
+        slab_relax_maker=GpawSlabRelaxMaker(
+            settings=settings, relaxation=RELAXATIONS[settings.quality]
+        ),
         slab_potential_maker=GpawSlabPotentialMaker(settings=settings),
         slab_thickness=settings.slab_thickness,
         vacuum_thickness=settings.vacuum_thickness,

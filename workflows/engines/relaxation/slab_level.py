@@ -13,7 +13,10 @@ _RIM = 0.1
 
 
 def central_atoms(slab: Structure) -> NDArray[np.bool_]:
-    """Return which atoms make up the centre of a slab: the smallest part with every site of the bulk.
+    """Return which atoms make up the centre of a slab.
+
+    It is the smallest part about the middle that holds every site of the bulk, and two planes at least:
+    a single plane that is held would leave the distances of all planes free.
 
     Parameters
     ----------
@@ -28,9 +31,11 @@ def central_atoms(slab: Structure) -> NDArray[np.bool_]:
     period = float(slab.lattice.c)
     heights = slab.frac_coords[:, 2] * period
     centre = slab_regions(heights, period).slab_centre
-    distance = np.abs((heights - centre + period / 2) % period - period / 2)
-    sites = _sites(slab)
+    offsets = (heights - centre + period / 2) % period - period / 2
+    distance, sites = np.abs(offsets), _sites(slab)
     reach = max(distance[sites == site].min() for site in set(sites.tolist()))
+    apart = distance[distance > _RIM]
+    reach = max(reach, float(apart.min(initial=np.inf)) if apart.size else 0.0)
     return np.asarray(distance <= reach + _RIM)
 
 

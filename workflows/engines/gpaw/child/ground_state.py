@@ -86,6 +86,7 @@ def make_calculator(
     occupied = count_occupied_bands(atoms)
     parameters: dict[str, Any] = {
         "mode": {"name": "pw", "ecut": settings["cutoff"]},
+        "h": settings["grid_spacing"],
         "xc": "PBEsol",
         "kpts": kpts,
         "nbands": nbands or default_bands(occupied, settings),
