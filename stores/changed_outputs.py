@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 BATCH_SIZE = 50
 #: Times of completion are local times of many machines: one further ahead than this is no time of now.
 _CLOCKS_DIFFER_BY = timedelta(days=1)
+#: Looks at the outputs and at the notes: between an output and its note pass some milliseconds.
+_LOOKS = 3
 #: What a note holds of an output.
 _NOTED = {"_id": 0, "uuid": 1, "completed_at": 1, "output.@class": 1, "output.identifier": 1}
 
@@ -73,9 +75,12 @@ class ChangedOutputs:
             self._record.update_one(self._key, {"$setOnInsert": {"generation": 0}}, upsert=True)
         self._before = self._record.find_one(self._key) or {}
         self._latest: str = self._before.get("latest", "")
-        # The server knows how many documents there are without reading them.
-        self._outputs = int(jobs.estimated_document_count())
-        self.noted = list(self._notes.find())
+        for _ in range(_LOOKS):
+            # The server knows how many documents there are without reading them.
+            self._outputs = int(jobs.estimated_document_count())
+            self.noted = list(self._notes.find())
+            if self._all_are_noted():
+                break
         # Failures that a launcher reported are stored among the results, but not built.
         reported = results.count_documents({BUILT_UUID: None})
         self._results = int(results.estimated_document_count()) - int(reported)
@@ -87,8 +92,12 @@ class ChangedOutputs:
         # Without results it was never built, or a build was killed.
         if before.get("version") != self.version or before.get("results") != self._results:
             return False
+        return self._all_are_noted()
+
+    def _all_are_noted(self) -> bool:
+        """Ask whether the number of outputs is what it was and what has been noted since."""
         noted = sum(1 for note in self.noted if note["is_new"])
-        return self._outputs == int(before["outputs"]) + noted
+        return self._outputs == int(self._before.get("outputs", 0)) + noted
 
     def batches(self) -> Iterator[list[dict[str, Any]]]:
         """Yield notes of the outputs that are new or changed."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from surfalign.launchers.cli.learn import sources
+from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.options import (
     Changes,
     Configuration,
@@ -22,8 +22,11 @@ from surfalign.launchers.cli.options import (
 )
 from surfalign.launchers.cli.output import output_console
 from surfalign.launchers.cli.progress import Lines
-from surfalign.launchers.cli.tables.cards import metrics_table
-from surfalign.ml.models.retraining import train_version
+
+with imported_when_used():
+    from surfalign.launchers.cli.learn import sources
+    from surfalign.launchers.cli.tables import cards
+    from surfalign.ml.models import retraining
 
 commands = typer.Typer()
 
@@ -56,7 +59,7 @@ def train(
     dataset = sources.gather(slabs, datasets, query, min_gap=min_gap)
     sources.say_what_is_left_out(dataset)
     models = sources.registry(directory)
-    card = train_version(
+    card = retraining.train_version(
         models,
         model,
         dataset,
@@ -66,4 +69,4 @@ def train(
     )
     if promote:
         models.promote(model, card.version)
-    output_console().print(metrics_table(card))
+    output_console().print(cards.metrics_table(card))

@@ -45,7 +45,9 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.programs
-@pytest.mark.parametrize("command", ["run", "plan", "surfaces", "query", "submit"])
+@pytest.mark.parametrize(
+    "command", ["run", "plan", "surfaces", "query", "submit", "worker", "inputs", "import-vasp"]
+)
 def test_the_help_of_a_command_loads_nothing_heavy(command: str) -> None:
     code = (
         "import sys; from surfalign.launchers.cli.main import app\n"
