@@ -10,16 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from surfalign.errors import ConfigurationError
+from surfalign.launchers.cli import options
 from surfalign.launchers.cli.lazy import imported_when_used
-from surfalign.launchers.cli.options import (
-    BulkCrystal,
-    Directory,
-    JsonFile,
-    LargestIndex,
-    Model,
-    OnlyOrientations,
-    UnlabelledSlabs,
-)
 from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, write_json
 
 with imported_when_used():
@@ -40,16 +32,16 @@ commands = typer.Typer()
 
 @commands.command()
 def predict(
-    structure: BulkCrystal = None,
-    slabs: UnlabelledSlabs = None,
-    hkl: OnlyOrientations = None,
-    max_index: LargestIndex = 1,
-    model: Model = None,
+    structure: options.BulkCrystal = None,
+    slabs: options.UnlabelledSlabs = None,
+    hkl: options.OnlyOrientations = None,
+    max_index: options.LargestIndex = 1,
+    model: options.Model = None,
     version: Annotated[
         str | None, typer.Option("--version", help="Version; by default the champion.")
     ] = None,
-    json_file: JsonFile = None,
-    directory: Directory = None,
+    json_file: options.JsonFile = None,
+    directory: options.Directory = None,
 ) -> None:
     """Predict IP and EA of relaxed surfaces from unrelaxed ones.
 

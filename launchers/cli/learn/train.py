@@ -6,20 +6,8 @@ from typing import Annotated
 
 import typer
 
+from surfalign.launchers.cli import options
 from surfalign.launchers.cli.lazy import imported_when_used
-from surfalign.launchers.cli.options import (
-    Changes,
-    Configuration,
-    Datasets,
-    Directory,
-    Kind,
-    MinGap,
-    NewModel,
-    Query,
-    Seed,
-    Slabs,
-    Workers,
-)
 from surfalign.launchers.cli.output import output_console
 from surfalign.launchers.cli.progress import Lines
 
@@ -33,20 +21,20 @@ commands = typer.Typer()
 
 @commands.command()
 def train(
-    model: NewModel = "default",
-    slabs: Slabs = None,
-    datasets: Datasets = None,
-    query: Query = None,
-    min_gap: MinGap = None,
-    kind: Kind = "lsoap",
-    config: Configuration = None,
-    changes: Changes = None,
-    seed: Seed = 0,
-    workers: Workers = None,
+    model: options.NewModel = "default",
+    slabs: options.Slabs = None,
+    datasets: options.Datasets = None,
+    query: options.Query = None,
+    min_gap: options.MinGap = None,
+    kind: options.Kind = "lsoap",
+    config: options.Configuration = None,
+    changes: options.Changes = None,
+    seed: options.Seed = 0,
+    workers: options.Workers = None,
     promote: Annotated[
         bool, typer.Option("--promote/--no-promote", help="Make the new version the champion.")
     ] = True,
-    directory: Directory = None,
+    directory: options.Directory = None,
 ) -> None:
     """Train a new version of a model and make it the champion.
 
