@@ -29,14 +29,13 @@ from surfalign.workflows.surface_jobs import describe_surfaces
 #: Uuids of the steps of MgO(100)-A at quick quality.
 UUIDS = {
     "gpaw": {
-        "bulk": "1e17f6b9-225c-5c10-ba54-50c0e87ae354",
-        "dielectric": "4d594661-f7f5-510b-954d-8123a623884d",
-        "band edges": "81e8f31e-0b5a-5ec5-bd21-c8c8bbdb17b1",
-        "surfaces": "a9f84f54-b997-5c53-a9ec-a2556f60da6b",
-        "oriented bulk": "70f99068-db70-5b1b-8e24-38d456c490b9",
-        "slab relaxation": "287742a9-15f3-502b-8052-9a2dadf42a57",
-        "slab potential": "e8ba191b-17e9-59fe-b6a7-1954795b60fd",
-        "alignment": "95e2979f-7dde-53d7-a768-cd6e603108f1",
+        "bulk": "0f85e37d-c600-59b9-b9b4-902606e898ab",
+        "dielectric": "0ecc3f3a-789a-5528-b1a5-eeadfd34a135",
+        "band edges": "1e151a22-3f9b-561a-a377-aa48e8bc2c48",
+        "surfaces": "b2d88d83-3283-5fdd-a74a-b6125be1329a",
+        "oriented bulk": "6608124d-43f3-574b-8c8c-153841660636",
+        "slab relaxation": "1cd7d2ea-e167-53a0-88ed-eebfb08284bc",
+        "alignment": "38d53198-8608-5a1d-865a-14ffb093d30f",
     },
     "vasp": {
         "bulk": "c3ea630d-4144-5c62-bb60-4a823e39726f",
@@ -65,7 +64,7 @@ ENGINES: dict[str, Callable[[], Engine]] = {
     "toy": toy_engine.toy_engine,
 }
 METHODS = {
-    "gpaw": "e5be29b3-3aa8-537f-8546-4532fc78fef9",
+    "gpaw": "0ab57dc8-b25c-514d-8082-9de6657038d2",
     "vasp": "af58673a-cbf6-5f39-83d2-5e4a34a78255",
     "toy": "7bdcf752-d4f9-5a3f-a759-3ada4612cb38",
 }
@@ -121,7 +120,7 @@ def test_hashes_of_settings_stay_as_they_are() -> None:
         "63fcef328109ce8d04259032e177e1e3a1d9a4035b7e9ea4c452867f13a871a3"
     )
     assert hash_of(QUICK.numerical()) == (
-        "b9d4d6f2748a955c412607fa105dee9362d63e159a1e84794c75a8b9338099c3"
+        "85992fc82afc085e2c998d6e1b753c10d65fbe4ba191437ec1c447ec41406ce7"
     )
 
 

@@ -131,7 +131,13 @@ def launch_command(settings: Settings, processes: int, module: str) -> list[str]
 
 
 def estimate_memory(
-    *, volume: float, cutoff: float, n_bands: int, n_k_points: int, processes: int
+    *,
+    volume: float,
+    cutoff: float,
+    grid_spacing: float,
+    n_bands: int,
+    n_k_points: int,
+    processes: int,
 ) -> float:
     """Estimate the memory of a plane-wave ground state, all processes together.
 
@@ -144,6 +150,8 @@ def estimate_memory(
         Volume of the cell, angstrom^3.
     cutoff
         Plane-wave cut-off, eV.
+    grid_spacing
+        Largest spacing of the real-space grid, angstrom.
     n_bands, n_k_points
         Bands, and irreducible k-points.
     processes
@@ -160,7 +168,8 @@ def estimate_memory(
     wave_functions = 16 * n_plane_waves * n_bands
     stored = wave_functions * n_k_points
     work = wave_functions * _WAVE_FUNCTION_ARRAYS * min(processes, n_k_points)
-    n_grid = volume_bohr * (math.sqrt(2) * k_max / math.pi) ** 3 * 1.4
+    points = max(math.sqrt(2) * k_max / math.pi, _BOHR / grid_spacing)  # along each bohr
+    n_grid = volume_bohr * points**3 * 1.4
     grids = 8 * n_grid * _DENSITY_ARRAYS * min(processes, n_k_points)
     return processes * BASE_MEMORY + (stored + work + grids) / _GIGABYTE
 

@@ -7,7 +7,7 @@ numerical settings only: cores and memory are read from the settings of the mach
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +16,7 @@ from ase import Atoms
 from atomate2.ase.jobs import AseMaker, AseRelaxMaker
 from atomate2.ase.schemas import AseResult
 from jobflow import job
+from monty.json import MontyDecoder
 from numpy.typing import NDArray
 from pymatgen.core import Molecule, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
@@ -317,6 +318,13 @@ class GpawSlabRelaxMaker(GpawMaker):
     name: str = "gpaw slab relaxation"
     relaxation: RelaxationSettings = field(default_factory=RelaxationSettings)
 
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> GpawSlabRelaxMaker:
+        """Read a maker of a queued job; what only the optimiser of version 0.2 knew is left out."""
+        known = {f.name for f in fields(cls)}
+        given = {name: value for name, value in plain.items() if name in known}
+        return cls(**MontyDecoder().process_decoded(given))
+
     def _get_calculator(self) -> ParallelGPAW:
         return ParallelGPAW(self.settings, "slab")
 
@@ -363,6 +371,7 @@ class GpawSlabRelaxMaker(GpawMaker):
                 extra_settings=self.relaxation.numerical()
                 | {"dipole_correction": dipole_correction},
             )
+            record.cpu_time += start.cpu_time
             return relaxation_document(slab, relaxed, found, record)
 
 

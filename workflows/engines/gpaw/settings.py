@@ -71,7 +71,7 @@ class GpawSettings(MSONable):
     slab_thickness: float
     vacuum_thickness: float
     self_consistent_exchange: bool
-    grid_spacing: float = 0.178
+    grid_spacing: float = 0.19
     smearing: float = 0.05
     empty_band_fraction: float = 0.1
     energy_tolerance: float = 1e-5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,6 +47,8 @@ class RelaxationStart:
         Why a better start was not taken.
     fallback
         The start to take where the first forces say that this one is wrong.
+    cpu_time
+        What asking the potentials took, s.
     """
 
     positions: FloatArray
@@ -55,11 +58,16 @@ class RelaxationStart:
     name: str = BULK_CUT
     refusals: tuple[str, ...] = ()
     fallback: RelaxationStart | None = None
+    cpu_time: float = 0.0
 
     def refused(self, reason: str) -> RelaxationStart:
         """Return the start to take instead, with the reason."""
         assert self.fallback is not None
-        return replace(self.fallback, refusals=(*self.refusals, f"{self.name}: {reason}"))
+        return replace(
+            self.fallback,
+            refusals=(*self.refusals, f"{self.name}: {reason}"),
+            cpu_time=self.cpu_time,
+        )
 
 
 def find_start(
@@ -97,11 +105,25 @@ def find_start(
     )
     if oriented_bulk is None or not space.size or not potentials:
         return plain
+    before = _cpu_time_of_children()
+    start = _by_potentials(plain, slab, oriented_bulk, springs, potentials, say)
+    return replace(start, cpu_time=_cpu_time_of_children() - before)
+
+
+def _by_potentials(
+    plain: RelaxationStart,
+    slab: Structure,
+    oriented_bulk: Structure,
+    springs: FloatArray,
+    potentials: Sequence[str],
+    say: Say,
+) -> RelaxationStart:
+    """Return the start of the first potential, or ``plain`` with the reasons why it is not taken."""
     answers = []
     for potential in potentials:
         say(f"asking {potential} for a start")
         try:
-            answer = ask_potential(potential, slab, oriented_bulk, space, springs)
+            answer = ask_potential(potential, slab, oriented_bulk, plain.space, springs)
         except EngineError as error:
             return replace(plain, refusals=(f"{potential}: {error}",))
         reasons = anomalies(slab, answer)
@@ -119,3 +141,9 @@ def find_start(
         name=Path(potentials[0]).name,
         fallback=plain,
     )
+
+
+def _cpu_time_of_children() -> float:
+    """Return the processor time of all programs that this process has run to their end, s."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime

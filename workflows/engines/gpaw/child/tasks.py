@@ -256,6 +256,7 @@ class Tasks:
         estimate = estimate_memory(
             volume=cell.get_volume(),
             cutoff=settings["cutoff"],
+            grid_spacing=settings["grid_spacing"],
             n_bands=ground_state.default_bands(occupied, settings),
             n_k_points=ground_state.count_k_points(cell, kpts),
             processes=world.size,
