@@ -15,8 +15,9 @@ _RIM = 0.1
 def central_atoms(slab: Structure) -> NDArray[np.bool_]:
     """Return which atoms make up the centre of a slab.
 
-    It is the smallest part about the middle that holds every site of the bulk, and two planes at least:
-    a single plane that is held would leave the distances of all planes free.
+    It is the smallest part about the middle that holds every site of the bulk, and two planes at least,
+    for a single plane that is held would leave the distances of all planes free. A slab that would have
+    no other atoms keeps less: one plane, or none.
 
     Parameters
     ----------
@@ -33,10 +34,14 @@ def central_atoms(slab: Structure) -> NDArray[np.bool_]:
     centre = slab_regions(heights, period).slab_centre
     offsets = (heights - centre + period / 2) % period - period / 2
     distance, sites = np.abs(offsets), _sites(slab)
-    reach = max(distance[sites == site].min() for site in set(sites.tolist()))
+    whole = max(float(distance[sites == site].min()) for site in set(sites.tolist()))
     apart = distance[distance > _RIM]
-    reach = max(reach, float(apart.min(initial=np.inf)) if apart.size else 0.0)
-    return np.asarray(distance <= reach + _RIM)
+    two_planes = float(apart.min()) if apart.size else 0.0
+    for reach in (max(whole, two_planes), whole):
+        inside = distance <= reach + _RIM
+        if not inside.all():
+            return np.asarray(inside)
+    return np.zeros(len(slab), dtype=bool)
 
 
 def slab_level(slab: Structure, planar_average: ArrayLike, site_potentials: ArrayLike) -> float:
@@ -59,6 +64,8 @@ def slab_level(slab: Structure, planar_average: ArrayLike, site_potentials: Arra
     quarter, middle = regions.vacuum_thickness / 4, regions.vacuum_centre
     vacuum = profile.average(middle - quarter, middle + quarter)
     inside, sites = central_atoms(slab), _sites(slab)
+    if not inside.any():
+        inside[:] = True
     values = np.asarray(site_potentials, dtype=float)
     by_site = [values[inside & (sites == site)].mean() for site in set(sites.tolist())]
     return vacuum - float(np.mean(by_site))

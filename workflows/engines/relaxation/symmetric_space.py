@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from pymatgen.core import Structure
 
 from surfalign.errors import InvalidStructureError
+from surfalign.physics.lattice.symmetry_search import ask_spglib
 
 FloatArray = NDArray[np.float64]
 
@@ -82,7 +83,8 @@ def symmetric_space(structure: Structure) -> SymmetricSpace:
     """
     matrix, places = structure.lattice.matrix, structure.frac_coords
     numbers = [site.specie.Z for site in structure]
-    symmetry = spglib.get_symmetry((matrix.tolist(), places.tolist(), numbers), symprec=_SYMPREC)
+    cell = (matrix.tolist(), places.tolist(), numbers)
+    symmetry = ask_spglib(spglib.get_symmetry, cell, _SYMPREC)
     if symmetry is None:
         raise InvalidStructureError(
             f"the symmetry of {structure.composition.reduced_formula} cannot be found",

@@ -8,7 +8,6 @@ rhombohedral crystals). Miller indices always refer to that conventional cell.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -20,6 +19,7 @@ from pymatgen.core import Element, IStructure, Lattice, Structure
 
 from surfalign.errors import InvalidStructureError, PartialOccupancyError
 from surfalign.physics.lattice.axes import alike_settings, preferred_axes, settings_of
+from surfalign.physics.lattice.symmetry_search import ask_spglib
 
 #: Default distance tolerance of the symmetry search, in angstrom.
 SYMPREC = 0.01
@@ -242,10 +242,7 @@ def _spglib_dataset(structure: Structure, symprec: float) -> spglib.SpglibDatase
         )
     numbers = [site.specie.Z for site in structure]
     cell = (structure.lattice.matrix.tolist(), structure.frac_coords.tolist(), numbers)
-    with warnings.catch_warnings():
-        # spglib 2.7 and later warn about their change from returning None to raising.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        dataset = spglib.get_symmetry_dataset(cell, symprec=symprec)
+    dataset = ask_spglib(spglib.get_symmetry_dataset, cell, symprec)
     if dataset is None:
         raise InvalidStructureError(
             f"No space group was found for {structure.composition.reduced_formula} "

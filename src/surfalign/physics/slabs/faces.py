@@ -6,6 +6,8 @@ import numpy as np
 import spglib
 from pymatgen.core import Structure
 
+from surfalign.physics.lattice.symmetry_search import ask_spglib
+
 _SYMPREC = 0.01  # angstrom
 
 
@@ -17,7 +19,7 @@ def faces_are_equivalent(slab: Structure) -> bool:
     """
     numbers = [site.specie.Z for site in slab]
     cell = (slab.lattice.matrix.tolist(), slab.frac_coords.tolist(), numbers)
-    symmetry = spglib.get_symmetry(cell, symprec=_SYMPREC)
+    symmetry = ask_spglib(spglib.get_symmetry, cell, _SYMPREC)
     if symmetry is None:
         return False
     normals = np.asarray(symmetry["rotations"])[:, 2, 2]
