@@ -65,6 +65,7 @@ class CrystalEntry(_Model):
     source: str
     structure: dict[str, Any] = Field(description="pymatgen's dictionary of the primitive cell")
     method: Method
+    notes: list[str] = Field(default_factory=list, description="What is unusual about it")
 
 
 class SurfaceState(StrEnum):

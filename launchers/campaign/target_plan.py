@@ -62,7 +62,8 @@ def write_target_plan(
     surfaces: list[PlannedSurface] = []
     for target in targets:
         crystal = load_crystal(target)
-        examined = examine(Candidate(crystal.source, crystal.structure.as_dict()), settings)
+        candidate = Candidate(crystal.source, crystal.structure.as_dict(), notes=crystal.notes)
+        examined = examine(candidate, settings)
         if isinstance(examined, str):
             raise InvalidStructureError(
                 f"{target} cannot be submitted: {examined}",

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from surfalign.crystals.sources import load_crystal
+from surfalign.launchers.cli.crystals import load_with_notes, wanted_indices
 from surfalign.launchers.cli.options import (
     EngineName,
+    FileOrientations,
     Json,
     MaxIndex,
     Orientations,
@@ -18,7 +19,6 @@ from surfalign.launchers.cli.options import (
     Relax,
 )
 from surfalign.launchers.cli.output import output_console, print_json
-from surfalign.physics.lattice.orientations import parse_miller_index
 from surfalign.workflows.dry_run import StepInputs, write_inputs
 from surfalign.workflows.engines.engine import get_engine
 from surfalign.workflows.engines.functionals import protocol as named_protocol
@@ -43,6 +43,7 @@ def inputs(
         ),
     ],
     hkl: Orientations = None,
+    hkl_of_file: FileOrientations = None,
     max_index: MaxIndex = None,
     protocol: Annotated[
         str, typer.Option(help="jacs2024 (dielectric-dependent hybrid) or hse06.")
@@ -89,8 +90,8 @@ def inputs(
         functional=named_protocol(protocol).functional,
         **{name: value for name, value in options.items() if value is not None},
     )
-    crystal = load_crystal(target)
-    indices = [parse_miller_index(text) for text in hkl or ()]
+    crystal = load_with_notes(target)
+    indices = wanted_indices(crystal, hkl, hkl_of_file)
     if not indices and max_index is None and crystal.default_orientation is not None:
         indices = [crystal.default_orientation]
     surfaces = describe_surfaces(

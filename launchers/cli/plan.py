@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from surfalign.launchers.cli.output import output_console
 from surfalign.launchers.cli.progress import Bar
@@ -16,6 +18,9 @@ from surfalign.workflows.planning.run import Plan, make_plan
 from surfalign.workflows.planning.survey import TIME_LIMIT, UNREADABLE, PlanSettings, summary
 
 commands = typer.Typer()
+
+#: Faults, and notes, that are shown in full; all notes are in the plan.
+SHOWN = 20
 
 
 @commands.command()
@@ -99,9 +104,23 @@ def _report(made: Plan, output: Path, settings: PlanSettings) -> None:
         lines.append(f"Not done within {settings.time_limit} s (--time-limit): {', '.join(slow)}")
     if unreadable := made.refused.get(UNREADABLE):
         lines.append(f"No structure that can be read: {', '.join(unreadable)}")
+    lines += _named("Not read", made.faults.items())
+    lines += _named(
+        "Note", ((source, note) for source, notes in made.notes.items() for note in notes)
+    )
+    if made.unused:
+        lines.append(f"Numbers of the lists that were not used: {', '.join(made.unused)}")
     for heading, counts in summary(chosen).items():
         lines.append(f"By {heading}: " + ", ".join(f"{k} {n}" for k, n in counts.items()))
     hours = sum(estimated_cpu_time(surface.n_atoms) for surface in chosen) / 3600
     lines.append(f"Slab potentials: about {hours:,.0f} CPU hours (to a factor of three or so)")
     for line in lines:
-        console.print(line, soft_wrap=True)
+        console.print(escape(line), soft_wrap=True)
+
+
+def _named(heading: str, pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """Return a line for each source and what is to be said of it, the first :data:`SHOWN` of them."""
+    lines = [f"{heading}: {source}: {text}" for source, text in pairs]
+    if len(lines) > SHOWN:
+        lines[SHOWN:] = [f"{heading}: {len(lines) - SHOWN} more"]
+    return lines

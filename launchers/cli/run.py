@@ -11,11 +11,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from surfalign.crystals.crystal import Crystal
-from surfalign.crystals.sources import load_crystal
+from surfalign.launchers.cli.crystals import load_with_notes, wanted_indices
 from surfalign.launchers.cli.options import (
     Cores,
     EngineName,
     EngineOptions,
+    FileOrientations,
     FitVolume,
     Functional,
     JsonFile,
@@ -32,7 +33,6 @@ from surfalign.launchers.cli.tables.levels import results_table
 from surfalign.launchers.database.server import open_database
 from surfalign.launchers.local.run_crystals import CrystalOutcome, run_crystals
 from surfalign.launchers.local.shares import Share
-from surfalign.physics.lattice.orientations import parse_miller_index
 from surfalign.settings import load_settings
 from surfalign.stores.database import Database
 from surfalign.stores.documents import SurfaceLevelsDocument
@@ -53,6 +53,7 @@ def run(
         ),
     ],
     hkl: Orientations = None,
+    hkl_of_file: FileOrientations = None,
     max_index: MaxIndex = None,
     surface: Annotated[
         list[str] | None,
@@ -85,13 +86,9 @@ def run(
     """
     console = Console(stderr=True)
     make_folders(json_file, figure)
-    indices = [parse_miller_index(text) for text in hkl or ()]
     if cores is not None:
         os.environ["SURFALIGN_CORES"] = str(cores)
-    crystals = [load_crystal(target) for target in targets]
-    for crystal in crystals:
-        for note in crystal.notes:
-            console.print(f"[dim]{crystal.name}: {note}[/]", soft_wrap=True)
+    crystals = [load_with_notes(target) for target in targets]
     chosen_engine = get_engine(
         engine,
         quality=quality,
@@ -103,7 +100,7 @@ def run(
         checked_maker(
             crystal,
             chosen_engine,
-            miller_indices=indices,
+            miller_indices=wanted_indices(crystal, hkl, hkl_of_file),
             max_index=max_index,
             surface_names=surface,
             relax_slabs=relax,

@@ -9,17 +9,18 @@ from typing import Annotated
 
 import typer
 
-from surfalign.crystals.sources import load_crystal
 from surfalign.errors import TimeLimitError
-from surfalign.launchers.cli.options import JsonFile, LargestIndex, OnlyOrientations
+from surfalign.launchers.cli.crystals import load_with_notes, wanted_indices
+from surfalign.launchers.cli.options import (
+    FileOrientations,
+    JsonFile,
+    LargestIndex,
+    OnlyOrientations,
+)
 from surfalign.launchers.cli.output import is_stdout, make_folders, write_json
 from surfalign.launchers.cli.tables.surface_records import as_dict, left_record, rejected_records
 from surfalign.launchers.cli.tables.surfaces import show_surfaces
-from surfalign.physics.lattice.orientations import (
-    MillerIndex,
-    format_miller_index,
-    parse_miller_index,
-)
+from surfalign.physics.lattice.orientations import MillerIndex, format_miller_index
 from surfalign.workflows.planning.orientation_survey import survey_orientations
 
 commands = typer.Typer()
@@ -32,6 +33,7 @@ def surfaces(
     ],
     max_index: LargestIndex = 1,
     hkl: OnlyOrientations = None,
+    hkl_of_file: FileOrientations = None,
     thickness: Annotated[
         float, typer.Option("--slab-thickness", help="Least thickness of the slabs (angstrom).")
     ] = 20.0,
@@ -60,13 +62,13 @@ def surfaces(
 
     Termination A: every atomic plane is stoichiometric. B: charged planes in a symmetric sequence. C: half
     of the outermost plane is removed in stripes (corrugated). Miller indices refer to the standard
-    conventional cell.
+    conventional cell; a note says where a file has other axes.
 
     Example: surfalign surfaces SrTiO3 --max-index 1 --figure pictures
     """
     make_folders(json_file, figure)
-    crystal = load_crystal(target)
-    indices = [parse_miller_index(text) for text in hkl or []]
+    crystal = load_with_notes(target)
+    indices = wanted_indices(crystal, hkl, hkl_of_file)
     found, left = survey_orientations(
         crystal.structure,
         indices,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from surfalign.crystals.oxidation import Assignment, assign_oxidation_states
+from surfalign.crystals.distances import OVERLAP_FRACTION, closest_contact
+from surfalign.crystals.oxidation import Assignment, assign_oxidation_states, known_states
 from surfalign.errors import (
     InvalidStructureError,
     MagneticIonError,
@@ -17,9 +18,6 @@ from surfalign.errors import (
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-#: Atoms closer than this fraction of the sum of their covalent radii overlap. The tightest bonds of
-#: oxides (uranyl, O-O) lie at 0.67 and above.
-OVERLAP_FRACTION = 0.6
 #: Two oxygen atoms closer than this are bonded: a peroxide (1.45-1.55) or superoxide (1.28-1.35).
 PEROXIDE_BOND = 1.70
 SUPEROXIDE_BOND = 1.40
@@ -115,26 +113,22 @@ def _check_elements(structure: Structure) -> None:
         raise InvalidStructureError(
             "the structure holds nothing but oxygen", "an oxide of a cation"
         )
+    if strange := sorted(element for element in elements - {"O"} if not known_states(element)):
+        raise InvalidStructureError(
+            f"{formula} holds {', '.join(strange)}, of which no oxidation state is known",
+            "elements that form oxides",
+            "check the names of the elements in the structure file",
+        )
 
 
 def _check_distances(structure: Structure) -> None:
     """Compare every pair, periodic images of the same atom included, with its covalent radii."""
-    from ase.data import covalent_radii
-
-    radii = np.array([covalent_radii[site.specie.Z] for site in structure])
-    cutoff = 2.0 * OVERLAP_FRACTION * float(radii.max())
-    first, second, _, distances = structure.get_neighbor_list(cutoff, exclude_self=True)
-    limits = OVERLAP_FRACTION * (radii[first] + radii[second])
-    overlapping = np.flatnonzero(distances < limits)
-    if overlapping.size:
-        worst = overlapping[np.argmin(distances[overlapping] - limits[overlapping])]
-        names = [
-            f"{structure[i].specie.symbol} (site {i + 1})"
-            for i in sorted((int(first[worst]), int(second[worst])))
-        ]
+    worst = closest_contact(structure, OVERLAP_FRACTION)
+    if worst is not None and worst.fraction < OVERLAP_FRACTION:
+        names = [f"{structure[i].specie.symbol} (site {i + 1})" for i in worst.sites]
         raise OverlappingAtomsError(
-            f"{names[0]} and {names[1]} are {distances[worst]:.2f} angstrom apart",
-            f"at least {limits[worst]:.2f} angstrom",
+            f"{names[0]} and {names[1]} are {worst.distance:.2f} angstrom apart",
+            f"at least {worst.distance / worst.fraction * OVERLAP_FRACTION:.2f} angstrom",
             "check for duplicate sites, a wrong origin choice or a wrong lattice unit",
         )
 
