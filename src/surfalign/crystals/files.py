@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from surfalign.crystals.lists import read_records
-from surfalign.errors import InvalidStructureError
+from surfalign.errors import ContradictoryFileError, InvalidStructureError
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -73,8 +73,9 @@ def read_structure_file(path: Path) -> StructureFile:
         except InvalidStructureError as error:
             if str(path) in error.found:
                 raise
+            fault = "contradicts itself" if isinstance(error, ContradictoryFileError) else "cannot be read"
             raise type(error)(
-                f"{path} cannot be read: {error.found}", error.expected, error.remedy
+                f"{path} {fault}: {error.found}", error.expected, error.remedy
             ) from error
         except _READER_ERRORS as error:
             raise InvalidStructureError(

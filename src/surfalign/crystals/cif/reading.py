@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pymatgen.core import Lattice, Structure
+from pymatgen.core import Composition, Lattice, Structure
 
 from surfalign.crystals.cif.block import CifBlock, as_number, read_crystal_block
 from surfalign.crystals.cif.claims import SymmetryChoice, choose_settings
@@ -26,9 +26,9 @@ from surfalign.crystals.cif.symmetry import Setting
 from surfalign.crystals.distances import OVERLAP_FRACTION, closest_contact
 from surfalign.errors import ContradictoryFileError, InvalidStructureError, MagneticIonError
 
-#: Where a file leaves two settings open, the one whose contacts are this much of the sum of the
-#: covalent radii is taken if the other's are not; the tightest bonds of common oxides lie above.
-USUAL_FRACTION = 0.72
+#: Where a file leaves two settings open, one that makes contacts shorter than this, in units of the sum
+#: of the covalent radii, is not meant: the tightest bonds of oxides (uranyl) lie at 0.67.
+USUAL_FRACTION = 0.66
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,44 +137,59 @@ def _decide(readings: Sequence[Reading], choice: SymmetryChoice) -> tuple[Readin
 
 
 def _structure(sites: Sequence[AtomSite], atoms: Atoms, lattice: Lattice) -> Structure:
+    groups = []
     shared = _shared_places(sites, atoms, lattice)
-    species, places, labels = [], [], []
     for site, positions, members in zip(sites, atoms.positions, shared, strict=True):
-        if not members:
-            continue
-        amounts: dict[str, float] = {}
-        for member in members:
-            amounts[member.element] = amounts.get(member.element, 0.0) + member.occupancy
-        total = sum(amounts.values())
-        if total > OCCUPANCY_TOLERANCE:
-            names = ", ".join(member.label for member in members)
-            raise ContradictoryFileError(
-                f"the occupancies of {names}, at one place, sum to {total:g}",
-                "at most one atom a place",
-                "list each atom once",
-            )
-        scale = max(total, 1.0)
-        species += [{e: a / scale for e, a in amounts.items()}] * len(positions)
-        places += list(positions)
-        labels += [site.label] * len(positions)
-    return Structure(lattice, species, places, labels=labels).get_sorted_structure()
+        if members:
+            species = Composition(_species(members))
+            # As pymatgen sorts a structure; whole sites are quicker to sort than atoms.
+            key = (species.average_electroneg, species.formula)
+            groups.append((key, species, positions, site.label))
+    groups.sort(key=lambda group: group[0])
+    return Structure(
+        lattice,
+        [species for _, species, positions, _ in groups for _ in positions],
+        np.concatenate([positions for _, _, positions, _ in groups]),
+        labels=[label for _, _, positions, label in groups for _ in positions],
+    )
+
+
+def _species(members: Sequence[AtomSite]) -> dict[str, float]:
+    """Return the occupancies of the elements at one place.
+
+    Raises
+    ------
+    ContradictoryFileError
+        When they sum to more than one.
+    """
+    amounts: dict[str, float] = {}
+    for member in members:
+        amounts[member.element] = amounts.get(member.element, 0.0) + member.occupancy
+    total = sum(amounts.values())
+    if total > OCCUPANCY_TOLERANCE:
+        names = ", ".join(member.label for member in members)
+        raise ContradictoryFileError(
+            f"the occupancies of {names}, at one place, sum to {total:g}",
+            "at most one atom a place",
+            "list each atom once",
+        )
+    scale = max(total, 1.0)
+    return {element: amount / scale for element, amount in amounts.items()}
 
 
 def _shared_places(
     sites: Sequence[AtomSite], atoms: Atoms, lattice: Lattice
 ) -> list[list[AtomSite]]:
     """Return the sites at the place of each site; none for a site that stands with an earlier one."""
-    shared: list[list[AtomSite]] = []
-    for number, (site, positions) in enumerate(zip(sites, atoms.positions, strict=True)):
-        shared.append([site])
-        for earlier in range(number):
-            if not shared[earlier] or len(atoms.positions[earlier]) != len(positions):
-                continue
-            offsets = positions - atoms.positions[earlier][0]
-            distances = np.linalg.norm((offsets - np.rint(offsets)) @ lattice.matrix, axis=1)
-            if distances.min() < SAME_ATOM:
-                shared[earlier].append(shared[number].pop())
-                break
+    shared = [[site] for site in sites]
+    owners = np.repeat(np.arange(len(sites)), [len(positions) for positions in atoms.positions])
+    first = np.array([positions[0] for positions in atoms.positions])
+    offsets = np.concatenate(atoms.positions)[:, None, :] - first[None, :, :]
+    near = np.linalg.norm((offsets - np.rint(offsets)) @ lattice.matrix, axis=2) < SAME_ATOM
+    for place, earlier in np.argwhere(near):
+        owner = owners[place]
+        if earlier < owner and shared[owner] and shared[earlier]:
+            shared[earlier].append(shared[owner].pop())
     return shared
 
 

@@ -159,18 +159,21 @@ def expand(sites: Sequence[AtomSite], setting: Setting, lattice: NDArray[np.floa
         for _ in range(3):  # an image that lies just outside may come inside
             offsets = setting.rotations @ place + translations - place
             offsets -= np.rint(offsets)
-            near = np.linalg.norm(offsets @ lattice, axis=1) < SAME_ATOM
-            place = place + offsets[near].mean(axis=0)
-        moved = place - site.position
+            near = offsets[np.linalg.norm(offsets @ lattice, axis=1) < SAME_ATOM]
+            if len(near) == 1:  # the identity alone
+                break
+            place = place + near.mean(axis=0)
         images = (setting.rotations @ place + translations) % 1.0
         images[images > 1 - 1e-9] = 0.0
         positions.append(_distinct(images, lattice))
-        shifts.append(float(np.linalg.norm((moved - np.rint(moved)) @ lattice)))
+        shifts.append(float(np.linalg.norm((place - site.position) @ lattice)))
     return Atoms(positions, shifts, len(translations))
 
 
 def _distinct(images: NDArray[np.float64], lattice: NDArray[np.float64]) -> NDArray[np.float64]:
     """Keep one of the images that fall together, in the order of the operations."""
+    if len(images) == 1:
+        return images
     kept: list[NDArray[np.float64]] = []
     left = images
     while len(left):

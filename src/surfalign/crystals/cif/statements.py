@@ -138,7 +138,7 @@ def _contents(sites: Sequence[AtomSite], atoms: Atoms) -> dict[str, float]:
 
 def _missing_hydrogen(sites: Sequence[AtomSite]) -> list[str]:
     return [
-        f"{site.hydrogens} hydrogen atoms are attached to the site {site.label}, and have no site"
+        f"hydrogen is attached to the site {site.label} ({site.hydrogens} an atom), and no site holds it"
         for site in sites
         if site.hydrogens
     ]

@@ -92,7 +92,7 @@ def settings_of_symbol(symbol: str, code: str = "") -> tuple[list[Setting], list
     entries = _entries(symbol)
     if not entries:
         return [], []
-    chosen = [e for e in entries if not code or code.lower() in (_extension(e), e.qualifier.lower())]
+    chosen = [entry for entry in entries if not code or code.lower() in _codes(entry)]
     first, rest = _customary(chosen)
     return [_tabulated(entry) for entry in first], [_tabulated(entry) for entry in rest]
 
@@ -108,8 +108,10 @@ def standard_settings(number: int) -> list[Setting]:
     ]
 
 
-def _extension(entry: gemmi.SpaceGroup) -> str:
-    return str(entry.ext).strip("\x00").lower()
+def _codes(entry: gemmi.SpaceGroup) -> tuple[str, ...]:
+    """Return what the setting is called: origin or axes (1, h), axes (cab), and both (2cab)."""
+    extension, axes = str(entry.ext).strip("\x00").lower(), entry.qualifier.lower()
+    return extension, axes, extension + axes, axes + extension
 
 
 def _customary(
@@ -117,7 +119,7 @@ def _customary(
 ) -> tuple[list[gemmi.SpaceGroup], list[gemmi.SpaceGroup]]:
     """Part the entries of a short monoclinic symbol: unique axis b, else c, else a; and the others."""
     axes = ["".join(c for c in e.qualifier if c in "abc") for e in entries]
-    if len({e.hm for e in entries}) == 1:
+    if len({e.hm for e in entries}) <= 1:
         return list(entries), []
     customary = next(axis for axis in "bca" if axis in axes)
     return (
