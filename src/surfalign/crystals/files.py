@@ -62,10 +62,6 @@ def read_structure_file(path: Path) -> StructureFile:
     ContradictoryFileError
         It says two things of its crystal that cannot both be true.
     """
-    if path.stat().st_size == 0:
-        raise InvalidStructureError(
-            f"{path} is empty", "a CIF, POSCAR or pymatgen JSON file", "check how it was written"
-        )
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -88,6 +84,10 @@ def read_structure_file(path: Path) -> StructureFile:
 
 
 def _read(path: Path) -> tuple[Structure, tuple[str, ...]]:
+    if path.stat().st_size == 0:
+        raise InvalidStructureError(
+            f"{path} is empty", "a CIF, POSCAR or pymatgen JSON file", "check how it was written"
+        )
     name = re.sub(r"\.(gz|bz2|xz)$", "", path.name.lower())
     if name.endswith(".json"):
         return _read_json(path), ()

@@ -69,13 +69,14 @@ def _header(lines: list[str]) -> tuple[list[str], list[int], int]:
 
 
 def _check_names(lines: list[str], names: list[str], counts: list[int], first: int) -> None:
-    if len(names) != len(counts):
+    # Other text in this place is no list of names, and the reader says so.
+    if counts and len(names) != len(counts) and Element.is_valid_symbol(names[0]):
         raise ContradictoryFileError(
             f"the POSCAR has {len(names)} names ({' '.join(names)}) and {len(counts)} counts",
             "one count for each name",
             "correct the one that is wrong",
         )
-    wanted = [name for name, count in zip(names, counts, strict=True) for _ in range(count)]
+    wanted = [name for name, count in zip(names, counts, strict=False) for _ in range(count)]
     for name, line in zip(wanted, lines[first:], strict=False):
         behind = next((w for w in line.split()[3:] if w not in ("T", "F")), "")
         symbol = re.split(r"[/_\d]", behind)[0]

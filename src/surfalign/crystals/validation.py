@@ -102,6 +102,12 @@ def _check_occupancies(structure: Structure) -> None:
 
 def _check_elements(structure: Structure) -> None:
     elements = {site.specie.symbol for site in structure}
+    if strange := sorted(element for element in elements - {"O"} if not known_states(element)):
+        raise InvalidStructureError(
+            f"the structure holds {', '.join(strange)}, of which no oxidation state is known",
+            "elements that form oxides",
+            "check the names of the elements in the structure file",
+        )
     formula = structure.composition.reduced_formula
     if "O" not in elements:
         raise InvalidStructureError(
@@ -112,12 +118,6 @@ def _check_elements(structure: Structure) -> None:
     if elements == {"O"}:
         raise InvalidStructureError(
             "the structure holds nothing but oxygen", "an oxide of a cation"
-        )
-    if strange := sorted(element for element in elements - {"O"} if not known_states(element)):
-        raise InvalidStructureError(
-            f"{formula} holds {', '.join(strange)}, of which no oxidation state is known",
-            "elements that form oxides",
-            "check the names of the elements in the structure file",
         )
 
 
