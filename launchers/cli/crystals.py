@@ -31,6 +31,8 @@ def wanted_indices(
     SurfaceError
         When a text is no Miller index of such axes, or the crystal comes from no file.
     """
-    hexagonal = 143 <= crystal.space_group_number <= 194  # trigonal crystals have hexagonal axes here
+    hexagonal = (
+        143 <= crystal.space_group_number <= 194
+    )  # trigonal crystals have hexagonal axes here
     indices = [parse_miller_index(text, hexagonal=hexagonal) for text in hkl or ()]
     return indices + [crystal.from_file_index(parse_miller_index(text)) for text in of_file or ()]

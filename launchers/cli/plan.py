@@ -14,8 +14,9 @@ from surfalign.launchers.cli.progress import Bar
 from surfalign.launchers.cli.tables.surface_records import estimated_cpu_time
 from surfalign.processes import available_cores
 from surfalign.settings import load_settings
+from surfalign.workflows.planning.crystals import UNREADABLE
 from surfalign.workflows.planning.run import Plan, make_plan
-from surfalign.workflows.planning.survey import TIME_LIMIT, UNREADABLE, PlanSettings, summary
+from surfalign.workflows.planning.survey import TIME_LIMIT, PlanSettings, summary
 
 commands = typer.Typer()
 

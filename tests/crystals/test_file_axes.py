@@ -39,7 +39,9 @@ TURN = [[0, 1, 0], [1, 0, 0], [0, 0, -1]]
 SHEAR = [[1, 0, 1], [0, 1, 0], [0, 0, 1]]
 
 
-@pytest.mark.parametrize("name", ["CaTiO3", "BiVO4", "TiO2-rutile", "V2O5", "Al2O3", "ZrO2-monoclinic"])
+@pytest.mark.parametrize(
+    "name", ["CaTiO3", "BiVO4", "TiO2-rutile", "V2O5", "Al2O3", "ZrO2-monoclinic"]
+)
 @pytest.mark.parametrize("rows", [CYCLE, TURN, SHEAR], ids=["cycle", "turn", "shear"])
 def test_planes_keep_their_spacing_and_density(
     name: str, rows: list[list[int]], tmp_path: Path

@@ -38,7 +38,9 @@ def written(folder: Path, text: str, name: str = "x.vasp") -> Path:
         poscar(names=""),
         poscar(names="", title="Mg O"),  # a title is no statement
         poscar(names="", mode="Selective dynamics\nDirect", places="0 0 0 T T T\n.5 .5 .5 F F F"),
-        poscar(names="", counts="1 1 1 1 1 1 1 1", places="\n".join(f"0 0 0.{i}" for i in range(8))),
+        poscar(
+            names="", counts="1 1 1 1 1 1 1 1", places="\n".join(f"0 0 0.{i}" for i in range(8))
+        ),
         poscar(names="", places="0 0 0 first\n0.5 0.5 0.5 second"),
     ],
 )

@@ -25,9 +25,10 @@ _NAMES = {
 }
 #: Numbers that describe the structure itself, or another purpose; to leave them unused is no loss.
 _NO_MATTER = frozenset(
-    "nsites nelements num_sites num_elements volume density density_atomic natoms n_atoms z id "
-    "space_group_number spacegroup_number spg_number total_charge charge".split()
-)
+    ("nsites", "nelements", "num_sites", "num_elements", "natoms", "n_atoms", "volume", "density",
+     "density_atomic", "z", "id", "space_group_number", "spacegroup_number", "spg_number", "charge",
+     "total_charge")
+)  # fmt: skip
 #: Orders of moments that are none, as the Materials Project writes them.
 _NONMAGNETIC = ("NM", "UNKNOWN", "")
 

@@ -22,7 +22,6 @@ from surfalign.processes import available_cores
 from surfalign.settings import load_settings
 from surfalign.stores.query.results import find
 
-
 #: Groups of equal slabs that are named.
 SHOWN = 10
 

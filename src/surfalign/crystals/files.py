@@ -69,7 +69,11 @@ def read_structure_file(path: Path) -> StructureFile:
         except InvalidStructureError as error:
             if str(path) in error.found:
                 raise
-            fault = "contradicts itself" if isinstance(error, ContradictoryFileError) else "cannot be read"
+            fault = (
+                "contradicts itself"
+                if isinstance(error, ContradictoryFileError)
+                else "cannot be read"
+            )
             raise type(error)(
                 f"{path} {fault}: {error.found}", error.expected, error.remedy
             ) from error

@@ -18,7 +18,9 @@ LOOSE_TOLERANCE = 0.05
 
 def empty_layer_note(structure: Structure) -> tuple[str, ...]:
     """Note an empty layer across the cell: a slab or a molecule given as a bulk crystal."""
-    heights = 1.0 / np.linalg.norm(structure.lattice.reciprocal_lattice_crystallographic.matrix, axis=1)
+    heights = 1.0 / np.linalg.norm(
+        structure.lattice.reciprocal_lattice_crystallographic.matrix, axis=1
+    )
     if heights.max() < EMPTY_LAYER:
         return ()
     places = np.sort(structure.frac_coords % 1.0, axis=0)
@@ -34,7 +36,7 @@ def empty_layer_note(structure: Structure) -> tuple[str, ...]:
 
 def looser_tolerance_note(crystal: SymmetricCrystal) -> tuple[str, ...]:
     """Note a higher symmetry that a looser tolerance would find: files round their numbers."""
-    cell = (crystal.lattice, crystal.positions, crystal.numbers)
+    cell = (crystal.lattice.tolist(), crystal.positions.tolist(), crystal.numbers.tolist())
     with warnings.catch_warnings():
         # spglib 2.7 and later warn about their change from returning None to raising.
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -34,7 +34,9 @@ def read_poscar(path: Path) -> Structure:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         structure: Structure = Poscar.from_str("\n".join(_with_positive_scale(lines))).structure
-    invented = [w for w in caught if w.category is BadPoscarWarning and "Elements" in str(w.message)]
+    invented = [
+        w for w in caught if w.category is BadPoscarWarning and "Elements" in str(w.message)
+    ]
     if invented:
         raise InvalidStructureError(
             "the POSCAR names no elements",
@@ -44,7 +46,9 @@ def read_poscar(path: Path) -> Structure:
     for warning in caught:
         # Which atoms a relaxation held does not matter to the crystal.
         if "elective dynamics" not in str(warning.message):
-            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
     return structure
 
 
@@ -55,8 +59,8 @@ def _header(lines: list[str]) -> tuple[list[str], list[int], int]:
     """
     names: list[str] = []
     counts: list[int] = []
-    row = 5
-    for row, line in enumerate(lines[5:], 5):
+    first = 5
+    for line in lines[5:]:
         words = line.split("!")[0].split()
         if words and all(word.isdigit() for word in words):
             counts += map(int, words)
@@ -64,8 +68,9 @@ def _header(lines: list[str]) -> tuple[list[str], list[int], int]:
             break
         else:
             names += [re.split(r"[/_]", word)[0] for word in words]
-    selective = row < len(lines) and lines[row].strip()[:1] in ("s", "S")
-    return names, counts, row + 1 + selective
+        first += 1
+    selective = first < len(lines) and lines[first].strip()[:1] in ("s", "S")
+    return names, counts, first + 1 + selective
 
 
 def _check_names(lines: list[str], names: list[str], counts: list[int], first: int) -> None:

@@ -289,7 +289,9 @@ def test_dummy_sites_are_left_out(tmp_path: Path) -> None:
 
 
 def test_the_block_with_atoms_is_read(tmp_path: Path) -> None:
-    journal = "data_global\n_publ_section_title 'A title'\n_publ_author_name A\n_publ_author_name B\n"
+    journal = (
+        "data_global\n_publ_section_title 'A title'\n_publ_author_name A\n_publ_author_name B\n"
+    )
     powder = "\ndata_powder\nloop_\n_pd_meas_counts_total\n1 2 3\n"
     structure, notes = read(tmp_path, journal + cif() + powder)
     assert (len(structure), notes) == (5, ())

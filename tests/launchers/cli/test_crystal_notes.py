@@ -76,9 +76,7 @@ def test_plan_shows_and_stores_the_notes(rutile: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("of_file", "standard"), [("1,0,0", "(001)"), ("0,1,1", "(110)"), ("0,1,0", "(100)")]
 )
-def test_orientations_of_the_file_are_translated(
-    of_file: str, standard: str, rutile: str
-) -> None:
+def test_orientations_of_the_file_are_translated(of_file: str, standard: str, rutile: str) -> None:
     result = CliRunner().invoke(
         app, ["surfaces", rutile, "--hkl-of-file", of_file, "--slab-thickness", "9", "--json", "-"]
     )

@@ -22,7 +22,10 @@ FIDELITY, OTHER = "a/ddh/x", "b/hse/y"
 def slab(name: str, thickness: float = 8.0, vacuum: float = 12.0, index: int = 0) -> Structure:
     miller_index = {0: (1, 1, 0), 1: (1, 0, 0)}[index]
     found, *_ = enumerate_slabs(
-        load_crystal(name).structure, miller_index, slab_thickness=thickness, vacuum_thickness=vacuum
+        load_crystal(name).structure,
+        miller_index,
+        slab_thickness=thickness,
+        vacuum_thickness=vacuum,
     )
     structure: Structure = found.slab.remove_site_property("bulk_site")
     return structure
@@ -34,7 +37,7 @@ def record(name: str, structure: Structure, ip: float, fidelity: str = FIDELITY)
 
 
 def moved(structure: Structure) -> Structure:
-    shift = structure.frac_coords + [0.3, 0.1, 0.4]
+    shift = structure.frac_coords + np.array([0.3, 0.1, 0.4])
     order = np.random.default_rng(1).permutation(len(structure))
     return Structure(structure.lattice, [structure[i].specie for i in order], shift[order])
 
@@ -100,7 +103,9 @@ def test_other_slabs_are_not_taken_for_equal(one: Structure, other: Structure) -
 def test_relaxation_at_the_surface_makes_another_slab() -> None:
     known = slab("MgO")
     relaxed = known.copy()
-    relaxed.translate_sites([int(np.argmax(known.cart_coords[:, 2]))], [0, 0, 0.3], frac_coords=False)
+    relaxed.translate_sites(
+        [int(np.argmax(known.cart_coords[:, 2]))], [0, 0, 0.3], frac_coords=False
+    )
     assert find_equal_slabs([record("a", known, 7.0), record("b", relaxed, 10.0)]) == []
 
 

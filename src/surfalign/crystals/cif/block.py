@@ -6,15 +6,18 @@ import bz2
 import gzip
 import lzma
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from surfalign.errors import ContradictoryFileError, InvalidStructureError
 
+if TYPE_CHECKING:
+    from gemmi import cif
+
 #: Beginnings of the items that describe the crystal: such an item may not stand twice.
 _CRYSTAL = ("_cell_", "_atom_site_", "_symmetry_", "_space_group_", "_chemical_formula_")
-_OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+_DECOMPRESS = {".gz": gzip.decompress, ".bz2": bz2.decompress, ".xz": lzma.decompress}
 #: CIF is ASCII; these are what editors and web pages make of a minus sign, and marks of no meaning.
 _TRANSLATION = str.maketrans("−–", "--", "\ufeff\x00\x1a")
 
@@ -48,7 +51,7 @@ class CifBlock:
         """Return the first value that is stated."""
         return next(iter(self.texts(*items)), None)
 
-    def number(self, *items: str, default: float | None = None) -> float | None:
+    def number(self, *items: str) -> float | None:
         """Return the first number that is stated.
 
         Raises
@@ -57,7 +60,7 @@ class CifBlock:
             When the value is no number.
         """
         text = self.text(*items)
-        return default if text is None else as_number(text, items[0])
+        return None if text is None else as_number(text, items[0])
 
 
 def as_number(text: str, what: str) -> float:
@@ -90,13 +93,17 @@ def read_crystal_block(path: Path) -> CifBlock:
     """
     from gemmi import cif
 
-    with _OPENERS.get(path.suffix.lower(), open)(path, "rb") as stream:
-        text = stream.read().decode("utf-8", "replace").translate(_TRANSLATION)
+    content = path.read_bytes()
+    if decompress := _DECOMPRESS.get(path.suffix.lower()):
+        content = decompress(content)
+    text = content.decode("utf-8", "replace").translate(_TRANSLATION)
     try:
         # What is wrong elsewhere in the file (an author named twice) does not matter here.
         document = cif.read_string(text.encode("ascii", "replace").decode(), check_level=0)
     except (ValueError, RuntimeError) as error:
-        raise InvalidStructureError(f"it is no CIF file ({error})", "CIF, as its standard says") from error
+        raise InvalidStructureError(
+            f"it is no CIF file ({error})", "CIF, as its standard says"
+        ) from error
     with_atoms = [block for block in map(_read_block, document) if _has_atoms(block)]
     if len(with_atoms) != 1:
         names = ", ".join(block.name for block in with_atoms)
@@ -115,11 +122,12 @@ def _has_atoms(block: CifBlock) -> bool:
     )
 
 
-def _read_block(block: Sequence) -> CifBlock:  # type: ignore[type-arg] # gemmi's block
+def _read_block(block: cif.Block) -> CifBlock:
     columns: dict[str, list[str | None]] = {}
     for item in block:
         if item.pair is not None:
-            _add(columns, item.pair[0], [_value(item.pair[1])])
+            tag, raw = cast("tuple[str, str]", item.pair)
+            _add(columns, tag, [_value(raw)])
         elif item.loop is not None:
             tags, values = item.loop.tags, item.loop.values
             for place, tag in enumerate(tags):

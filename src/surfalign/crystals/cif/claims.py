@@ -110,7 +110,8 @@ def choose_settings(block: CifBlock, lattice: NDArray[np.float64]) -> SymmetryCh
     claims, notes = _claims(block)
     if not claims:
         raise InvalidStructureError(
-            "it states no symmetry that is understood" + (f" ({'; '.join(notes)})" if notes else ""),
+            "it states no symmetry that is understood"
+            + (f" ({'; '.join(notes)})" if notes else ""),
             "symmetry operations, or a Hermann-Mauguin or Hall symbol",
             "add them; write _symmetry_space_group_name_H-M 'P 1' where all atoms of the cell are listed",
         )
@@ -270,7 +271,9 @@ def _check_numbers(claims: Sequence[Claim]) -> None:
 def _common(claims: Sequence[Claim], *, further: bool = False) -> list[Setting]:
     """Return the settings that all of these claims may mean, in the order of the first."""
     decides = any(claim.decides for claim in claims)
-    pools = [c.all_settings if further or decides or len(claims) > 1 else c.settings for c in claims]
+    pools = [
+        c.all_settings if further or decides or len(claims) > 1 else c.settings for c in claims
+    ]
     return _unique(
         [s for s in pools[0] if all(any(s.key == o.key for o in pool) for pool in pools[1:])]
     )
@@ -290,7 +293,9 @@ def _disagreement(claims: Sequence[Claim]) -> str:
 
 def _cell(lattice: NDArray[np.float64]) -> str:
     lengths = np.linalg.norm(lattice, axis=1)
-    cosines = [lattice[i] @ lattice[j] / (lengths[i] * lengths[j]) for i, j in ((1, 2), (0, 2), (0, 1))]
+    cosines = [
+        lattice[i] @ lattice[j] / (lengths[i] * lengths[j]) for i, j in ((1, 2), (0, 2), (0, 1))
+    ]
     angles = np.degrees(np.arccos(np.clip(cosines, -1, 1)))
     names = zip(("a", "b", "c", "α", "β", "γ"), (*lengths, *angles), strict=True)
     return ", ".join(f"{name} {value:.5g}" for name, value in names)

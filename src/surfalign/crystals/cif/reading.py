@@ -118,7 +118,9 @@ def _decide(readings: Sequence[Reading], choice: SymmetryChoice) -> tuple[Readin
         others = [r for r in readings if r not in left]
         because = f"{choice.disagreement or choice.reason + ' leaves the setting open'}"
         taken = left[0].setting.name
-        against = "; ".join(f"as {r.setting.name}, {r.fault or 'its contacts are short'}" for r in others)
+        against = "; ".join(
+            f"as {r.setting.name}, {r.fault or 'its contacts are short'}" for r in others
+        )
         return left[0], f"{because}: taken as {taken}" + (f" ({against})" if against else "")
     names = " and ".join(reading.setting.name for reading in readings)
     because = choice.disagreement or f"{choice.reason} leaves open which of {names} is meant"
@@ -210,19 +212,28 @@ def _distances(structure: Structure) -> NDArray[np.float64]:
 
 
 def _lattice(block: CifBlock) -> Lattice:
-    lengths = [block.number(f"_cell_length_{axis}") for axis in "abc"]
-    if missing := [axis for axis, length in zip("abc", lengths, strict=True) if not length]:
-        raise InvalidStructureError(
-            f"the length of the cell along {', '.join(missing)} is not stated", "a, b and c in angstrom"
-        )
+    a, b, c = (_length(block, axis) for axis in "abc")
     # 90 degrees is what the dictionary says of an angle that is not stated.
-    angles = [block.number(f"_cell_angle_{name}", default=90.0) for name in ("alpha", "beta", "gamma")]
-    lattice = Lattice.from_parameters(*lengths, *angles)
+    stated = (block.number(f"_cell_angle_{name}") for name in ("alpha", "beta", "gamma"))
+    alpha, beta, gamma = (90.0 if angle is None else angle for angle in stated)
+    lattice = Lattice.from_parameters(a, b, c, alpha, beta, gamma)
     if not np.isfinite(lattice.matrix).all() or lattice.volume < 1.0:
         raise InvalidStructureError(
-            f"the cell {lengths} (angstrom), {angles} (degree) has no volume", "three-dimensional axes"
+            f"the cell ({a:g}, {b:g}, {c:g} angstrom; {alpha:g}, {beta:g}, {gamma:g} degree) "
+            "has no volume",
+            "three-dimensional axes",
+            "correct the cell",
         )
     return lattice
+
+
+def _length(block: CifBlock, axis: str) -> float:
+    length = block.number(f"_cell_length_{axis}")
+    if not length:
+        raise InvalidStructureError(
+            f"the length of the cell along {axis} is not stated", "a, b and c in angstrom", "add it"
+        )
+    return length
 
 
 def _refuse_what_is_no_plain_crystal(block: CifBlock) -> None:

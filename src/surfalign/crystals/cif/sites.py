@@ -78,7 +78,9 @@ class Atoms:
     order: int
 
 
-def read_sites(block: CifBlock, formula: dict[str, float] | None) -> tuple[list[AtomSite], list[str]]:
+def read_sites(
+    block: CifBlock, formula: dict[str, float] | None
+) -> tuple[list[AtomSite], list[str]]:
     """Read the atom sites; also return notes on what is unusual.
 
     Parameters
@@ -197,7 +199,9 @@ def _coordinate(block: CifBlock, item: str, row: int, name: str) -> float:
     text = _cell(block.column(item), row)
     if text is None:
         raise InvalidStructureError(
-            f"the site {name} has no coordinates", "a place for every atom", "add it, or leave the site out"
+            f"the site {name} has no coordinates",
+            "a place for every atom",
+            "add it, or leave the site out",
         )
     return as_number(text, f"{item[11:]} of {name}")
 

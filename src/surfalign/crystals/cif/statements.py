@@ -103,7 +103,9 @@ def compare(
     contradictions: list[str] = []
     notes: list[str] = []
     volume = float(abs(np.linalg.det(lattice)))
-    mass = sum(len(p) * min(s.occupancy, 1.0) * s.mass for s, p in zip(sites, atoms.positions, strict=True))
+    mass = sum(
+        len(p) * min(s.occupancy, 1.0) * s.mass for s, p in zip(sites, atoms.positions, strict=True)
+    )
     density = mass / volume * ATOMIC_MASS_UNIT_PER_CUBIC_ANGSTROM_IN_GRAM_PER_CUBIC_CENTIMETRE
     for what, stated, found, unit, limit in (
         ("volume", statements.volume, volume, "angstrom^3", VOLUME),
@@ -174,7 +176,9 @@ def _compare_formula_units(statements: Statements, contents: Mapping[str, float]
             return []
     if not units or any(abs(unit / stated - 1.0) <= AMOUNTS for unit in units):
         return []
-    return [f"Z is {stated:g}, and the cell holds {units[0]:g} formula units ({_as_formula(contents)})"]
+    return [
+        f"Z is {stated:g}, and the cell holds {units[0]:g} formula units ({_as_formula(contents)})"
+    ]
 
 
 def _compare_multiplicities(sites: Sequence[AtomSite], atoms: Atoms) -> list[str]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Translations are whole multiples of a 24th in all tabulated settings.
 DENOMINATOR = 24
+#: Space groups whose symbols were given an e in 1992.
+_DOUBLE_GLIDES = (39, 41, 64, 67, 68)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +121,7 @@ def _customary(
 ) -> tuple[list[gemmi.SpaceGroup], list[gemmi.SpaceGroup]]:
     """Part the entries of a short monoclinic symbol: unique axis b, else c, else a; and the others."""
     axes = ["".join(c for c in e.qualifier if c in "abc") for e in entries]
-    if len({e.hm for e in entries}) <= 1:
+    if len({e.hm for e in entries}) <= 1 or not all(3 <= e.number <= 15 for e in entries):
         return list(entries), []
     customary = next(axis for axis in "bca" if axis in axes)
     return (
@@ -134,13 +136,27 @@ def _entries(symbol: str) -> list[gemmi.SpaceGroup]:
 
     table = _table()
     for text in (symbol, _shortened(symbol)):
-        if found := table.get(_squeezed(text)):
+        if found := table.get(_squeezed(text)) or _with_double_glides(_squeezed(text)):
             return found
-        # gemmi knows further spellings: C m c e, F d 3 m.
+        # gemmi knows further spellings: F d 3 m.
         known = gemmi.find_spacegroup_by_name(text)
         if known is not None:
             return table[_squeezed(known.hm)]
     return []
+
+
+def _with_double_glides(squeezed: str) -> list[gemmi.SpaceGroup]:
+    """Find a symbol with e: C c c e is C c c a and C c c b, which have different origins."""
+    if "e" not in squeezed:
+        return []
+    pattern = re.compile(re.escape(squeezed).replace("e", "[abc]"))
+    return [
+        entry
+        for key, entries in _table().items()
+        if pattern.fullmatch(key)
+        for entry in entries
+        if entry.number in _DOUBLE_GLIDES
+    ]
 
 
 @cache
