@@ -161,9 +161,16 @@ def _from_file(path: Path) -> Crystal:
     from surfalign.crystals.files import read_structure_file
 
     content = read_structure_file(path)
-    crystal, symmetric = _standardised(
-        content.structure, source=f"file:{path.name}", notes=content.notes
-    )
+    try:
+        crystal, symmetric = _standardised(
+            content.structure, source=f"file:{path.name}", notes=content.notes
+        )
+    except InvalidStructureError as error:
+        if not content.notes:
+            raise
+        # What was unusual about the file may be the reason.
+        found = f"{error.found} ({'; '.join(content.notes)})"
+        raise type(error)(found, error.expected, error.remedy) from error
     matrix, notes = axes_of_file(symmetric, crystal.structure)
     return replace(crystal, notes=(*crystal.notes, *notes), file_to_standard=matrix)
 

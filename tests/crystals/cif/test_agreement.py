@@ -110,6 +110,7 @@ NOTES = {
     "measured density": ({"_exptl_crystal_density_meas": "2.08"}, "measured density .* 2.08"),
     "volume of another temperature": ({"_cell_volume": "55.1"}, "volume is stated as 55.1"),
     "Z where the density agrees": ({"_cell_formula_units_Z": "4"}, "Z is 4"),
+    "crystal system": ({"_symmetry_cell_setting": "monoclinic"}, "system is stated as monoclinic"),
     "formula that is none": ({"_chemical_formula_sum": "'Ca (O H)2'"}, r"Ca \(O H\)2.*understood"),
     "symbol that is none": ({"_space_group_name_H-M_alt": "'P bad'"}, "'P bad' is not understood"),
     "Hall symbol that is none": ({"_space_group_name_Hall": "'?x'"}, "Hall symbol .* understood"),
@@ -135,6 +136,7 @@ def test_what_may_be_rounding_is_a_note(doubt: str, tmp_path: Path) -> None:
         {"_cell_volume": "?", "_exptl_crystal_density_diffrn": "."},
         {"_cell_angle_alpha": None, "_cell_angle_beta": "."},
         {"_exptl_crystal_density_diffrn": "2246"},
+        {"_space_group_crystal_system": "rhombohedral"},
     ],
 )
 def test_what_is_said_in_another_way_is_no_contradiction(
@@ -205,6 +207,19 @@ def test_occupancies_that_are_not_one(tmp_path: Path) -> None:
     assert structure.composition["Sr"] == pytest.approx(0.3)
     with pytest.raises(PartialOccupancyError, match="partially occupied"):
         load_crystal(structure)
+
+
+def test_a_refusal_says_what_was_unusual_about_the_file(tmp_path: Path) -> None:
+    bare: dict[str, str | None] = {"_chemical_formula_sum": None, "_cell_formula_units_Z": None}
+    path = tmp_path / "x.cif"
+    path.write_text(
+        cif(
+            bare | {"_exptl_crystal_density_diffrn": None},
+            sites=(CALCIUM, OXYGEN.replace(" 1 2", " 0 2"), HYDROGEN),
+        )
+    )
+    with pytest.raises(InvalidStructureError, match=r"no oxygen .*O1 has the occupancy 0"):
+        load_crystal(path)
 
 
 def test_an_atom_that_is_listed_twice_is_refused(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Composition, Lattice, Structure
 
 from surfalign.crystals.cif.block import CifBlock, as_number, read_crystal_block
-from surfalign.crystals.cif.claims import SymmetryChoice, choose_settings
+from surfalign.crystals.cif.choice import SymmetryChoice, choose_settings
 from surfalign.crystals.cif.sites import (
     OCCUPANCY_TOLERANCE,
     SAME_ATOM,
