@@ -12,6 +12,7 @@ from rich.console import Console
 
 from surfalign.launchers.campaign.submission import SubmissionReport, planned, submit_plan
 from surfalign.launchers.campaign.target_plan import write_target_plan
+from surfalign.launchers.cli.crystals import load_with_notes
 from surfalign.launchers.cli.options import (
     EngineName,
     EngineOptions,
@@ -103,7 +104,7 @@ def submit(
     else:
         with TemporaryDirectory() as folder:
             plan = Path(folder) / "targets.jsonl"
-            write_target_plan(plan, targets, hkl or [], max_index, method)
+            write_target_plan(plan, targets, hkl or [], max_index, method, load_with_notes)
             report = _submit(chosen, plan, method, campaign or "targets", limit, dry_run)
     _print(report, profile, dry_run=dry_run, as_json=as_json)
 

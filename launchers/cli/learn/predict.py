@@ -10,8 +10,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from surfalign.crystals.sources import load_crystal
 from surfalign.errors import ConfigurationError
+from surfalign.launchers.cli.crystals import load_with_notes
 from surfalign.launchers.cli.learn import sources
 from surfalign.launchers.cli.options import (
     BulkCrystal,
@@ -89,7 +89,7 @@ def surfaces(
     if slabs is not None:
         return read_slab_file(slabs)
     indices = [parse_miller_index(text) for text in hkl or ()]
-    return crystal_surfaces(load_crystal(str(structure)), indices, max_index)
+    return crystal_surfaces(load_with_notes(str(structure)), indices, max_index)
 
 
 def table(predictions: Predictions, caption: str) -> Table:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -25,13 +26,26 @@ class Contact:
         Their places in the structure.
     distance
         angstrom.
-    fraction
-        The distance in units of the sum of their covalent radii.
+    bond
+        Sum of their covalent radii, angstrom.
     """
 
     sites: tuple[int, int]
     distance: float
-    fraction: float
+    bond: float
+
+    @property
+    def fraction(self) -> float:
+        """The distance in units of the sum of the radii."""
+        return self.distance / self.bond
+
+
+def cell_heights(lattice: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the distances of opposite faces of a cell, angstrom, shape (3,); rows are the axes."""
+    faces = np.cross(lattice[[1, 2, 0]], lattice[[2, 0, 1]])
+    areas = np.maximum(np.linalg.norm(faces, axis=1), np.finfo(float).tiny)
+    heights: NDArray[np.float64] = abs(np.linalg.det(lattice)) / areas
+    return heights
 
 
 def closest_contact(structure: Structure, searched: float) -> Contact | None:
@@ -53,7 +67,7 @@ def closest_contact(structure: Structure, searched: float) -> Contact | None:
     first, second, _, distances = structure.get_neighbor_list(cutoff, exclude_self=True)
     if not distances.size:
         return None
-    fractions = distances / (radii[first] + radii[second])
-    worst = int(np.argmin(fractions))
+    bonds = radii[first] + radii[second]
+    worst = int(np.argmin(distances / bonds))
     low, high = sorted((int(first[worst]), int(second[worst])))
-    return Contact((low, high), float(distances[worst]), float(fractions[worst]))
+    return Contact((low, high), float(distances[worst]), float(bonds[worst]))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 import warnings
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +27,9 @@ _READER_ERRORS = (
     RuntimeError,
     OSError,
     EOFError,
+    SyntaxError,  # of XML
+    zlib.error,
+    lzma.LZMAError,
     Warning,  # pymatgen raises one for a line of coordinates that it cannot read
 )
 #: Warnings of a library about itself, not about the file.

@@ -8,6 +8,7 @@ import numpy as np
 import spglib
 from pymatgen.core import Structure
 
+from surfalign.crystals.distances import cell_heights
 from surfalign.physics.lattice.symmetry import SymmetricCrystal
 
 #: An empty layer of this height is that of a slab, angstrom; layered crystals stay below.
@@ -18,9 +19,7 @@ LOOSE_TOLERANCE = 0.05
 
 def empty_layer_note(structure: Structure) -> tuple[str, ...]:
     """Note an empty layer across the cell: a slab or a molecule given as a bulk crystal."""
-    heights = 1.0 / np.linalg.norm(
-        structure.lattice.reciprocal_lattice_crystallographic.matrix, axis=1
-    )
+    heights = cell_heights(structure.lattice.matrix)
     if heights.max() < EMPTY_LAYER:
         return ()
     places = np.sort(structure.frac_coords % 1.0, axis=0)

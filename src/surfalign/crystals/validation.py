@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from surfalign.crystals.distances import OVERLAP_FRACTION, closest_contact
+from surfalign.crystals.distances import OVERLAP_FRACTION, cell_heights, closest_contact
 from surfalign.crystals.oxidation import Assignment, assign_oxidation_states, known_states
 from surfalign.errors import (
     InvalidStructureError,
@@ -18,6 +18,9 @@ from surfalign.errors import (
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+#: Volumes of an atom, angstrom^3, and the least distance of opposite faces of a cell, angstrom, between
+#: which a cell can be one of atoms; outside, a search for neighbours needs all memory there is.
+SMALLEST_VOLUME, LARGEST_VOLUME, SMALLEST_HEIGHT = 1.0, 1e4, 0.2
 #: Two oxygen atoms closer than this are bonded: a peroxide (1.45-1.55) or superoxide (1.28-1.35).
 PEROXIDE_BOND = 1.70
 SUPEROXIDE_BOND = 1.40
@@ -71,10 +74,13 @@ def _check_cell(structure: Structure) -> None:
             "finite numbers",
             "check the structure file",
         )
-    if structure.volume / len(structure) < 1.0:
+    height = float(cell_heights(lattice).min())
+    per_atom = structure.volume / len(structure)
+    if not SMALLEST_VOLUME <= per_atom <= LARGEST_VOLUME or height < SMALLEST_HEIGHT:
         raise InvalidStructureError(
-            f"the cell has {structure.volume:.2f} angstrom^3 for {len(structure)} atoms",
-            "a three-dimensional cell of at least 1 angstrom^3 per atom",
+            f"the cell has {structure.volume:.2f} angstrom^3 for {len(structure)} atoms, "
+            f"and is {height:.2g} angstrom thin",
+            f"a three-dimensional cell of {SMALLEST_VOLUME:g} to {LARGEST_VOLUME:g} angstrom^3 per atom",
             "check the lattice vectors and their unit (angstrom)",
         )
 
@@ -128,7 +134,7 @@ def _check_distances(structure: Structure) -> None:
         names = [f"{structure[i].specie.symbol} (site {i + 1})" for i in worst.sites]
         raise OverlappingAtomsError(
             f"{names[0]} and {names[1]} are {worst.distance:.2f} angstrom apart",
-            f"at least {worst.distance / worst.fraction * OVERLAP_FRACTION:.2f} angstrom",
+            f"at least {worst.bond * OVERLAP_FRACTION:.2f} angstrom",
             "check for duplicate sites, a wrong origin choice or a wrong lattice unit",
         )
 

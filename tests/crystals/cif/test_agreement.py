@@ -111,7 +111,7 @@ NOTES = {
     "volume of another temperature": ({"_cell_volume": "55.1"}, "volume is stated as 55.1"),
     "Z where the density agrees": ({"_cell_formula_units_Z": "4"}, "Z is 4"),
     "crystal system": ({"_symmetry_cell_setting": "monoclinic"}, "system is stated as monoclinic"),
-    "formula that is none": ({"_chemical_formula_sum": "'Ca (O H)2'"}, r"Ca \(O H\)2.*understood"),
+    "formula that is none": ({"_chemical_formula_sum": "'Ca, 2(OH)'"}, r"Ca, 2\(OH\)'.*understood"),
     "symbol that is none": ({"_space_group_name_H-M_alt": "'P bad'"}, "'P bad' is not understood"),
     "Hall symbol that is none": ({"_space_group_name_Hall": "'?x'"}, "Hall symbol .* understood"),
 }
@@ -133,6 +133,7 @@ def test_what_may_be_rounding_is_a_note(doubt: str, tmp_path: Path) -> None:
         {"_space_group_IT_number": "0"},
         {"_chemical_formula_sum": "'H4 Ca2 O4'", "_cell_formula_units_Z": "1"},
         {"_chemical_formula_sum": "'D2 Ca O2'"},
+        {"_chemical_formula_sum": "'Ca (O H)2'"},
         {"_cell_volume": "?", "_exptl_crystal_density_diffrn": "."},
         {"_cell_angle_alpha": None, "_cell_angle_beta": "."},
         {"_exptl_crystal_density_diffrn": "2246"},

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pymatgen.core import Element
+from pymatgen.core import Composition
 
-from surfalign.crystals.cif.block import CifBlock, as_number
+from surfalign.crystals.cif.block import CifBlock
 from surfalign.crystals.cif.sites import OCCUPANCY_TOLERANCE, Atoms, AtomSite
 from surfalign.units import ATOMIC_MASS_UNIT_PER_CUBIC_ANGSTROM_IN_GRAM_PER_CUBIC_CENTIMETRE
 
@@ -83,16 +83,18 @@ def read_statements(block: CifBlock) -> Statements:
 
 
 def read_formula(text: str) -> dict[str, float] | None:
-    """Return the amounts of a sum formula, ``Al2 O3``; None where it is not one."""
+    """Return the amounts of a sum formula, ``Al2 O3`` or ``Al (O H)3``; None where it is not one."""
+    if re.search(r"(^|[\d)]\s)\s*\d", text):  # Ca S O4 2(H2 O): a number before what it counts
+        return None
+    try:
+        composition = Composition(re.sub(r"\s", "", text), strict=True)
+    except (ValueError, KeyError, TypeError):
+        return None
     amounts: dict[str, float] = {}
-    for part in re.findall(r"[A-Z][a-z]?\s*[\d.]*|\S", text):
-        match = re.fullmatch(r"([A-Z][a-z]?)\s*([\d.]*)", part)
-        if match is None or not Element.is_valid_symbol(match[1]):
-            return None
-        element = "H" if match[1] in ("D", "T") else match[1]
-        amount = as_number(match[2], "the sum formula") if match[2] else 1.0
-        amounts[element] = amounts.get(element, 0.0) + amount
-    return {element: amount for element, amount in amounts.items() if amount} or None
+    for element, amount in composition.items():
+        symbol = "H" if element.symbol in ("D", "T") else element.symbol
+        amounts[symbol] = amounts.get(symbol, 0.0) + amount
+    return amounts or None
 
 
 def compare(
