@@ -51,6 +51,10 @@ def test_oxidation_states_in_the_input_do_not_matter() -> None:
             Structure(Lattice.orthorhombic(4e4, 4.0, 1e-3), ["Mg", "O"], [[0] * 3, [0.5] * 3]),
             "0.001 angstrom thin",
         ),
+        (
+            Structure(Lattice.cubic(4.0), ["Mg", "O"], [[0] * 3, [0.5, 0.5, 2e14]]),
+            "a fractional coordinate is 2e\\+14",
+        ),
         (Structure(Lattice.cubic(4e3), ["Mg", "O"], [[0] * 3, [0.5] * 3]), "1 to 10000 angstrom"),
         (
             Structure(

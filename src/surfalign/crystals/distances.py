@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 #: Atoms closer than this fraction of the sum of their covalent radii overlap. The tightest bonds of
 #: oxides (uranyl, O-O) lie at 0.67 and above.
 OVERLAP_FRACTION = 0.6
+#: Fractional coordinates beyond are slips, and a search for neighbours would take for ever.
+LARGEST_COORDINATE = 100.0
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from surfalign.crystals.distances import OVERLAP_FRACTION, cell_heights, closest_contact
+from surfalign.crystals.distances import (
+    LARGEST_COORDINATE,
+    OVERLAP_FRACTION,
+    cell_heights,
+    closest_contact,
+)
 from surfalign.crystals.oxidation import Assignment, assign_oxidation_states, known_states
 from surfalign.errors import (
     InvalidStructureError,
@@ -73,6 +78,13 @@ def _check_cell(structure: Structure) -> None:
             "the lattice or the coordinates hold values that are not numbers",
             "finite numbers",
             "check the structure file",
+        )
+    farthest = float(np.abs(structure.frac_coords).max())
+    if farthest > LARGEST_COORDINATE:
+        raise InvalidStructureError(
+            f"a fractional coordinate is {farthest:.3g}",
+            f"numbers of at most {LARGEST_COORDINATE:g}, most of them between 0 and 1",
+            "check whether the coordinates are Cartesian, or lack a decimal point",
         )
     height = float(cell_heights(lattice).min())
     per_atom = structure.volume / len(structure)

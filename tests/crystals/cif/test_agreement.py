@@ -244,6 +244,7 @@ def test_an_atom_that_is_listed_twice_is_refused(tmp_path: Path) -> None:
         ("Ca1 Xx 0 0 0 1 1", "type symbol 'Xx' .* is no element"),
         ("Ca1 Ca2+ 0 0 ? 1 1", "the site Ca1 has no coordinates"),
         ("Ca1 Ca2+ 0 0 1/2 1 1", "fract_z of Ca1 is '1/2'"),
+        ("Ca1 Ca2+ 0 0 2148 1 1", "fract_z of Ca1 is 2148"),
         ("Ca1 Ca2+ 0 0 0 1 6", "Ca1 has the multiplicity 6, and there are 1 atoms"),
         ("Ca1 Ca2+ 0 0 0.1 1 1", "there are 2 atoms|H2 Ca O2"),
     ],

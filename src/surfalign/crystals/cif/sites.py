@@ -12,6 +12,7 @@ from pymatgen.core import Element
 
 from surfalign.crystals.cif.block import CifBlock, as_number
 from surfalign.crystals.cif.symmetry import DENOMINATOR, Setting
+from surfalign.crystals.distances import LARGEST_COORDINATE
 from surfalign.errors import ContradictoryFileError, InvalidStructureError
 
 #: An atom is on a symmetry element if its image is nearer than this, angstrom; no two atoms are.
@@ -203,7 +204,14 @@ def _coordinate(block: CifBlock, item: str, row: int, name: str) -> float:
             "a place for every atom",
             "add it, or leave the site out",
         )
-    return as_number(text, f"{item[11:]} of {name}")
+    value = as_number(text, f"{item[11:]} of {name}")
+    if abs(value) > LARGEST_COORDINATE:
+        raise InvalidStructureError(
+            f"{item[11:]} of {name} is {value:g}",
+            "fractional coordinates, most of them between 0 and 1",
+            "check whether they are Cartesian, or lack a decimal point",
+        )
+    return value
 
 
 def _stated_multiplicity(block: CifBlock, row: int, name: str) -> int | None:
