@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 
 from surfalign.errors import SurfaceError
 from surfalign.launchers.cli.main import app
+from surfalign.stores.database import Database
+from surfalign.workflows.engines import engine
 
 #: A rutile whose symbol leaves its axes as they are, in a cell turned so that the unique axis is a.
 TURNED_RUTILE = """data_x
@@ -104,3 +106,24 @@ def test_four_indices_are_taken_for_hexagonal_axes_alone(tmp_path: Path) -> None
     result = CliRunner().invoke(app, ["surfaces", "Al2O3", "--hkl", "1,0,1,2", *options])
     assert isinstance(result.exception, SurfaceError)
     assert "i = -(h + k)" in str(result.exception)
+
+
+def test_run_shows_the_notes_and_stores_them_with_the_results(
+    rutile: str, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(engine.ENGINES, "toy", "toy_engine:make_engine")
+    monkeypatch.setenv("SURFALIGN_CORES", "1")
+    out = tmp_path / "out.json"
+    result = CliRunner().invoke(
+        app, ["run", rutile, "--engine", "toy", "--hkl-of-file", "0,1,1", "--json", str(out)]
+    )
+    assert result.exit_code == 0, result.output
+    documents = json.loads(out.read_text())
+    assert {tuple(document["miller_index"]) for document in documents} == {(1, 1, 0)}
+    for note in NOTES:
+        assert note in result.output
+        assert note in " ".join(documents[0]["crystal_notes"])
+    (stored,) = database.surface_levels.query({"identifier": documents[0]["identifier"]})
+    assert stored["crystal_notes"] == documents[0]["crystal_notes"]
+    shown = CliRunner().invoke(app, ["show", documents[0]["identifier"]])
+    assert "crystal: the density is stated as 4.2" in shown.output
