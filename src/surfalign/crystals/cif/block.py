@@ -8,12 +8,11 @@ import lzma
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
+
+from gemmi import cif
 
 from surfalign.errors import ContradictoryFileError, InvalidStructureError
-
-if TYPE_CHECKING:
-    from gemmi import cif
 
 #: Beginnings of the items that describe the crystal: such an item may not stand twice.
 _CRYSTAL = ("_cell_", "_atom_site_", "_symmetry_", "_space_group_", "_chemical_formula_")
@@ -71,8 +70,6 @@ def as_number(text: str, what: str) -> float:
     InvalidStructureError
         When it is none.
     """
-    from gemmi import cif
-
     value = float(cif.as_number(text))
     if not math.isfinite(value):
         raise InvalidStructureError(
@@ -91,8 +88,6 @@ def read_crystal_block(path: Path) -> CifBlock:
     ContradictoryFileError
         When an item of the crystal is given two values.
     """
-    from gemmi import cif
-
     content = path.read_bytes()
     if decompress := _DECOMPRESS.get(path.suffix.lower()):
         content = decompress(content)
@@ -145,6 +140,4 @@ def _add(columns: dict[str, list[str | None]], tag: str, values: list[str | None
 
 
 def _value(raw: str) -> str | None:
-    from gemmi import cif
-
     return None if not raw or cif.is_null(raw) else str(cif.as_string(raw)).strip()

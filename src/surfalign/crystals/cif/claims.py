@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import gemmi
+
 from surfalign.crystals.cif.block import CifBlock, as_number
 from surfalign.crystals.cif.symmetry import (
     Setting,
@@ -91,15 +93,11 @@ def _operations(block: CifBlock) -> list[str]:
 
 
 def _combined(operations: list[str], centrings: list[str]) -> list[str]:
-    import gemmi
-
     products = (gemmi.Op(c).combine(gemmi.Op(o)) for c in centrings for o in operations)
     return [op.wrap().triplet() for op in products]
 
 
 def _claim_of_operations(texts: Sequence[str]) -> Claim:
-    import gemmi
-
     operations = []
     for text in texts:
         try:
@@ -123,8 +121,6 @@ def _claim_of_operations(texts: Sequence[str]) -> Claim:
 
 
 def _claim_of_hall(text: str) -> Claim | str:
-    import gemmi
-
     try:
         operations = list(gemmi.symops_from_hall(text))
     except (RuntimeError, ValueError):

@@ -6,13 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
 
+import gemmi
 import numpy as np
+import spglib
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    import gemmi
 
 #: Translations are whole multiples of a 24th in all tabulated settings.
 DENOMINATOR = 24
@@ -64,8 +62,6 @@ class Setting:
 
 def setting_of_operations(operations: Sequence[gemmi.Op], name: str) -> Setting:
     """Return the setting that a list of operations makes up; its number is 0 where it is no group."""
-    import gemmi
-
     wrapped = {op.wrap().triplet(): op.wrap() for op in [gemmi.Op("x,y,z"), *operations]}
     ops = list(wrapped.values())
     tabulated = gemmi.find_spacegroup_by_ops(gemmi.GroupOps(ops))
@@ -101,8 +97,6 @@ def settings_of_symbol(symbol: str, code: str = "") -> tuple[list[Setting], list
 
 def standard_settings(number: int) -> list[Setting]:
     """Return the settings of International Tables for a number: both origins, both kinds of axes."""
-    import gemmi
-
     return [
         _tabulated(entry)
         for entry in gemmi.spacegroup_table()
@@ -132,8 +126,6 @@ def _customary(
 
 def _entries(symbol: str) -> list[gemmi.SpaceGroup]:
     """Find a symbol in the table; a full symbol (P 2/m 2/m 2/m) by its short form."""
-    import gemmi
-
     table = _table()
     for text in (symbol, _shortened(symbol)):
         if found := table.get(_squeezed(text)) or _with_double_glides(_squeezed(text)):
@@ -161,8 +153,6 @@ def _with_double_glides(squeezed: str) -> list[gemmi.SpaceGroup]:
 
 @cache
 def _table() -> dict[str, list[gemmi.SpaceGroup]]:
-    import gemmi
-
     table: dict[str, list[gemmi.SpaceGroup]] = {}
     for entry in gemmi.spacegroup_table():
         table.setdefault(_squeezed(entry.hm), []).append(entry)
@@ -188,8 +178,6 @@ def _shortened(symbol: str) -> str:
 
 @cache
 def _setting(hall: str, name: str, number: int) -> Setting:
-    import gemmi
-
     return Setting(name, number, *_arrays(gemmi.symops_from_hall(hall)))
 
 
@@ -206,8 +194,6 @@ def _arrays(operations: Iterable[gemmi.Op]) -> tuple[NDArray[np.int64], NDArray[
 
 def _number(setting: Setting) -> int:
     """Return the number of a group in a setting that is not tabulated; 0 where it is none."""
-    import spglib
-
     found = spglib.get_spacegroup_type_from_symmetry(
         setting.rotations, setting.translations / DENOMINATOR
     )
