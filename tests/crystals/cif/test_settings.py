@@ -69,9 +69,11 @@ class Truth:
     rotations: NDArray[np.int64]
     translations: NDArray[np.float64]
 
-    def crystal(self, cell: tuple[float, ...]) -> Structure:
+    def crystal(
+        self, cell: tuple[float, ...], sites: dict[str, tuple[float, float, float]] = SITES
+    ) -> Structure:
         elements, places = [], []
-        for label, position in SITES.items():
+        for label, position in sites.items():
             images = (self.rotations @ np.array(position) + self.translations) % 1.0
             images = np.unique(np.round(images, 6) % 1.0, axis=0)
             elements += [label[:-1]] * len(images)
@@ -99,11 +101,15 @@ def _key(truth: Truth) -> frozenset[tuple[int, ...]]:
     return frozenset(map(tuple, rows.tolist()))
 
 
-def cif(cell: tuple[float, ...], *statements: str) -> str:
+def cif(
+    cell: tuple[float, ...],
+    *statements: str,
+    sites: dict[str, tuple[float, float, float]] = SITES,
+) -> str:
     names = ("length_a", "length_b", "length_c", "angle_alpha", "angle_beta", "angle_gamma")
     lines = ["data_x", *(f"_cell_{n} {v}" for n, v in zip(names, cell, strict=True)), *statements]
     lines += ["loop_", "_atom_site_label", *(f"_atom_site_fract_{axis}" for axis in "xyz")]
-    lines += [f"{label} {x} {y} {z}" for label, (x, y, z) in SITES.items()]
+    lines += [f"{label} {x} {y} {z}" for label, (x, y, z) in sites.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -362,6 +368,26 @@ def test_a_setting_that_is_in_no_table_is_read_by_its_operations(tmp_path: Path)
     ):
         structure, _ = read(tmp_path, cif(cell, *statements))
         assert same_places(structure, truth.crystal(cell))
+
+
+@pytest.mark.parametrize("name", ["P n n n", "P 4/n m m", "P n -3 m"])
+def test_sites_that_fall_together_in_the_other_origin_are_no_obstacle(
+    name: str, tmp_path: Path
+) -> None:
+    entry = gemmi.find_spacegroup_by_name(f"{name}:1")
+    sites = {"Mg1": (0.0, 0.0, 0.0), "Si1": (0.0, 0.5, 0.5), "O1": (0.1307, 0.0411, 0.2903)}
+    if name == "P 4/n m m":
+        sites["Si1"] = (0.0, 0.5, 0.0)
+    crystal = by_gemmi(entry).crystal(cell_of(entry), sites)
+    structure, notes = read(tmp_path, cif(cell_of(entry), symbol(name), sites=sites))
+    assert same_places(structure, crystal)
+    assert any(f"as {name}:2, the occupancies of Mg1, Si1, at one place" in note for note in notes)
+
+
+def test_settings_that_make_the_same_crystal_leave_nothing_open(tmp_path: Path) -> None:
+    sites = {"Mg1": (0.125, 0.125, 0.125)}
+    structure, notes = read(tmp_path, cif(CELLS["orthorhombic"], symbol("P n n n"), sites=sites))
+    assert (len(structure), notes) == (8, ())
 
 
 def test_no_statement_on_the_symmetry_is_no_p1(tmp_path: Path) -> None:

@@ -57,8 +57,12 @@ class Reading:
         """The first thing that speaks against this reading; empty for nothing."""
         if self.comparison.contradictions:
             return self.comparison.contradictions[0]
-        if self.closest < OVERLAP_FRACTION:
-            return f"two atoms would be at {self.closest:.2f} of the sum of their covalent radii"
+        try:
+            closest = self.closest
+        except ContradictoryFileError as error:  # two sites fall together
+            return error.found
+        if closest < OVERLAP_FRACTION:
+            return f"two atoms would be at {closest:.2f} of the sum of their covalent radii"
         return ""
 
 
@@ -115,13 +119,7 @@ def _decide(readings: Sequence[Reading], choice: SymmetryChoice) -> tuple[Readin
     if len(left) > 1 and usual:
         left = usual
     if left and all(_same_crystal(left[0].structure, other.structure) for other in left[1:]):
-        others = [r for r in readings if r not in left]
-        because = f"{choice.disagreement or choice.reason + ' leaves the setting open'}"
-        taken = left[0].setting.name
-        against = "; ".join(
-            f"as {r.setting.name}, {r.fault or 'its contacts are short'}" for r in others
-        )
-        return left[0], f"{because}: taken as {taken}" + (f" ({against})" if against else "")
+        return left[0], _reason(left, [r for r in readings if r not in left], choice)
     names = " and ".join(reading.setting.name for reading in readings)
     because = choice.disagreement or f"{choice.reason} leaves open which of {names} is meant"
     if left:
@@ -136,6 +134,17 @@ def _decide(readings: Sequence[Reading], choice: SymmetryChoice) -> tuple[Readin
         "a file that agrees with itself",
         "correct what is wrong, or take another file of this crystal",
     )
+
+
+def _reason(taken: Sequence[Reading], others: Sequence[Reading], choice: SymmetryChoice) -> str:
+    """Say why a reading was taken; nothing where all of them are the same crystal."""
+    if not others and not choice.disagreement:
+        return ""
+    because = choice.disagreement or f"{choice.reason} leaves the setting open"
+    against = "; ".join(
+        f"as {other.setting.name}, {other.fault or 'its contacts are short'}" for other in others
+    )
+    return f"{because}: taken as {taken[0].setting.name}" + (f" ({against})" if against else "")
 
 
 def _structure(sites: Sequence[AtomSite], atoms: Atoms, lattice: Lattice) -> Structure:
