@@ -19,7 +19,7 @@ from pymatgen.core import Structure
 from surfalign.ml.data.records import SurfaceRecord
 
 #: Distances and atoms per area of equal slabs agree to this, angstrom and relative.
-SAME_DISTANCES, SAME_DENSITY = 0.01, 0.002
+SAME_DISTANCES, SAME_DENSITY = 0.01, 0.005
 #: Neighbours of each element that are compared, and how far they are looked for, angstrom.
 _NEIGHBOURS, _REACH = 12, 7.0
 
