@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from surfalign.launchers.cli.crystals import load_with_notes, wanted_indices
+from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.options import (
     EngineName,
     FileOrientations,
@@ -19,10 +19,16 @@ from surfalign.launchers.cli.options import (
     Relax,
 )
 from surfalign.launchers.cli.output import output_console, print_json
-from surfalign.workflows.dry_run import StepInputs, write_inputs
-from surfalign.workflows.engines.engine import get_engine
-from surfalign.workflows.engines.functionals import protocol as named_protocol
-from surfalign.workflows.surface_jobs import describe_surfaces
+
+with imported_when_used():
+    from surfalign.launchers.cli import crystals
+    from surfalign.workflows import dry_run as dry_runs
+    from surfalign.workflows import surface_jobs
+    from surfalign.workflows.engines import engine as engines
+    from surfalign.workflows.engines import functionals
+
+if TYPE_CHECKING:
+    from surfalign.workflows.dry_run import StepInputs
 
 commands = typer.Typer()
 
@@ -84,17 +90,17 @@ def inputs(
         "spin_orbit": spin_orbit,
         "potcar_functional": potcar_functional,
     }
-    chosen = get_engine(
+    chosen = engines.get_engine(
         engine,
         quality=quality,
-        functional=named_protocol(protocol).functional,
+        functional=functionals.protocol(protocol).functional,
         **{name: value for name, value in options.items() if value is not None},
     )
-    crystal = load_with_notes(target)
-    indices = wanted_indices(crystal, hkl, hkl_of_file)
+    crystal = crystals.load_with_notes(target)
+    indices = crystals.wanted_indices(crystal, hkl, hkl_of_file)
     if not indices and max_index is None and crystal.default_orientation is not None:
         indices = [crystal.default_orientation]
-    surfaces = describe_surfaces(
+    surfaces = surface_jobs.describe_surfaces(
         crystal.structure,
         source=crystal.source,
         miller_indices=indices,
@@ -102,7 +108,7 @@ def inputs(
         slab_thickness=chosen.slab_thickness,
         vacuum_thickness=chosen.vacuum_thickness,
     )
-    written = write_inputs(chosen, crystal.structure, surfaces, dry_run, relax_slabs=relax)
+    written = dry_runs.write_inputs(chosen, crystal.structure, surfaces, dry_run, relax_slabs=relax)
     if as_json:
         print_json([_plain(step) for step in written])
     else:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from surfalign.errors import TimeLimitError
-from surfalign.launchers.cli.crystals import load_with_notes, wanted_indices
+from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.options import (
     FileOrientations,
     JsonFile,
@@ -18,10 +18,16 @@ from surfalign.launchers.cli.options import (
     OnlyOrientations,
 )
 from surfalign.launchers.cli.output import is_stdout, make_folders, write_json
-from surfalign.launchers.cli.tables.surface_records import as_dict, left_record, rejected_records
-from surfalign.launchers.cli.tables.surfaces import show_surfaces
-from surfalign.physics.lattice.orientations import MillerIndex, format_miller_index
-from surfalign.workflows.planning.orientation_survey import survey_orientations
+
+with imported_when_used():
+    from surfalign.launchers.cli import crystals
+    from surfalign.launchers.cli.tables import surface_records
+    from surfalign.launchers.cli.tables import surfaces as tables
+    from surfalign.physics.lattice import orientations
+    from surfalign.workflows.planning import orientation_survey
+
+if TYPE_CHECKING:
+    from surfalign.physics.lattice.orientations import MillerIndex
 
 commands = typer.Typer()
 
@@ -67,9 +73,9 @@ def surfaces(
     Example: surfalign surfaces SrTiO3 --max-index 1 --figure pictures
     """
     make_folders(json_file, figure)
-    crystal = load_with_notes(target)
-    indices = wanted_indices(crystal, hkl, hkl_of_file)
-    found, left = survey_orientations(
+    crystal = crystals.load_with_notes(target)
+    indices = crystals.wanted_indices(crystal, hkl, hkl_of_file)
+    found, left = orientation_survey.survey_orientations(
         crystal.structure,
         indices,
         max_index=max_index,
@@ -77,7 +83,9 @@ def surfaces(
         vacuum_thickness=vacuum,
         max_area_ratio=area_ratio or math.inf,
         seconds=time_limit,
-        describe=None if json_file is None else partial(as_dict, source=crystal.source),
+        describe=None
+        if json_file is None
+        else partial(surface_records.as_dict, source=crystal.source),
     )
     surveys = [one.survey for one in found]
     paths: list[Path] = []
@@ -89,18 +97,20 @@ def surfaces(
     if json_file is not None:
         records = [record for one in found for record in one.records]
         if include_rejected:
-            records += [record for survey in surveys for record in rejected_records(survey)]
-        records += [left_record(index, time_limit) for index in left]
+            records += [
+                record for survey in surveys for record in surface_records.rejected_records(survey)
+            ]
+        records += [surface_records.left_record(index, time_limit) for index in left]
         write_json(records, json_file)
     if not is_stdout(json_file):
         losses = [loss for one in found for loss in one.losses]
-        show_surfaces(surveys, losses, include_rejected, paths)
+        tables.show_surfaces(surveys, losses, include_rejected, paths)
     if left:
         raise _unfinished(left, len(found), time_limit)
 
 
 def _unfinished(left: list[MillerIndex], n_found: int, seconds: float) -> TimeLimitError:
-    names = [format_miller_index(index) for index in left[:8]]
+    names = [orientations.format_miller_index(index) for index in left[:8]]
     if len(left) > len(names):
         names.append("...")
     return TimeLimitError(
