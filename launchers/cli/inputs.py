@@ -11,6 +11,7 @@ from rich.table import Table
 from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.options import (
     EngineName,
+    FileOrientations,
     Json,
     MaxIndex,
     Orientations,
@@ -20,8 +21,7 @@ from surfalign.launchers.cli.options import (
 from surfalign.launchers.cli.output import output_console, print_json
 
 with imported_when_used():
-    from surfalign.crystals import sources
-    from surfalign.physics.lattice import orientations
+    from surfalign.launchers.cli import crystals
     from surfalign.workflows import dry_run as dry_runs
     from surfalign.workflows import surface_jobs
     from surfalign.workflows.engines import engine as engines
@@ -49,6 +49,7 @@ def inputs(
         ),
     ],
     hkl: Orientations = None,
+    hkl_of_file: FileOrientations = None,
     max_index: MaxIndex = None,
     protocol: Annotated[
         str, typer.Option(help="jacs2024 (dielectric-dependent hybrid) or hse06.")
@@ -95,8 +96,8 @@ def inputs(
         functional=functionals.protocol(protocol).functional,
         **{name: value for name, value in options.items() if value is not None},
     )
-    crystal = sources.load_crystal(target)
-    indices = [orientations.parse_miller_index(text) for text in hkl or ()]
+    crystal = crystals.load_with_notes(target)
+    indices = crystals.wanted_indices(crystal, hkl, hkl_of_file)
     if not indices and max_index is None and crystal.default_orientation is not None:
         indices = [crystal.default_orientation]
     surfaces = surface_jobs.describe_surfaces(

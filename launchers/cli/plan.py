@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.output import output_console
@@ -15,6 +17,7 @@ from surfalign.processes import available_cores
 with imported_when_used():
     from surfalign import settings
     from surfalign.launchers.cli.tables import surface_records
+    from surfalign.workflows.planning import crystals as candidates
     from surfalign.workflows.planning import run, survey
 
 if TYPE_CHECKING:
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
     from surfalign.workflows.planning.survey import PlanSettings
 
 commands = typer.Typer()
+
+#: Faults, and notes, that are shown in full; all notes are in the plan.
+SHOWN = 20
 
 
 @commands.command()
@@ -103,11 +109,25 @@ def _report(made: Plan, output: Path, chosen: PlanSettings) -> None:
     ]
     if slow := made.refused.get(survey.TIME_LIMIT):
         lines.append(f"Not done within {chosen.time_limit} s (--time-limit): {', '.join(slow)}")
-    if unreadable := made.refused.get(survey.UNREADABLE):
+    if unreadable := made.refused.get(candidates.UNREADABLE):
         lines.append(f"No structure that can be read: {', '.join(unreadable)}")
+    lines += _named("Not read", made.faults.items())
+    lines += _named(
+        "Note", ((source, note) for source, notes in made.notes.items() for note in notes)
+    )
+    if made.unused:
+        lines.append(f"Numbers of the lists that were not used: {', '.join(made.unused)}")
     for heading, counts in survey.summary(surfaces).items():
         lines.append(f"By {heading}: " + ", ".join(f"{k} {n}" for k, n in counts.items()))
     hours = sum(surface_records.estimated_cpu_time(surface.n_atoms) for surface in surfaces) / 3600
     lines.append(f"Slab potentials: about {hours:,.0f} CPU hours (to a factor of three or so)")
     for line in lines:
-        console.print(line, soft_wrap=True)
+        console.print(escape(line), soft_wrap=True)
+
+
+def _named(heading: str, pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """Return a line for each source and what is to be said of it, the first :data:`SHOWN` of them."""
+    lines = [f"{heading}: {source}: {text}" for source, text in pairs]
+    if len(lines) > SHOWN:
+        lines[SHOWN:] = [f"{heading}: {len(lines) - SHOWN} more"]
+    return lines

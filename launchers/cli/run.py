@@ -15,6 +15,7 @@ from surfalign.launchers.cli.options import (
     Cores,
     EngineName,
     EngineOptions,
+    FileOrientations,
     FitVolume,
     Functional,
     JsonFile,
@@ -29,12 +30,11 @@ from surfalign.launchers.cli.progress import RunProgress
 
 with imported_when_used():
     from surfalign import settings
-    from surfalign.crystals import sources
+    from surfalign.launchers.cli import crystals as loading
     from surfalign.launchers.cli import query
     from surfalign.launchers.cli.tables import levels
     from surfalign.launchers.database import server
     from surfalign.launchers.local import run_crystals, shares
-    from surfalign.physics.lattice import orientations
     from surfalign.workflows import wanted_surfaces
     from surfalign.workflows.engines import engine as engines
 
@@ -57,6 +57,7 @@ def run(
         ),
     ],
     hkl: Orientations = None,
+    hkl_of_file: FileOrientations = None,
     max_index: MaxIndex = None,
     surface: Annotated[
         list[str] | None,
@@ -89,13 +90,9 @@ def run(
     """
     console = Console(stderr=True)
     make_folders(json_file, figure)
-    indices = [orientations.parse_miller_index(text) for text in hkl or ()]
     if cores is not None:
         os.environ["SURFALIGN_CORES"] = str(cores)
-    crystals = [sources.load_crystal(target) for target in targets]
-    for crystal in crystals:
-        for note in crystal.notes:
-            console.print(f"[dim]{crystal.name}: {note}[/]", soft_wrap=True)
+    crystals = [loading.load_with_notes(target) for target in targets]
     chosen_engine = engines.get_engine(
         engine,
         quality=quality,
@@ -107,7 +104,7 @@ def run(
         wanted_surfaces.checked_maker(
             crystal,
             chosen_engine,
-            miller_indices=indices,
+            miller_indices=loading.wanted_indices(crystal, hkl, hkl_of_file),
             max_index=max_index,
             surface_names=surface,
             relax_slabs=relax,

@@ -26,6 +26,7 @@ from surfalign.launchers.cli.output import print_json
 
 with imported_when_used():
     from surfalign.launchers.campaign import submission, target_plan
+    from surfalign.launchers.cli import crystals
     from surfalign.launchers.cluster import launcher as launchers
     from surfalign.launchers.cluster import profiles
     from surfalign.launchers.database import server
@@ -110,7 +111,9 @@ def submit(
     else:
         with TemporaryDirectory() as folder:
             plan = Path(folder) / "targets.jsonl"
-            target_plan.write_target_plan(plan, targets, hkl or [], max_index, method)
+            target_plan.write_target_plan(
+                plan, targets, hkl or [], max_index, method, crystals.load_with_notes
+            )
             report = _submit(chosen, plan, method, campaign or "targets", limit, dry_run)
     _print(report, profile, dry_run=dry_run, as_json=as_json)
 

@@ -11,11 +11,16 @@ import typer
 
 from surfalign.errors import TimeLimitError
 from surfalign.launchers.cli.lazy import imported_when_used
-from surfalign.launchers.cli.options import JsonFile, LargestIndex, OnlyOrientations
+from surfalign.launchers.cli.options import (
+    FileOrientations,
+    JsonFile,
+    LargestIndex,
+    OnlyOrientations,
+)
 from surfalign.launchers.cli.output import is_stdout, make_folders, write_json
 
 with imported_when_used():
-    from surfalign.crystals import sources
+    from surfalign.launchers.cli import crystals
     from surfalign.launchers.cli.tables import surface_records
     from surfalign.launchers.cli.tables import surfaces as tables
     from surfalign.physics.lattice import orientations
@@ -34,6 +39,7 @@ def surfaces(
     ],
     max_index: LargestIndex = 1,
     hkl: OnlyOrientations = None,
+    hkl_of_file: FileOrientations = None,
     thickness: Annotated[
         float, typer.Option("--slab-thickness", help="Least thickness of the slabs (angstrom).")
     ] = 20.0,
@@ -62,13 +68,13 @@ def surfaces(
 
     Termination A: every atomic plane is stoichiometric. B: charged planes in a symmetric sequence. C: half
     of the outermost plane is removed in stripes (corrugated). Miller indices refer to the standard
-    conventional cell.
+    conventional cell; a note says where a file has other axes.
 
     Example: surfalign surfaces SrTiO3 --max-index 1 --figure pictures
     """
     make_folders(json_file, figure)
-    crystal = sources.load_crystal(target)
-    indices = [orientations.parse_miller_index(text) for text in hkl or []]
+    crystal = crystals.load_with_notes(target)
+    indices = crystals.wanted_indices(crystal, hkl, hkl_of_file)
     found, left = orientation_survey.survey_orientations(
         crystal.structure,
         indices,

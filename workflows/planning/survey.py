@@ -29,7 +29,7 @@ from surfalign.physics.lattice.symmetry import symmetrize
 from surfalign.physics.slabs.coordination import surface_coordination
 from surfalign.physics.slabs.enumeration import survey_orientation
 from surfalign.physics.slabs.surface_slab import SurfaceSlab
-from surfalign.workflows.planning.crystals import Candidate
+from surfalign.workflows.planning.crystals import UNREADABLE, Candidate
 from surfalign.workflows.planning.time_limit import time_limit
 
 #: Crystals that differ by more than these fractions are not compared any further: volumes per atom
@@ -98,6 +98,7 @@ class PlannedCrystal:
     densities: tuple[float, ...]
     hull_energy: float
     structure: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,7 @@ class PlannedSurface:
     broken_bonds_per_area: float
 
 
-#: Reasons against a crystal: its structure cannot be read; it takes too long.
-UNREADABLE = "unreadable"
+#: Reason against a crystal: it takes too long.
 TIME_LIMIT = "time_limit"
 
 
@@ -133,12 +133,15 @@ def examine(candidate: Candidate, settings: PlanSettings) -> PlannedCrystal | st
 
 
 def _examined(candidate: Candidate, settings: PlanSettings) -> PlannedCrystal | str:
+    if candidate.fault:
+        return candidate.reason
     gap = candidate.facts.get("band_gap")
     if gap is not None and gap < settings.min_band_gap:
         return "small_band_gap"
     if candidate.facts.get("hull_energy", 0.0) > settings.max_hull_energy:
         return "unstable"
-    if abs(candidate.facts.get("magnetic_moment", 0.0)) > 0.1:
+    moment = abs(candidate.facts.get("magnetic_moment", 0.0))
+    if moment > 0.1 or candidate.facts.get("magnetic", 0.0):
         return "magnetic"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -150,7 +153,7 @@ def _examined(candidate: Candidate, settings: PlanSettings) -> PlannedCrystal | 
         if not symbols >= set(settings.elements) or symbols & set(settings.without):
             return "elements"
         try:
-            crystal = make_crystal(structure, candidate.source)
+            crystal = make_crystal(structure, candidate.source, notes=candidate.notes)
         except TimeLimitError:
             raise
         except SurfalignError as error:
@@ -169,6 +172,7 @@ def _examined(candidate: Candidate, settings: PlanSettings) -> PlannedCrystal | 
         densities=densities,
         hull_energy=candidate.facts.get("hull_energy", 0.0),
         structure=crystal.structure.as_dict(),
+        notes=tuple(dict.fromkeys(crystal.notes)),
     )
 
 

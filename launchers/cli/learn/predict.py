@@ -15,7 +15,7 @@ from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, write_json
 
 with imported_when_used():
-    from surfalign.crystals import sources as crystals
+    from surfalign.launchers.cli import crystals
     from surfalign.launchers.cli.learn import sources
     from surfalign.ml.data import from_crystal, from_slab_files
     from surfalign.ml.models import prediction
@@ -87,7 +87,9 @@ def surfaces(
     if slabs is not None:
         return from_slab_files.read_slab_file(slabs)
     indices = [orientations.parse_miller_index(text) for text in hkl or ()]
-    return from_crystal.crystal_surfaces(crystals.load_crystal(str(structure)), indices, max_index)
+    return from_crystal.crystal_surfaces(
+        crystals.load_with_notes(str(structure)), indices, max_index
+    )
 
 
 def table(predictions: Predictions, caption: str) -> Table:

@@ -14,7 +14,6 @@ import pytest
 from pymatgen.core import Lattice, Structure
 from typer.testing import CliRunner
 
-from surfalign.errors import InvalidStructureError
 from surfalign.launchers.cli.main import app
 from surfalign.workflows.planning.crystals import Candidate, find_candidates
 from surfalign.workflows.planning.survey import (
@@ -188,11 +187,12 @@ def test_directory_of_files_and_library_names_are_read(tmp_path: Path) -> None:
     assert sources == ["file:magnesia.cif", "library:BeO"]
 
 
-def test_list_without_structures_is_an_error(tmp_path: Path) -> None:
+def test_a_list_without_structures_is_a_candidate_with_a_fault(tmp_path: Path) -> None:
     path = tmp_path / "wrong.json"
     path.write_text('[{"formula": "MgO"}]')
-    with pytest.raises(InvalidStructureError, match=r"wrong.json holds no structure"):
-        list(find_candidates([str(path)]))
+    (candidate,) = find_candidates([str(path)])
+    assert examine(candidate, PlanSettings()) == "unreadable"
+    assert "wrong.json holds no structure" in candidate.fault
 
 
 def surface(formula: str, crystal: str, number: int) -> PlannedSurface:
