@@ -242,7 +242,7 @@ def _spglib_dataset(structure: Structure, symprec: float) -> spglib.SpglibDatase
         )
     numbers = [site.specie.Z for site in structure]
     cell = (structure.lattice.matrix.tolist(), structure.frac_coords.tolist(), numbers)
-    dataset = ask_spglib(spglib.get_symmetry_dataset, cell, symprec)
+    dataset: spglib.SpglibDataset | None = ask_spglib(spglib.get_symmetry_dataset, cell, symprec)
     if dataset is None:
         raise InvalidStructureError(
             f"No space group was found for {structure.composition.reduced_formula} "
