@@ -11,15 +11,17 @@ from pymatgen.core import Structure
 from pymatgen.electronic_structure.core import Spin
 from pymatgen.io.vasp import Kpoints
 
-from surfalign.errors import EngineError, InsufficientMemoryError, MetallicError
+from surfalign.errors import EngineKilledError, MetallicError
 from surfalign.workflows.engines.functionals import HYBRIDS, Hybrid, exchange_fraction
 from surfalign.workflows.engines.vasp.cost import default_bands
 from surfalign.workflows.engines.vasp.inputs import kpoints, tags
 from surfalign.workflows.engines.vasp.inputs.sets import plain
 from surfalign.workflows.engines.vasp.inputs.settings import VaspSettings
+from surfalign.workflows.engines.vasp.outputs.bands import band_edges, filled_bands
+from surfalign.workflows.engines.vasp.outputs.vasprun import read_vasprun
 from surfalign.workflows.engines.vasp.running.handlers import Task
 from surfalign.workflows.engines.vasp.running.runner import Runner
-from surfalign.workflows.engines.vasp.steps import planned, read_vasprun
+from surfalign.workflows.engines.vasp.steps import planned
 
 #: What is taken for the edges of a crystal of which nothing has been computed yet (dry runs).
 _GAMMA: list[kpoints.Point] = [(0.0, 0.0, 0.0)]
@@ -94,9 +96,7 @@ class BandEdgesStep:
             return EdgeFolders(edges, None, None)
         try:
             one_shot = self._hybrid("one_shot", edges, points, hybrid, fraction)
-        except InsufficientMemoryError:
-            raise
-        except EngineError as error:  # wave functions that cannot be read are made anew, once
+        except EngineKilledError as error:  # wave functions that cannot be read are made anew, once
             for name in ("one_shot", "edges"):
                 self.run.again(name, error.found)
             edges = self._edges(points, density)
@@ -129,7 +129,7 @@ class BandEdgesStep:
         self, name: str, edges: Path, points: Kpoints, hybrid: Hybrid, fraction: float
     ) -> Path:
         n_bands = self.run.look(
-            lambda: int(read_vasprun(edges).parameters["NBANDS"]),
+            lambda: int(read_vasprun(edges / "vasprun.xml").parameters["NBANDS"]),
             default_bands(self.structure, spinors=self.spinors),
         )
         task: Task = "one_shot" if name == "one_shot" else "hybrid"
@@ -178,22 +178,20 @@ def edge_points(folder: Path, settings: VaspSettings) -> list[kpoints.Point]:
     MetallicError
         When the gap closes.
     """
-    vasprun = read_vasprun(folder)
-    levels = np.asarray((vasprun.eigenvalues or {})[Spin.up])
-    energies, occupations = levels[:, :, 0], levels[:, :, 1]
-    occupied = np.sum(occupations > 0.5, axis=1)
-    n_occupied = int(occupied[0])
-    gap = energies[:, n_occupied].min() - energies[:, n_occupied - 1].max()
-    if np.any(occupied != n_occupied) or gap <= 0:
+    vasprun = read_vasprun(folder / "vasprun.xml")
+    try:
+        filled = filled_bands(vasprun)
+        band_edges(vasprun, filled)
+    except MetallicError as error:
         raise MetallicError(
-            f"the PBEsol gap of the crystal closes ({gap:.2f} eV)",
+            f"with PBEsol, {error.found}",
             "an insulator",
             "use hubbard_u where d states cross, or leave this crystal out",
-        )
+        ) from error
     return kpoints.edge_points(
-        energies,
+        np.asarray((vasprun.eigenvalues or {})[Spin.up])[:, :, 0],
         vasprun.actual_kpoints,
-        n_occupied,
+        filled[0],
         settings.edge_window,
         settings.most_edge_points,
     )

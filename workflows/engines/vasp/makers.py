@@ -7,7 +7,7 @@ and the tags that follow from them (KPAR, NCORE) are those of the machine that r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -28,6 +28,7 @@ from surfalign.workflows.engines.functionals import HYBRIDS, exchange_fraction
 from surfalign.workflows.engines.step_resources import Kind
 from surfalign.workflows.engines.vasp import steps
 from surfalign.workflows.engines.vasp.band_edges import BandEdgesStep, EdgeFolders
+from surfalign.workflows.engines.vasp.inputs.potentials import cell_cutoff_notes
 from surfalign.workflows.engines.vasp.inputs.settings import preset
 from surfalign.workflows.engines.vasp.maker import VaspMaker
 from surfalign.workflows.engines.vasp.outputs import reading
@@ -75,7 +76,9 @@ class VaspBulkMaker(VaspMaker):
         """
 
         def read(folder: Path, context: StepContext) -> BulkDocument:
-            return reading.read_bulk(folder, structure, context)
+            notes = [] if self.oriented else cell_cutoff_notes(structure, self.settings.cutoff)
+            noted = replace(context, warnings=[*context.warnings, *notes])
+            return reading.read_bulk(folder, structure, noted)
 
         step = "oriented_bulk" if self.oriented else "bulk"
         return self._compute(step, "PBEsol", (structure,), (prev_dir, continuation), read)

@@ -8,11 +8,8 @@ import numpy as np
 from pymatgen.analysis.structure_matcher import StructureMatcher
 
 from surfalign.workflows.engines.vasp.outputs.calculation import Calculation
-from surfalign.workflows.engines.vasp.outputs.provenance import (
-    exchange,
-    gradient_functional,
-    potentials,
-)
+from surfalign.workflows.engines.vasp.outputs.method import semilocal_functional
+from surfalign.workflows.engines.vasp.outputs.provenance import potentials
 
 #: Cut-offs that differ by less are equal, eV.
 _CUTOFF_TOLERANCE = 0.5
@@ -51,22 +48,6 @@ def disagreements(one: Calculation, other: Calculation, *, functional: bool = Tr
         if names[0] != names[1]:
             reasons.append(f"the functionals differ: {_name(names[0])} and {_name(names[1])}")
     return reasons
-
-
-def semilocal_functional(run: Calculation) -> dict[str, Any]:
-    """Return what sets the density's functional: GGA, meta-GGA, U, exact exchange, vdW terms."""
-    parameters = run.parameters
-    fraction, screening = exchange(run)
-    meta = str(parameters.get("METAGGA", "--")).strip().upper()
-    found: dict[str, Any] = {
-        "GGA": gradient_functional(run),
-        "METAGGA": "" if meta in ("--", "NONE", "") else meta,
-        "U": {e: u for e, u in sorted(run.vasprun.hubbards.items()) if u},
-        "AEXX": fraction,
-        "HFSCREEN": screening,
-        "IVDW": int(run.incar.get("IVDW", 0)),
-    }
-    return {key: value for key, value in found.items() if value}
 
 
 def same_crystal(one: Calculation, other: Calculation) -> bool:

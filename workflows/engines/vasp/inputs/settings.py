@@ -108,7 +108,7 @@ STANDARD = VaspSettings(
 QUICK = replace(
     STANDARD,
     quality=Quality.QUICK.value,
-    cutoff=400.0,
+    cutoff=520.0,  # not lower: 1.3 ENMAX of O, whose cells are relaxed; and above Li_sv
     k_spacing=0.50,
     dielectric_k_spacing=0.45,
     hybrid_k_spacing=0.50,

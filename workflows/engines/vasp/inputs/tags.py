@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 from pymatgen.core import Structure
 
+from surfalign.errors import ConfigurationError
 from surfalign.workflows.engines.vasp.inputs.hubbard import hubbard_u
+from surfalign.workflows.engines.vasp.inputs.potentials import hardest
 from surfalign.workflows.engines.vasp.inputs.settings import VaspSettings
 
 
@@ -25,7 +27,20 @@ Tags = dict[str, Tag]
 
 
 def semilocal(settings: VaspSettings, structure: Structure) -> Tags:
-    """Tags of a PBEsol calculation at rest: what all others start from."""
+    """Tags of a PBEsol calculation at rest: what all others start from.
+
+    Raises
+    ------
+    ConfigurationError
+        When the cut-off is below what a potential needs.
+    """
+    hard = hardest(structure)
+    if settings.cutoff < hard.enmax:
+        raise ConfigurationError(
+            f"the cut-off is {settings.cutoff:g} eV, and {hard.symbol} needs {hard.enmax:g} eV (ENMAX)",
+            "a cut-off of at least the largest ENMAX of the crystal",
+            "raise cutoff, or take a preset",
+        )
     tags = {
         "GGA": Tag("PS", "PBEsol in every step but the hybrid: geometry, density and potential"),
         "PREC": Tag("Accurate", "no wrap-around errors in the potential that is averaged"),

@@ -12,21 +12,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from monty.io import zopen
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 from pymatgen.io.vasp.inputs import Incar
-from pymatgen.io.vasp.outputs import Locpot, Outcar, Vasprun
+from pymatgen.io.vasp.outputs import Locpot, Outcar
 
 from surfalign.errors import ConvergenceError, EngineError, EngineKilledError, MetallicError
-from surfalign.workflows.engines.vasp.outputs.phrases import END_OF_OUTCAR
+from surfalign.workflows.engines.vasp.outputs import bands
+from surfalign.workflows.engines.vasp.outputs.phrases import END_OF_OUTCAR, wave_functions_read
+from surfalign.workflows.engines.vasp.outputs.vasprun import CompleteVasprun, read_vasprun
 
 _COMPRESSIONS = ("", ".gz", ".bz2", ".xz", ".z", ".Z")
 #: Copies that custodian makes of inputs, and of the files of a run that failed.
 _NOT_RESULTS = (".orig", ".spec", ".tar", ".tmp", ".lock")
+#: A mean of LOCPOT, or a difference of its spins, that is not zero, eV.
+_MEAN_POTENTIAL = 0.01
 
 
 def find_file(directory: Path, name: str) -> Path | None:
@@ -40,21 +44,6 @@ def find_file(directory: Path, name: str) -> Path | None:
         if path.is_file() and not any(part in path.name for part in _NOT_RESULTS)
     ]
     return max(suffixed, key=lambda path: path.name, default=None)
-
-
-@dataclass(frozen=True)
-class BandEdges:
-    """Band edges on the k-points of a calculation, eV; k-points in reduced coordinates."""
-
-    valence_band_maximum: float
-    conduction_band_minimum: float
-    valence_band_k_point: tuple[float, float, float]
-    conduction_band_k_point: tuple[float, float, float]
-
-    @property
-    def band_gap(self) -> float:
-        """Gap, eV; not positive for a metal."""
-        return self.conduction_band_minimum - self.valence_band_maximum
 
 
 @dataclass(frozen=True)
@@ -88,22 +77,19 @@ class Calculation:
         return path
 
     @cached_property
-    def vasprun(self) -> Vasprun:
+    def vasprun(self) -> CompleteVasprun:
         """The parsed vasprun.xml, without densities of states.
 
         Raises
         ------
         EngineKilledError
             When it is missing, empty or broken off.
+        EngineError
+            When it is whole, and holds what cannot be read.
         """
         path = self.file("vasprun.xml")
-        with _named(path), warnings.catch_warnings():
-            # Convergence is judged below, step by step.
-            warnings.simplefilter("ignore")
-            vasprun = Vasprun(path, parse_dos=False, parse_potcar_file=False)
-            if not vasprun.ionic_steps:
-                raise ValueError("it holds no ionic step")
-        return vasprun
+        with _named(path):
+            return read_vasprun(path)
 
     @cached_property
     def outcar(self) -> Outcar:
@@ -137,17 +123,39 @@ class Calculation:
         path = find_file(self.directory, "vasp.out")
         return "" if path is None else _text(path)
 
-    @property
+    def tag(self, name: str, default: Any = None) -> Any:
+        """Return the value of a tag: what VASP says that it read, else what INCAR says, else its default.
+
+        Some tags (METAGGA, LCALCEPS) never stand among VASP's parameters, and an INCAR may have been edited
+        after the run.
+        """
+        for tags in (self.vasprun.incar, self.incar, self.parameters):
+            value = tags.get(name)
+            if value is not None and str(value).strip() not in ("--", ""):
+                return value
+        return default
+
+    @cached_property
     def finished(self) -> bool:
-        """Whether VASP came to its own end."""
-        return END_OF_OUTCAR in _text(self.file("OUTCAR"))[-6000:]
+        """Whether VASP came to its own end: what follows that block (a profile) may be long."""
+        return END_OF_OUTCAR in _text(self.file("OUTCAR"))
+
+    @property
+    def fixed_density(self) -> bool:
+        """Whether the density was that of a file (ICHARG of 10 and above)."""
+        return int(self.tag("ICHARG", 0)) >= 10
+
+    @property
+    def fixed_orbitals(self) -> bool:
+        """Whether eigenvalues are those of given orbitals, of their space, or of their density, once."""
+        algorithm = str(self.tag("ALGO", "Normal")).lower()
+        once = algorithm == "exact" and int(self.tag("NELM", 60)) == 1
+        return once or algorithm in ("eigenval", "subrot", "none", "nothing")
 
     @property
     def one_shot(self) -> bool:
         """Whether the density was kept: eigenvalues of given orbitals, no cycle."""
-        algorithm = str(self.incar.get("ALGO", "Normal")).lower()
-        fixed = int(self.incar.get("ICHARG", 0)) >= 10
-        return fixed or int(self.incar.get("NELM", 60)) == 1 or algorithm in ("eigenval", "nothing")
+        return self.fixed_density or self.fixed_orbitals or int(self.tag("NELM", 60)) == 1
 
     @property
     def hybrid(self) -> bool:
@@ -162,9 +170,17 @@ class Calculation:
 
     @property
     def electronically_converged(self) -> bool:
-        """Whether the last electronic cycle met its tolerance; one-shot runs have none."""
+        """Whether the last electronic cycle met its tolerance.
+
+        A hybrid of a single iteration has none; anything else of a single iteration is as good as the wave
+        functions that it says it has read, which only fixed orbitals keep.
+        """
+        if self.one_shot and self.hybrid:
+            return True
+        if self.fixed_orbitals:
+            return wave_functions_read(self.stdout)
         try:
-            return self.one_shot or bool(self.vasprun.converged_electronic)
+            return bool(self.vasprun.converged_electronic)
         except (IndexError, KeyError):
             # pymatgen counts the steps of a response run in a way that not every VASP writes.
             return bool(self.parameters.get("LEPSILON", False))
@@ -182,22 +198,66 @@ class Calculation:
     @property
     def initial_structure(self) -> Structure:
         """The structure at the start, in the order of POSCAR."""
-        return self.vasprun.initial_structure
+        return _without_flags(self.vasprun.initial_structure)
 
     @property
     def structure(self) -> Structure:
         """The structure at the end, in the order of POSCAR."""
-        return self.vasprun.final_structure
+        return _without_flags(self.vasprun.final_structure)
 
     @property
     def energy(self) -> float:
-        """Total energy of the cell, smearing extrapolated away, eV."""
+        """Total energy of the cell, smearing extrapolated away, eV.
+
+        Raises
+        ------
+        EngineError
+            When the file holds none, or stars.
+        """
+        step = self.vasprun.ionic_steps[-1]
+        last = step["electronic_steps"][-1] if step["electronic_steps"] else {}
+        # The energy is put together from these: that of the step alone is often the entropy.
+        parts = [step.get("e_fr_energy"), last.get("e_fr_energy"), last.get("e_0_energy")]
+        if not all(part is not None and np.isfinite(part) for part in parts):
+            raise self._without("total energy")
         return float(self.vasprun.final_energy)
 
     @property
     def forces(self) -> NDArray[np.float64]:
-        """Forces of the last step, shape (n_sites, 3), eV/angstrom."""
-        return np.asarray(self.vasprun.ionic_steps[-1]["forces"], dtype=float)
+        """Forces of the last step, shape (n_sites, 3), eV/angstrom.
+
+        Raises
+        ------
+        EngineError
+            When the file holds none.
+        """
+        forces = self.vasprun.ionic_steps[-1].get("forces")
+        if forces is None:
+            raise self._without("forces")
+        return np.asarray(forces, dtype=float)
+
+    @property
+    def free(self) -> NDArray[np.bool_]:
+        """Which components of the positions were free to move, shape (n_sites, 3)."""
+        start = self.vasprun.initial_structure
+        flags = start.site_properties.get("selective_dynamics")
+        if flags is None:
+            return np.ones((len(start), 3), dtype=bool)
+        return np.asarray(flags, dtype=bool)
+
+    @property
+    def dielectric_tensors(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Electronic dielectric tensors with and without local fields, empty where there is none.
+
+        The response is computed once: finite displacements (IBRION = 5, 6) follow in further steps.
+        """
+        steps = self.vasprun.ionic_steps
+
+        def last(name: str) -> NDArray[np.float64]:
+            found = [step[name] for step in steps if name in step]
+            return np.asarray(found[-1] if found else [], dtype=float)
+
+        return last("epsilon"), last("epsilon_rpa")
 
     @property
     def site_potentials(self) -> NDArray[np.float64]:
@@ -218,36 +278,26 @@ class Calculation:
             )
         return np.asarray(values, dtype=float)
 
-    def band_edges(self) -> BandEdges:
+    def band_edges(self) -> bands.BandEdges:
         """Return the band edges on the k-points of this calculation.
 
         Raises
         ------
         MetallicError
-            When the gap closes on these k-points.
+            When it is no insulator on these k-points.
         """
-        values = np.concatenate(
-            [np.asarray(v) for v in (self.vasprun.eigenvalues or {}).values()], axis=1
-        )
-        occupied = values[..., 1] > 0.5
-        filled = np.where(occupied, values[..., 0], -np.inf).max(axis=1)
-        empty = np.where(occupied, np.inf, values[..., 0]).min(axis=1)
-        top, bottom = int(filled.argmax()), int(empty.argmin())
-        points = self.vasprun.actual_kpoints
-        edges = BandEdges(
-            float(filled[top]), float(empty[bottom]), _vector(points[top]), _vector(points[bottom])
-        )
-        if not edges.band_gap > 0 or len(set(occupied.sum(axis=1).tolist())) > 1:
+        try:
+            return bands.band_edges(self.vasprun)
+        except MetallicError as error:
             raise MetallicError(
-                f"the gap of {self.structure.composition.reduced_formula} closes in "
-                f"{self.directory} ({edges.band_gap:.3f} eV)",
-                "an insulator in every step",
-                "leave this crystal out, or look at its occupations in vasprun.xml",
-            )
-        return edges
+                f"{error.found}, in {self.directory}", error.expected, error.remedy
+            ) from error
 
     def potential(self) -> NDArray[np.float64]:
         """Return the electrostatic potential energy of an electron on the grid, eV.
+
+        VASP puts the average of ionic plus Hartree potential at zero, so the average tells whether it is
+        that potential, whatever the tags say; and it is one potential for both spins.
 
         Raises
         ------
@@ -257,21 +307,28 @@ class Calculation:
             When it holds the exchange-correlation potential too.
         """
         path = self.file("LOCPOT")
-
-        def asked(tag: str) -> bool:
-            return bool(self.incar.get(tag, self.parameters.get(tag, False)))
-
-        if asked("LVTOT") and not asked("LVHAR"):
-            raise EngineError(
-                f"LOCPOT in {self.directory} was written with LVTOT: it holds exchange and "
-                "correlation, which do not decay into the vacuum as the alignment needs",
-                "LVHAR = .TRUE.",
-                "repeat this static calculation with LVHAR instead of LVTOT",
-            )
         with _named(path), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            locpot = Locpot.from_file(path)
-            return np.asarray(next(iter(dict.values(locpot.data))), dtype=float)
+            spins = [np.asarray(v, dtype=float) for v in dict.values(Locpot.from_file(path).data)]
+        first, *others = spins
+        mean = float(first.mean())
+        found = ""
+        if not abs(mean) < _MEAN_POTENTIAL:
+            asked = " was written with LVTOT and" if self._asked("LVTOT") else ""
+            found = f"LOCPOT in {self.directory}{asked} has a mean of {mean:.3f} eV"
+        elif len(others) == 1 and (apart := np.abs(others[0] - first).max()) > _MEAN_POTENTIAL:
+            found = f"the two spins of LOCPOT in {self.directory} differ by up to {apart:.3f} eV"
+        if found:
+            raise EngineError(
+                f"{found}: it holds exchange and correlation, which do not decay into the vacuum as the "
+                "alignment needs",
+                "ionic plus Hartree potential alone (LVHAR = .TRUE.), whose mean is zero",
+                "repeat this static calculation with LVHAR instead of LVTOT",
+            )
+        return first
+
+    def _asked(self, name: str) -> bool:
+        return bool(self.tag(name, False))
 
     def require_converged(self) -> None:
         """Refuse a calculation that did not come to its end, or whose density is not settled.
@@ -290,6 +347,13 @@ class Calculation:
                 "a run that came to its own end",
                 "run it again; look at vasp.out and std_err.txt for the cause",
             )
+        if self.fixed_orbitals and not self.electronically_converged:
+            raise EngineError(
+                f"the orbitals in {self.directory} are fixed (ALGO = {self.tag('ALGO')}), and nothing says "
+                "that they were read from a WAVECAR",
+                "vasp.out with the line that WAVECAR was read",
+                "keep vasp.out there, or repeat the calculation with ALGO = Normal",
+            )
         if not self.electronically_converged:
             steps = vasprun.ionic_steps[-1]["electronic_steps"]
             raise ConvergenceError(
@@ -298,9 +362,19 @@ class Calculation:
                 "choose another ALGO or mixing, or more steps (NELM)",
             )
 
+    def _without(self, what: str) -> EngineError:
+        return EngineError(
+            f"vasprun.xml in {self.directory} holds no {what}",
+            "a calculation of the ground state",
+            "leave this folder out, or repeat its ground state",
+        )
 
-def _vector(point: Any) -> tuple[float, float, float]:
-    return cast("tuple[float, float, float]", tuple(float(x) for x in point))
+
+def _without_flags(structure: Structure) -> Structure:
+    """The structure without what may move in it, which is no property of its atoms."""
+    if "selective_dynamics" not in structure.site_properties:
+        return structure
+    return structure.copy().remove_site_property("selective_dynamics")
 
 
 def _text(path: Path) -> str:
@@ -315,8 +389,25 @@ def _named(path: Path) -> Iterator[None]:
         yield
     # Its parsers raise whatever a missing line leads to: lxml's errors, IndexError, KeyError, ...
     except Exception as error:
+        what = f"({type(error).__name__}: {error})"
+        if _is_whole(path, error):
+            raise EngineError(
+                f"{path} is complete, but holds what cannot be read {what}",
+                "numbers where VASP prints numbers",
+                "look at the file there; the calculation itself may be good",
+            ) from error
         raise EngineKilledError(
-            f"{path} cannot be read to its end ({type(error).__name__}: {error})",
+            f"{path} cannot be read to its end {what}",
             "the complete file of a run that came to its end",
             "run this calculation again",
         ) from error
+
+
+def _is_whole(path: Path, error: Exception) -> bool:
+    """Whether a vasprun.xml that cannot be read was written to its end; lxml's errors are SyntaxErrors."""
+    if "vasprun" not in path.name or isinstance(error, SyntaxError):
+        return False
+    try:
+        return _text(path).rstrip().endswith("</modeling>")
+    except (OSError, EOFError):  # a compressed file that breaks off
+        return False

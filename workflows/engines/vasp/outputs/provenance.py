@@ -19,21 +19,14 @@ from surfalign.hashing import hash_of
 from surfalign.physics.checks import Check
 from surfalign.stores.documents import CalculationRecord
 from surfalign.workflows.engines.vasp.outputs.calculation import Calculation, find_file
+from surfalign.workflows.engines.vasp.outputs.method import element_of, functional_name
+from surfalign.workflows.engines.vasp.outputs.phrases import END_OF_OUTCAR
 from surfalign.workflows.engines.vasp.outputs.step_context import StepContext
 
 #: Tags that share out the work, or are labels: they do not change what is computed.
 NOT_NUMERICAL = frozenset(
     {"KPAR", "NCORE", "NPAR", "NSIM", "LPLANE", "LSCALAPACK", "LSCALU", "SYSTEM", "NWRITE"}
 )
-_GGA = {
-    "PS": "PBEsol",
-    "PE": "PBE",
-    "91": "PW91",
-    "RP": "RPBE",
-    "AM": "AM05",
-    "RE": "revPBE",
-    "CA": "LDA",
-}
 
 
 def calculation_record(
@@ -103,47 +96,12 @@ def k_points(run: Calculation) -> dict[str, Any]:
     return {"style": style, "points": listed}
 
 
-def functional_name(run: Calculation) -> str:
-    """Return the functional as a person would write it, e.g. ``PBEsol+U`` or ``PBE, 33 % exchange``."""
-    parameters = run.parameters
-    gga = gradient_functional(run)
-    name = _GGA.get(gga, f"GGA {gga}")
-    if (meta := str(parameters.get("METAGGA", "--")).strip()) not in ("--", "None", ""):
-        name = meta.upper()
-    if run.hybrid:
-        fraction, screening = exchange(run)
-        name = f"{name}, {100 * fraction:g} % exact exchange"
-        name += f", screened by {screening:g}/angstrom" if screening else ""
-    if parameters.get("LDAU", False):
-        name += " +U"
-    if parameters.get("LSORBIT", False):
-        name += " with spin-orbit coupling"
-    return name
-
-
-def gradient_functional(run: Calculation) -> str:
-    """Return VASP's two letters of the GGA; where INCAR names none, it is that of the potentials."""
-    gga = str(run.parameters.get("GGA", "--")).strip().upper()[:2]
-    if gga not in ("--", ""):
-        return gga
-    return "PE" if any("PBE" in title for title in run.vasprun.potcar_symbols) else "CA"
-
-
-def exchange(run: Calculation) -> tuple[float, float]:
-    """Return the fraction of exact exchange and its screening (1/angstrom)."""
-    if not run.hybrid:
-        return 0.0, 0.0
-    return float(run.parameters.get("AEXX", 0.25)), float(run.parameters.get("HFSCREEN", 0.0))
-
-
 def potentials(run: Calculation) -> dict[str, str]:
     """Return title, and where POTCAR is at hand its SHA-256, of the potential of each element."""
     hashes = _potcar_hashes(run.directory)
     found = {}
     for title in run.vasprun.potcar_symbols:
-        words = title.split()
-        element = (words[1] if len(words) > 1 else words[0]).split("_")[0]
-        found[element] = f"{title} sha256:{hashes[title]}" if title in hashes else title
+        found[element_of(title)] = f"{title} sha256:{hashes[title]}" if title in hashes else title
     return found
 
 
@@ -202,9 +160,10 @@ def cost(directory: Path) -> Cost:
             text = str(file.read())
     ranks = re.search(r"running\s+(?:on\s+)?(\d+)\s+(?:mpi-ranks|total cores|nodes)", text[:20000])
     cores = int(ranks[1]) if ranks else 1
+    closing = text[max(text.rfind(END_OF_OUTCAR), 0) :]  # a profile may follow
 
     def last(label: str) -> float | None:
-        found = re.search(rf"{re.escape(label)}:\s*([\d.]+)", text[-6000:])
+        found = re.search(rf"{re.escape(label)}:\s*([\d.]+)", closing)
         return float(found[1]) if found else None
 
     wall = last("Elapsed time (sec)") or 0.0

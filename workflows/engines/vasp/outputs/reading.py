@@ -16,20 +16,18 @@ from scipy.optimize import linear_sum_assignment
 
 from surfalign.errors import EngineError
 from surfalign.physics.checks import Check, within
-from surfalign.physics.levels.potential import planar_average
+from surfalign.physics.levels.potential import cell_height, planar_average, slab_regions
 from surfalign.stores.documents import (
     BandEdgesDocument,
     BulkDocument,
     DielectricDocument,
+    Functional,
     SlabPotentialDocument,
     SlabRelaxationDocument,
 )
-from surfalign.workflows.engines.vasp.outputs.calculation import (
-    BandEdges,
-    Calculation,
-    find_file,
-)
-from surfalign.workflows.engines.vasp.outputs.phrases import WAVE_FUNCTIONS_NOT_READ
+from surfalign.workflows.engines.vasp.outputs.bands import BandEdges
+from surfalign.workflows.engines.vasp.outputs.calculation import Calculation, find_file
+from surfalign.workflows.engines.vasp.outputs.phrases import wave_functions_unfit
 from surfalign.workflows.engines.vasp.outputs.provenance import calculation_record
 from surfalign.workflows.engines.vasp.outputs.step_context import StepContext
 
@@ -37,6 +35,8 @@ from surfalign.workflows.engines.vasp.outputs.step_context import StepContext
 _FARTHEST_MOVE = 2.5
 #: In-plane cell vectors that should be equal may differ by this, angstrom.
 _CELL_TOLERANCE = 1e-3
+#: Atoms that lie no further below the outermost one belong to the face, angstrom.
+_LAYER = 0.5
 
 
 def read_bulk(folder: Path, structure: Structure, context: StepContext) -> BulkDocument:
@@ -82,14 +82,13 @@ def read_dielectric(folder: Path, structure: Structure, context: StepContext) ->
         When there is no tensor, or it is none of an insulator.
     """
     run = _converged(folder)
-    tensor = np.asarray(run.vasprun.epsilon_static, dtype=float)
+    tensor, bare = run.dielectric_tensors
     if tensor.shape != (3, 3) or not np.trace(tensor) / 3 > 1:
         raise EngineError(
             f"vasprun.xml in {folder} holds the dielectric tensor {tensor.tolist()}",
             "a tensor with a mean above 1, of a run with LEPSILON = .TRUE.",
             "look at the end of its OUTCAR",
         )
-    bare = np.asarray(run.vasprun.epsilon_static_wolfe, dtype=float)
     return DielectricDocument(
         structure=structure,
         dielectric_tensor=tuple(tuple(float(x) for x in row) for row in tensor),
@@ -111,6 +110,7 @@ def read_band_edges(
     exchange_fraction: float,
     screening: float,
     dielectric_constant: float | None,
+    semilocal_functional: str = Functional.PBESOL.value,
     self_consistent: Path | None = None,
     potential_required: bool = True,
 ) -> BandEdgesDocument:
@@ -124,8 +124,8 @@ def read_band_edges(
         Folder of the hybrid calculation; None where the band edges are semilocal.
     structure, context
         As for :func:`read_bulk`.
-    functional, exchange_fraction, screening, dielectric_constant
-        What the edges are of; stored with them. Screening in 1/angstrom.
+    functional, exchange_fraction, screening, dielectric_constant, semilocal_functional
+        What the edges, and the density, are of; stored with them. Screening in 1/angstrom.
     self_consistent
         Folder of the self-consistent hybrid, which then sets the gap.
     potential_required
@@ -154,6 +154,7 @@ def read_band_edges(
     return BandEdgesDocument(
         structure=structure,
         functional=functional,
+        semilocal_functional=semilocal_functional,
         exchange_fraction=exchange_fraction,
         screening=screening,
         dielectric_constant=dielectric_constant,
@@ -207,7 +208,7 @@ def read_slab_relaxation(
         max_displacement=float(shifts.max()),
         n_steps=len(run.vasprun.ionic_steps) - 1,
         converged=check.passed and run.ionically_converged,
-        calculation=calculation_record(run, context, checks=[check]),
+        calculation=calculation_record(run, context, checks=[check], notes=_held_notes(run)),
     )
 
 
@@ -301,7 +302,7 @@ def _relative(edges: BandEdges, reference: float) -> BandEdges:
 
 
 def _require_wave_functions(run: Calculation) -> None:
-    if run.one_shot and WAVE_FUNCTIONS_NOT_READ in run.stdout:
+    if run.one_shot and wave_functions_unfit(run.stdout):
         raise EngineError(
             f"the one-shot calculation in {run.directory} found no wave functions to start from, "
             "so its eigenvalues are those of random ones",
@@ -321,7 +322,27 @@ def _require_same_cell(run: Calculation, slab: Structure) -> None:
 
 
 def _largest_force(run: Calculation) -> float:
-    return float(np.linalg.norm(run.forces, axis=1).max())
+    """Largest force on what was free to move: a held atom feels the bulk that is not there."""
+    return float(np.linalg.norm(np.where(run.free, run.forces, 0.0), axis=1).max())
+
+
+def _held_notes(run: Calculation) -> list[str]:
+    """What is to be said of atoms that were held, by where they are."""
+    held: NDArray[np.bool_] = np.logical_not(np.any(run.free, axis=1))
+    if not held.any():
+        return []
+    cell = run.initial_structure.lattice.matrix
+    heights = run.initial_structure.frac_coords[:, 2] * cell_height(cell)
+    regions = slab_regions(heights, cell_height(cell))
+    above = (heights - regions.slab_centre + cell_height(cell) / 2) % cell_height(cell)
+    faces = [held[above > above.max() - _LAYER].all(), held[above < above.min() + _LAYER].all()]
+    share = f"{held.sum()} of {len(held)} atoms were held in the relaxation"
+    if sum(faces) == 1:
+        return [
+            f"one_side_held: {share}, one face among them: the surface energy is the mean of a relaxed and "
+            "an unrelaxed face, which are not alike"
+        ]
+    return [f"{'faces' if all(faces) else 'inner_layers'}_held: {share}"]
 
 
 def _cycle_checks(run: Calculation) -> list[Check]:

@@ -25,7 +25,7 @@ from custodian.vasp.interpreter import VaspModder
 from custodian.vasp.utils import is_valid_poscar
 from pymatgen.io.vasp import Incar, Oszicar
 
-from surfalign.workflows.engines.vasp.outputs.phrases import END_OF_OUTCAR, WAVE_FUNCTIONS_READ
+from surfalign.workflows.engines.vasp.outputs.phrases import END_OF_OUTCAR, wave_functions_read
 
 #: Written beside a STOPCAR: the run was asked to stop, so nothing that is unfinished is an error.
 CHECKPOINT_FILE = "checkpoint_requested"
@@ -172,13 +172,9 @@ class InterruptedHandler(ErrorHandler):
     def check(self, directory: str = "./") -> bool:
         """Return whether the run was killed from outside."""
         folder = Path(directory)
-        if (
-            _stopping(directory)
-            or _just_corrected(folder)
-            or END_OF_OUTCAR in _tail(folder / "OUTCAR")
-        ):
+        if _stopping(directory) or _just_corrected(folder) or ended(folder):
             return False
-        return not (OutOfMemoryHandler().check(directory) or VaspErrorHandler().check(directory))
+        return not (OutOfMemoryHandler().check(directory) or GeneralErrorHandler().check(directory))
 
     def correct(self, directory: str = "./") -> dict[str, Any]:
         """Go on from the last geometry and wave functions."""
@@ -214,8 +210,18 @@ class GeneralErrorHandler(VaspErrorHandler):
     """Custodian's handler of what VASP prints, for runs that keep no density.
 
     Some of its corrections delete CHGCAR and WAVECAR, and trip where there is none; that of EDDDAV
-    trips where the run ended before it printed its number of electrons.
+    trips where the run ended before it printed its number of electrons. A matrix of a subspace that is not
+    hermitian is a warning: its cures, LREAL = F and PREC = A, are set from the start, and direct optimisers
+    are worse for slabs, so whether the run converges decides.
     """
+
+    def check(self, directory: str = "./") -> bool:
+        """Return whether VASP printed a fault that can be met."""
+        super().check(directory)
+        incar = Incar.from_file(Path(directory) / "INCAR")
+        if incar.get("LREAL", False) is False and str(incar.get("PREC")).startswith("A"):
+            self.errors.discard("subspacematrix")
+        return bool(self.errors)
 
     def correct(self, directory: str = "./") -> dict[str, Any]:
         """Correct the fault."""
@@ -259,20 +265,34 @@ class WaveFunctionsReadValidator(Validator):
 
     def check(self, directory: str = "./") -> bool:
         """Return whether the orbitals are not those of the file."""
-        return WAVE_FUNCTIONS_READ not in _head(Path(directory) / "vasp.out")
+        return not wave_functions_read(_head(Path(directory) / "vasp.out"))
 
 
 class OneShotErrorHandler(VaspErrorHandler):
-    """The faults of a one-shot hybrid that can be mended without touching its wave functions.
+    """Names the faults of a one-shot hybrid, and mends what needs no touch of its wave functions.
 
     The base class deletes a WAVECAR that cannot be read: the shot would then be fired at random
-    orbitals. Here that fault is left to the step, which makes the wave functions anew.
+    orbitals. Here that fault is left to the step, which makes the wave functions anew. Whatever else ended
+    the run would end it again, so it is given up by its name.
     """
 
+    is_monitor = False  # what it prints of a run that goes on is a warning
+    MENDED: ClassVar[frozenset[str]] = frozenset({"elf_kpar"})
+
     def __init__(self, output_filename: str = "vasp.out", **arguments: Any) -> None:
-        mended = ["elf_kpar", "kpoints_trans"]
-        known = [name for name in mended if name in VaspErrorHandler.error_msgs]
+        known = [name for name in VaspErrorHandler.error_msgs if name != "coef"]
         super().__init__(output_filename, errors_subset_to_catch=known)
+
+    def check(self, directory: str = "./") -> bool:
+        """Return whether a known fault ended the run."""
+        return not ended(Path(directory)) and bool(super().check(directory))
+
+    def correct(self, directory: str = "./") -> dict[str, Any]:
+        """Correct the fault, or give it up by its name."""
+        if self.errors <= self.MENDED:
+            correction: dict[str, Any] = super().correct(directory)
+            return correction
+        return {"errors": sorted(self.errors), "actions": None}
 
 
 def continuation_actions(directory: str | Path) -> list[dict[str, Any]]:
@@ -323,6 +343,11 @@ def _just_corrected(folder: Path) -> bool:
     outputs = [folder / name for name in ("OUTCAR", "vasp.out")]
     written = [path.stat().st_mtime_ns for path in outputs if path.is_file()]
     return (folder / "INCAR").stat().st_mtime_ns > max(written, default=0)
+
+
+def ended(folder: Path) -> bool:
+    """Whether VASP came to its own end; a profile of some 50 kB may follow what says so."""
+    return END_OF_OUTCAR in _tail(folder / "OUTCAR", size=1_000_000)
 
 
 def _stopping(directory: str | Path) -> bool:
