@@ -13,7 +13,7 @@ returns two methods::
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from surfalign.errors import ConfigurationError
 from surfalign.stores.vocabulary import Functional
@@ -142,15 +142,20 @@ class Method:
         return None
 
 
-def edges_label(edges: str, density: str) -> str:
+def edges_label(edges: str, density: Method, *, hybrid: bool) -> str:
     """Return the name of band edges against the potential of a density.
 
     Parameters
     ----------
-    edges, density
-        Names of both functionals; PBEsol is the density that is not named.
+    edges
+        Name of their functional.
+    density
+        The density's functional; its spin-orbit coupling, and PBEsol itself, are not named.
+    hybrid
+        Whether the edges are of another functional than the density.
     """
-    return edges if density in (Functional.PBESOL.value, edges) else f"{edges}@{density}"
+    name = replace(density, spin_orbit=False).label()
+    return f"{edges}@{name}" if hybrid and name != Functional.PBESOL.value else edges
 
 
 @dataclass(frozen=True)

@@ -24,10 +24,16 @@ from surfalign.stores.documents import (
     SlabRelaxationDocument,
 )
 from surfalign.workflows.engines.engine import Engine
-from surfalign.workflows.engines.functionals import HYBRIDS, exchange_fraction
+from surfalign.workflows.engines.functionals import (
+    HYBRIDS,
+    Method,
+    edges_label,
+    exchange_fraction,
+)
 from surfalign.workflows.engines.step_resources import Kind
 from surfalign.workflows.engines.vasp import steps
 from surfalign.workflows.engines.vasp.band_edges import BandEdgesStep, EdgeFolders
+from surfalign.workflows.engines.vasp.inputs.hubbard import hubbard_u
 from surfalign.workflows.engines.vasp.inputs.potentials import cell_cutoff_notes
 from surfalign.workflows.engines.vasp.inputs.settings import preset
 from surfalign.workflows.engines.vasp.maker import VaspMaker
@@ -135,6 +141,13 @@ class VaspBandEdgesMaker(VaspMaker):
     def _kind(self) -> Kind:
         return "cpu" if HYBRIDS[self.functional] is None else "gpu"
 
+    def _density(self, structure: Structure) -> Method:
+        """All that makes the functional of the density behind the band edges."""
+        elements = sorted({site.specie.symbol for site in structure})
+        values = {e: u.value for e in elements if (u := hubbard_u(e)) and self.settings.hubbard_u}
+        spinors = self.settings.couples_spin_orbit(set(elements))
+        return Method(Functional.PBESOL.value, hubbard_u=values, spin_orbit=spinors)
+
     def calculations(
         self,
         run: Runner,
@@ -166,6 +179,10 @@ class VaspBandEdgesMaker(VaspMaker):
         """
         fraction = exchange_fraction(self.functional, dielectric_constant)
         hybrid = HYBRIDS[self.functional]
+        density = self._density(structure)
+        label = density.label() if hybrid is None else self.functional
+        if hybrid is not None and density.spin_orbit:
+            label += "+soc"
 
         def read(folders: EdgeFolders, context: StepContext) -> BandEdgesDocument:
             return reading.read_band_edges(
@@ -173,7 +190,8 @@ class VaspBandEdgesMaker(VaspMaker):
                 folders.hybrid,
                 structure,
                 context,
-                functional=self.functional,
+                functional=edges_label(label, density, hybrid=hybrid is not None),
+                semilocal_functional=density.label(),
                 exchange_fraction=fraction,
                 screening=hybrid.screening if hybrid else 0.0,
                 dielectric_constant=(

@@ -82,7 +82,7 @@ def band_edges(
     """Return the band edges of a pair under the name of their whole method."""
     semilocal, edges = method_of(pair.bulk.run), method_of((pair.hybrid or pair.bulk).run)
     constant = dielectric.dielectric_constant if dielectric else None
-    density, label = semilocal.label(), edges.label(constant)
+    label = edges_label(edges.label(constant), semilocal, hybrid=pair.hybrid is not None)
     folders = {"semilocal": pair.bulk} | ({"hybrid": pair.hybrid} if pair.hybrid else {})
     document = reading.read_band_edges(
         pair.bulk.directory,
@@ -94,8 +94,8 @@ def band_edges(
             stages=list(folders),
             notes=[*notes, *_method_notes(edges, dielectric)],
         ),
-        functional=edges_label(label, density) if pair.hybrid else density,
-        semilocal_functional=density,
+        functional=label,
+        semilocal_functional=semilocal.label(),
         exchange_fraction=edges.exchange_fraction,
         screening=edges.screening,
         dielectric_constant=constant,
