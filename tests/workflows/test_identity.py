@@ -114,6 +114,19 @@ def test_the_published_protocol_stays_the_same_calculation() -> None:
     }
 
 
+def test_an_option_that_came_later_counts_only_where_it_is_set(mgo: Structure) -> None:
+    plain, same = vasp_engine(), vasp_engine(one_shot="Eigenval")
+    other = vasp_engine(one_shot="Subrot")
+    assert uuids(plain, mgo) == uuids(same, mgo)
+    assert not set(uuids(other, mgo).values()) & set(uuids(plain, mgo).values())
+    settings = plain.bulk_maker.settings  # type: ignore[attr-defined]
+    assert "one_shot" not in settings.numerical()
+    assert VaspSettings.from_dict(settings.as_dict()) == settings
+    set_settings = other.bulk_maker.settings  # type: ignore[attr-defined]
+    assert set_settings.numerical()["one_shot"] == "Subrot"
+    assert VaspSettings.from_dict(set_settings.as_dict()) == set_settings
+
+
 def test_identifiers_of_a_plan_stay_as_they_are(tmp_path: Path) -> None:
     plan = list(read_plan(write_plan(tmp_path / "plan.jsonl")))
     assert {crystal.formula: crystal.key for crystal, _ in plan} == {

@@ -29,6 +29,10 @@ NOT_NUMERICAL = frozenset(
 )
 
 
+#: A process that uses so many times what VASP reckons with, and so much more (kB), does not.
+_MEMORY_FACTOR, _MEMORY_BASE = 30.0, 8e6
+
+
 def calculation_record(
     main: Calculation,
     context: StepContext,
@@ -163,13 +167,24 @@ def cost(directory: Path) -> Cost:
     closing = text[max(text.rfind(END_OF_OUTCAR), 0) :]  # a profile may follow
 
     def last(label: str) -> float | None:
-        found = re.search(rf"{re.escape(label)}:\s*([\d.]+)", closing)
+        found = re.search(rf"{re.escape(label)}:\s*(\d+(?:\.\d*)?)", closing)
         return float(found[1]) if found else None
 
     wall = last("Elapsed time (sec)") or 0.0
     cpu = last("Total CPU time used (sec)") or wall  # of one process
-    memory = last("Maximum memory used (kb)")  # likewise
+    memory = _believable(last("Maximum memory used (kb)"), text)  # likewise
     return Cost(wall, cpu * cores, cores, None if memory is None else memory * cores / 1e6)
+
+
+def _believable(kilobytes: float | None, text: str) -> float | None:
+    """The memory of a process that VASP measured, unless it is far from what VASP had reckoned with.
+
+    Some builds print hundreds of gigabytes for a cell of two atoms.
+    """
+    reckoned = re.search(r"total amount of memory used by VASP.*?([\d.]+)\s*kBytes", text)
+    if kilobytes is None or reckoned is None:
+        return kilobytes
+    return kilobytes if kilobytes < _MEMORY_FACTOR * float(reckoned[1]) + _MEMORY_BASE else None
 
 
 def _plain(value: Any) -> Any:

@@ -209,7 +209,8 @@ class HungHandler(FrozenJobErrorHandler):
 class GeneralErrorHandler(VaspErrorHandler):
     """Custodian's handler of what VASP prints, for runs that keep no density.
 
-    Some of its corrections delete CHGCAR and WAVECAR, and trip where there is none; that of EDDDAV
+    Some of its corrections delete CHGCAR and WAVECAR, and trip where there is none, or delete the density
+    that bands are computed of; that of EDDDAV
     trips where the run ended before it printed its number of electrons. A matrix of a subspace that is not
     hermitian is a warning: its cures, LREAL = F and PREC = A, are set from the start, and direct optimisers
     are worse for slabs, so whether the run converges decides.
@@ -229,6 +230,11 @@ class GeneralErrorHandler(VaspErrorHandler):
             actions: list[dict[str, Any]] = _last_geometry(directory)
             actions.append({"dict": "INCAR", "action": {"_set": {"ALGO": "All", "ISEARCH": 1}}})
             return _apply(["edddav"], actions, directory)
+        density = Path(directory) / "CHGCAR"
+        incar = Incar.from_file(Path(directory) / "INCAR")
+        kept = density.with_name("CHGCAR.kept")
+        if int(incar.get("ICHARG", 0)) >= 10 and density.exists():
+            density.rename(kept)  # the run is of this density, so no correction may delete it
         absent = [
             path for name in ("CHGCAR", "WAVECAR") if not (path := Path(directory) / name).exists()
         ]
@@ -239,6 +245,11 @@ class GeneralErrorHandler(VaspErrorHandler):
         finally:
             for path in absent:
                 path.unlink(missing_ok=True)
+            if kept.exists():
+                kept.rename(density)
+                of_density = {"file": "CHGCAR", "action": {"_file_delete": {"mode": "actual"}}}
+                actions = correction.get("actions") or []
+                correction["actions"] = [a for a in actions if a != of_density] or None
         return correction
 
 

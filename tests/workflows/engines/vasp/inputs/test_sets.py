@@ -64,6 +64,15 @@ def test_a_one_shot_hybrid_moves_nothing_but_eigenvalues(mgo: Structure) -> None
     assert "HFRCUT" not in screened
 
 
+def test_the_one_shot_hybrid_may_be_diagonalised_once(mgo: Structure) -> None:
+    settings = preset("standard", one_shot="Subrot")
+    found = tags.one_shot(settings, mgo, exchange_fraction=0.25, screening=0.208, n_bands=20)
+    assert value(found, "ALGO") == "Subrot"
+    assert value(found, "NELM") == 1
+    with pytest.raises(ConfigurationError, match="one_shot is 'Normal'"):
+        preset("standard", one_shot="Normal")
+
+
 def test_the_dielectric_step_clamps_the_ions(mgo: Structure) -> None:
     found = tags.dielectric(preset("standard"), mgo)
     assert value(found, "LEPSILON") is True

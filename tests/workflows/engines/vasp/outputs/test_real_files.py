@@ -76,6 +76,28 @@ def test_a_profile_without_the_end_before_it_is_no_end(stub: Stub, mgo: Structur
         read_bulk(folder, mgo, context("bulk", folder))
 
 
+@pytest.mark.parametrize(
+    ("kilobytes", "gigabytes"),
+    [(50_000, 0.05), (7_000_000, 7.0), (122_904_576, None), (317_702_144, None)],
+)
+def test_a_memory_that_no_machine_has_is_not_stored(
+    kilobytes: int, gigabytes: float | None, stub: Stub, mgo: Structure
+) -> None:
+    folder = stub("static", "static", mgo, MESH)
+    edit(
+        folder / "OUTCAR",
+        r"Maximum memory used \(kb\): +\S+",
+        f"Maximum memory used (kb): {kilobytes}.",
+    )
+    edit(
+        folder / "OUTCAR",
+        "^",
+        " total amount of memory used by VASP MPI-rank0    30000. kBytes\n",
+        1,
+    )
+    assert cost(folder).memory == (gigabytes and pytest.approx(gigabytes))
+
+
 # --- functionals -----------------------------------------------------------------------------
 
 

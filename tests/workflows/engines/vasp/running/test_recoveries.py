@@ -31,6 +31,7 @@ from surfalign.workflows.engines.vasp.running.handlers import (
 from surfalign.workflows.engines.vasp.running.recoveries import (
     CHECKPOINT_FILE,
     CheckpointHandler,
+    GeneralErrorHandler,
     HungHandler,
     InterruptedHandler,
     ListedErrorHandler,
@@ -129,6 +130,23 @@ def test_a_correction_that_switches_symmetry_off_is_refused_for_a_list(folder: P
     (folder / "vasp.out").write_text("LAPACK: Routine ZPOTRF failed!\n")
     assert handler.check(str(folder))
     assert handler.correct(str(folder)) == {"errors": ["zpotrf"], "actions": None}
+
+
+@pytest.mark.parametrize(
+    "line", ["WARNING in EDDRMM: call to ZHEGV failed", "BRMIX: very serious problems"]
+)
+def test_bands_keep_the_density_that_they_are_of(folder: Path, line: str) -> None:
+    inputs = incar(folder) | {"ICHARG": 11}
+    Incar(inputs).write_file(folder / "INCAR")
+    (folder / "CHGCAR").write_text("density")
+    (folder / "vasp.out").write_text(f" {line}\n")
+    handler = GeneralErrorHandler()
+    for _ in range(3):
+        assert handler.check(str(folder))
+        actions = handler.correct(str(folder))["actions"]
+        assert (folder / "CHGCAR").read_text() == "density"
+        assert all(action.get("file") != "CHGCAR" for action in actions or ())
+    assert not (folder / "CHGCAR.kept").exists()
 
 
 @pytest.mark.parametrize(
