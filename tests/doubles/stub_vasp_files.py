@@ -95,6 +95,11 @@ def vasprun_head(inputs: Inputs, parameters: dict[str, Any]) -> str:
             f"{'  '.join(map(str, divisions))} </v>\n"
             '   <v name="usershift">  0.00000000  0.00000000  0.00000000 </v>\n  </generation>\n'
         )
+    elif inputs.divisions:
+        generation = (
+            '  <generation param="listgenerated">\n'
+            f'   <i name="divisions" type="int">{inputs.divisions:8} </i>\n  </generation>\n'
+        )
     kinds = list(dict.fromkeys(crystal.symbols))
     atoms = "".join(
         f"    <rc><c>{s:2}</c><c>{kinds.index(s) + 1:4}</c></rc>\n" for s in crystal.symbols

@@ -35,11 +35,14 @@ class EdgeFolders:
     ----------
     semilocal
         PBEsol at the mesh and the band edges.
+    search
+        PBEsol on a dense mesh, at the same density.
     hybrid, self_consistent
         The hybrid, where it was asked for.
     """
 
     semilocal: Path
+    search: Path
     hybrid: Path | None
     self_consistent: Path | None
 
@@ -90,10 +93,10 @@ class BandEdgesStep:
         hybrid = HYBRIDS[functional]
         mesh = kpoints.exchange_mesh(self.structure, self.settings.hybrid_k_spacing)
         density = self._calculate("static", "static", tags.band_density, mesh, leaves=("CHGCAR",))
-        points = self._points(mesh, density)
+        points, search = self._points(mesh, density)
         edges = self._edges(points, density)
         if hybrid is None:
-            return EdgeFolders(edges, None, None)
+            return EdgeFolders(edges, search, None, None)
         try:
             one_shot = self._hybrid("one_shot", edges, points, hybrid, fraction)
         except EngineKilledError as error:  # wave functions that cannot be read are made anew, once
@@ -104,16 +107,17 @@ class BandEdgesStep:
         final = None
         if self.settings.self_consistent:
             final = self._hybrid("self_consistent", edges, points, hybrid, fraction)
-        return EdgeFolders(edges, one_shot, final)
+        return EdgeFolders(edges, search, one_shot, final)
 
-    def _points(self, mesh: Kpoints, density: Path) -> Kpoints:
-        """The mesh, and the k-points of the edges with weight zero."""
+    def _points(self, mesh: Kpoints, density: Path) -> tuple[Kpoints, Path]:
+        """The mesh, and the k-points of the edges with weight zero; where these were found."""
         dense = kpoints.even_mesh(self.structure, self.settings.band_k_spacing)
         bands = self._calculate(
             "bands", "static", tags.band_search, dense, CHGCAR=density / "CHGCAR"
         )
         found = self.run.look(lambda: edge_points(bands, self.settings), _GAMMA)
-        return kpoints.with_zero_weights(plain(self.structure).get_sorted_structure(), mesh, found)
+        cell = plain(self.structure).get_sorted_structure()
+        return kpoints.with_zero_weights(cell, mesh, found), bands
 
     def _edges(self, points: Kpoints, density: Path) -> Path:
         return self._calculate(

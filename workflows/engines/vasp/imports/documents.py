@@ -19,6 +19,7 @@ from surfalign.workflows.engines.functionals import Method, edges_label
 from surfalign.workflows.engines.vasp.imports.finding import FinishedCalculation
 from surfalign.workflows.engines.vasp.imports.pairing import Pair
 from surfalign.workflows.engines.vasp.outputs import reading
+from surfalign.workflows.engines.vasp.outputs.edges import read_band_edges
 from surfalign.workflows.engines.vasp.outputs.method import functional_name, method_of
 from surfalign.workflows.engines.vasp.outputs.provenance import cost, started_at
 from surfalign.workflows.engines.vasp.outputs.step_context import StepContext
@@ -84,7 +85,7 @@ def band_edges(
     constant = dielectric.dielectric_constant if dielectric else None
     label = edges_label(edges.label(constant), semilocal, hybrid=pair.hybrid is not None)
     folders = {"semilocal": pair.bulk} | ({"hybrid": pair.hybrid} if pair.hybrid else {})
-    document = reading.read_band_edges(
+    document = read_band_edges(
         pair.bulk.directory,
         pair.hybrid.directory if pair.hybrid else None,
         bulk.structure,
@@ -100,6 +101,8 @@ def band_edges(
         screening=edges.screening,
         dielectric_constant=constant,
         potential_required=False,
+        band_structures=[c.directory for c in pair.bands],
+        hybrid_band_structures=[c.directory for c in pair.hybrid_bands],
     )
     return _with_files(document, pair.hybrid or pair.bulk)
 

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from surfalign.errors import SurfalignError
 from surfalign.physics.slabs.recognition import recognise_slab
 from surfalign.workflows.engines.vasp.imports.compatibility import (
+    different_potentials_of_one_cell,
     disagreements,
     same_cell,
     same_crystal,
@@ -28,8 +31,8 @@ class Pair:
         The semilocal bulk, and the slab with its potential.
     hybrid, dielectric, relaxation
         What else there is.
-    bands
-        Band structures at the density of the bulk.
+    bands, hybrid_bands
+        Further k-points of the bulk's and of the hybrid's cell and potential.
     """
 
     bulk: FinishedCalculation
@@ -38,6 +41,7 @@ class Pair:
     dielectric: FinishedCalculation | None = None
     relaxation: FinishedCalculation | None = None
     bands: tuple[FinishedCalculation, ...] = ()
+    hybrid_bands: tuple[FinishedCalculation, ...] = ()
 
     @property
     def calculations(self) -> dict[str, FinishedCalculation]:
@@ -150,8 +154,11 @@ def _completed(pair: Pair, found: list[FinishedCalculation]) -> Pair:
     wants_tensor = (
         pair.hybrid is not None and method_of(pair.hybrid.run).may_be_dielectric_dependent
     )
+    hybrid = pair.hybrid
     return replace(
         pair,
+        bands=tuple(c for c in found if _has_bands_of(c, pair.bulk)),
+        hybrid_bands=tuple(c for c in found if hybrid is not None and _has_bands_of(c, hybrid)),
         dielectric=tensors[0] if tensors and wants_tensor else None,
         # One run may have relaxed the slab and written its potential.
         relaxation=pair.slab if pair.slab.run.relaxing else next(iter(relaxations), None),
@@ -165,6 +172,20 @@ def _is_of(calculation: FinishedCalculation, bulk: FinishedCalculation) -> bool:
 
 def _another_crystal(one: Calculation, other: Calculation) -> list[str]:
     return [] if same_crystal(one, other) else ["another crystal"]
+
+
+def _has_bands_of(other: FinishedCalculation, run: FinishedCalculation) -> bool:
+    """Whether a calculation holds further k-points of the cell and the potential of another one.
+
+    Along lines at its density, or with weight zero beside a mesh of its own.
+    """
+    weights = np.asarray(other.run.vasprun.actual_kpoints_weights, dtype=float)
+    lines = other.kind is Kind.BANDS and run.kind is Kind.BULK
+    if other.directory == run.directory or not (lines or (other.kind is run.kind and 0 in weights)):
+        return False
+    return not _against(disagreements, other.run, run.run) and not _against(
+        different_potentials_of_one_cell, other.run, run.run
+    )
 
 
 def _ends_at(relaxation: FinishedCalculation, slab: FinishedCalculation) -> bool:

@@ -92,7 +92,8 @@ def read_folders(
             reason = f"cannot be aligned ({type(error).__name__}: {error})"
             report.refusals.append(refuse(pair.slab, pair.bulk, reason))
             continue
-        used |= {c.directory for c in pair.calculations.values()} | {pair.bulk.directory}
+        others = [pair.bulk, *pair.bands, *pair.hybrid_bands]
+        used |= {c.directory for c in [*pair.calculations.values(), *others]}
     concerned = used | {d for refusal in report.refusals for d in refusal.directories}
     report.unused = [c.directory for c in found if c.directory not in concerned]
     return report
@@ -140,5 +141,5 @@ def _uuid(step: str, pair: Pair) -> str:
     if step == "band_edges" and pair.dielectric is not None:
         others.append(pair.dielectric.checksums)
     if step == "band_edges":
-        others += [run.checksums for run in pair.bands]
+        others += [run.checksums for run in (*pair.bands, *pair.hybrid_bands)]
     return content_uuid("import-vasp", step, calculation.checksums, *others)

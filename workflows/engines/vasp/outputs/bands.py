@@ -87,26 +87,35 @@ def band_edges(vasprun: Vasprun, filled: tuple[int, ...] | None = None) -> BandE
         When it is no insulator on these k-points.
     """
     counts = filled_bands(vasprun) if filled is None else filled
-    spins = [levels[..., 0] for levels in _spins(vasprun)]
-    if len(counts) != len(spins) or any(
-        n >= s.shape[1] for n, s in zip(counts, spins, strict=True)
-    ):
-        raise EngineError(
-            f"the calculation holds {spins[0].shape[1]} bands, {max(counts)} of them filled",
-            "an empty band above the filled ones",
-            "repeat it with more bands (NBANDS)",
-        )
-    tops = np.array([s[:, n - 1] if n else np.full(len(s), -np.inf) for n, s in zip(counts, spins, strict=True)])  # fmt: skip
-    bottoms = np.array([s[:, n] for n, s in zip(counts, spins, strict=True)])
-    top, bottom = int(tops.max(axis=0).argmax()), int(bottoms.min(axis=0).argmin())
+    tops, bottoms = edge_levels(vasprun, counts)
+    top, bottom = int(tops.argmax()), int(bottoms.argmin())
     points = vasprun.actual_kpoints
     edges = BandEdges(
-        float(tops.max()), float(bottoms.min()), _vector(points[top]), _vector(points[bottom])
+        float(tops[top]), float(bottoms[bottom]), _vector(points[top]), _vector(points[bottom])
     )
     if not edges.band_gap > 0:
         formula = vasprun.final_structure.composition.reduced_formula
         raise _metallic(f"the gap of {formula} closes ({edges.band_gap:.3f} eV)")
     return edges
+
+
+def edge_levels(
+    vasprun: Vasprun, filled: tuple[int, ...]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the highest filled and the lowest empty level at each k-point, eV, shape (n_k,) each."""
+    spins = [levels[..., 0] for levels in _spins(vasprun)]
+    if len(filled) != len(spins) or any(
+        n >= s.shape[1] for n, s in zip(filled, spins, strict=True)
+    ):
+        raise EngineError(
+            f"the calculation holds {spins[0].shape[1]} bands of {len(spins)} spins, and "
+            f"{' and '.join(map(str, filled))} are filled",
+            "an empty band above the filled ones of each spin",
+            "repeat it with more bands (NBANDS)",
+        )
+    pairs = list(zip(filled, spins, strict=True))
+    tops = [s[:, n - 1] if n else np.full(len(s), -np.inf) for n, s in pairs]
+    return np.max(tops, axis=0), np.min([s[:, n] for n, s in pairs], axis=0)
 
 
 def _spins(vasprun: Vasprun) -> list[NDArray[np.float64]]:

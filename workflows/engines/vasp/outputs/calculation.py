@@ -370,6 +370,19 @@ class Calculation:
         )
 
 
+def converged(folder: Path) -> Calculation:
+    """Return the calculation of a folder, which came to its end with a settled density.
+
+    Raises
+    ------
+    EngineKilledError, ConvergenceError, EngineError
+        When it did not.
+    """
+    run = Calculation(Path(folder))
+    run.require_converged()
+    return run
+
+
 def _without_flags(structure: Structure) -> Structure:
     """The structure without what may move in it, which is no property of its atoms."""
     if "selective_dynamics" not in structure.site_properties:

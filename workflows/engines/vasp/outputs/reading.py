@@ -18,16 +18,12 @@ from surfalign.errors import EngineError
 from surfalign.physics.checks import Check, within
 from surfalign.physics.levels.potential import cell_height, planar_average, slab_regions
 from surfalign.stores.documents import (
-    BandEdgesDocument,
     BulkDocument,
     DielectricDocument,
-    Functional,
     SlabPotentialDocument,
     SlabRelaxationDocument,
 )
-from surfalign.workflows.engines.vasp.outputs.bands import BandEdges
-from surfalign.workflows.engines.vasp.outputs.calculation import Calculation, find_file
-from surfalign.workflows.engines.vasp.outputs.phrases import wave_functions_unfit
+from surfalign.workflows.engines.vasp.outputs.calculation import Calculation, converged
 from surfalign.workflows.engines.vasp.outputs.provenance import calculation_record
 from surfalign.workflows.engines.vasp.outputs.step_context import StepContext
 
@@ -56,7 +52,7 @@ def read_bulk(folder: Path, structure: Structure, context: StepContext) -> BulkD
     EngineKilledError, ConvergenceError, MetallicError
         When the calculation is no good; the messages say why.
     """
-    run = _converged(folder)
+    run = converged(folder)
     order = matching_sites(run.initial_structure, structure)
     largest = _largest_force(run)
     return BulkDocument(
@@ -81,7 +77,7 @@ def read_dielectric(folder: Path, structure: Structure, context: StepContext) ->
     EngineError
         When there is no tensor, or it is none of an insulator.
     """
-    run = _converged(folder)
+    run = converged(folder)
     tensor, bare = run.dielectric_tensors
     if tensor.shape != (3, 3) or not np.trace(tensor) / 3 > 1:
         raise EngineError(
@@ -97,80 +93,6 @@ def read_dielectric(folder: Path, structure: Structure, context: StepContext) ->
             float(np.trace(bare) / 3) if bare.shape == (3, 3) else None
         ),
         calculation=calculation_record(run, context),
-    )
-
-
-def read_band_edges(
-    semilocal: Path,
-    hybrid: Path | None,
-    structure: Structure,
-    context: StepContext,
-    *,
-    functional: str,
-    exchange_fraction: float,
-    screening: float,
-    dielectric_constant: float | None,
-    semilocal_functional: str = Functional.PBESOL.value,
-    self_consistent: Path | None = None,
-    potential_required: bool = True,
-) -> BandEdgesDocument:
-    """Read the band edges against the average potential of the semilocal density.
-
-    Parameters
-    ----------
-    semilocal
-        Folder of the semilocal calculation with LOCPOT (LVHAR), of the same cell.
-    hybrid
-        Folder of the hybrid calculation; None where the band edges are semilocal.
-    structure, context
-        As for :func:`read_bulk`.
-    functional, exchange_fraction, screening, dielectric_constant, semilocal_functional
-        What the edges, and the density, are of; stored with them. Screening in 1/angstrom.
-    self_consistent
-        Folder of the self-consistent hybrid, which then sets the gap.
-    potential_required
-        Whether LOCPOT must be there; else VASP's convention, a mean of zero, is relied on, with a note.
-
-    Raises
-    ------
-    EngineError
-        When a one-shot run did not read the wave functions it was told to read.
-    """
-    density = _converged(semilocal)
-    order = matching_sites(density.initial_structure, structure)
-    reference, notes = _average_potential(density, potential_required)
-    base = _relative(density.band_edges(), reference)
-    top = base
-    main = density
-    if hybrid is not None:
-        main = _converged(hybrid)
-        _require_wave_functions(main)
-        top = _relative(main.band_edges(), reference)
-    gap, correction = top.band_gap, None
-    if self_consistent is not None:
-        gap = _converged(self_consistent).band_edges().band_gap
-        correction = gap - top.band_gap
-    sites = (density.site_potentials - reference)[order]
-    return BandEdgesDocument(
-        structure=structure,
-        functional=functional,
-        semilocal_functional=semilocal_functional,
-        exchange_fraction=exchange_fraction,
-        screening=screening,
-        dielectric_constant=dielectric_constant,
-        valence_band_maximum=top.valence_band_maximum,
-        conduction_band_minimum=top.valence_band_maximum + gap,
-        band_gap=gap,
-        one_shot_band_gap=None if correction is None else top.band_gap,
-        self_consistency_gap_correction=correction,
-        semilocal_valence_band_maximum=base.valence_band_maximum,
-        semilocal_conduction_band_minimum=base.conduction_band_minimum,
-        valence_band_k_point=top.valence_band_k_point,
-        conduction_band_k_point=top.conduction_band_k_point,
-        is_direct=top.valence_band_k_point == top.conduction_band_k_point,
-        spin_orbit=bool(main.parameters.get("LSORBIT", False)),
-        site_potentials=sites.tolist(),
-        calculation=calculation_record(main, context, notes=notes),
     )
 
 
@@ -190,7 +112,7 @@ def read_slab_relaxation(
     force_tolerance
         Largest force of a relaxed slab, eV/angstrom.
     """
-    run = _converged(folder)
+    run = converged(folder)
     _require_same_cell(run, slab)
     order = matching_sites(run.initial_structure, slab)
     relaxed = _as_given(run.structure, slab, order)
@@ -222,7 +144,7 @@ def read_slab_potential(
     EngineKilledError, EngineError
         When LOCPOT is missing, broken off or written with LVTOT.
     """
-    run = _converged(folder)
+    run = converged(folder)
     _require_same_cell(run, slab)
     order = matching_sites(run.initial_structure, slab)
     profile = planar_average(run.potential(), run.structure.lattice.matrix)
@@ -266,12 +188,6 @@ def matching_sites(written: Structure, given: Structure) -> NDArray[np.int64]:
     return np.asarray(order, dtype=np.int64)
 
 
-def _converged(folder: Path) -> Calculation:
-    run = Calculation(Path(folder))
-    run.require_converged()
-    return run
-
-
 def _as_given(computed: Structure, given: Structure, order: NDArray[np.int64]) -> Structure:
     """The computed structure in the given order of sites, with its site properties and labels."""
     return Structure(
@@ -280,35 +196,6 @@ def _as_given(computed: Structure, given: Structure, order: NDArray[np.int64]) -
         computed.frac_coords[order],
         site_properties=given.site_properties,
     )
-
-
-def _average_potential(run: Calculation, required: bool) -> tuple[float, list[str]]:
-    """Mean of LOCPOT, eV, and what is to be noted of it."""
-    if required or find_file(run.directory, "LOCPOT") is not None:
-        return float(run.potential().mean()), []
-    note = (
-        "average_potential_assumed: the bulk has no LOCPOT; VASP's convention, zero, was relied on"
-    )
-    return 0.0, [note]
-
-
-def _relative(edges: BandEdges, reference: float) -> BandEdges:
-    return BandEdges(
-        edges.valence_band_maximum - reference,
-        edges.conduction_band_minimum - reference,
-        edges.valence_band_k_point,
-        edges.conduction_band_k_point,
-    )
-
-
-def _require_wave_functions(run: Calculation) -> None:
-    if run.one_shot and wave_functions_unfit(run.stdout):
-        raise EngineError(
-            f"the one-shot calculation in {run.directory} found no wave functions to start from, "
-            "so its eigenvalues are those of random ones",
-            "the WAVECAR of the semilocal calculation in its folder",
-            "repeat the semilocal calculation with LWAVE = .TRUE., then this one",
-        )
 
 
 def _require_same_cell(run: Calculation, slab: Structure) -> None:

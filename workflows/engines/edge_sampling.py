@@ -1,0 +1,197 @@
+"""Whether the k-points of a calculation can hold the band edges of its crystal, and what they may miss.
+
+Bands are stationary where symmetry leaves their gradient no direction: at Gamma, at the centres of the
+zone's faces, at K, W, P, ... That is where edges usually lie. A mesh of odd divisions, or one that is
+shifted off Gamma, holds none or few of them; what it misses is estimated by the smoothest bands through
+the energies that are known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pymatgen.core import Structure
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+
+from surfalign.physics.checks import Check, within
+
+Array = NDArray[np.float64]
+
+#: An edge may be off by so much before a result is flagged, eV.
+TOLERANCE = 0.1
+#: k-points nearer than this are one (reduced coordinates).
+_SAME_POINT = 1e-4
+_SYMPREC = 1e-3
+#: Stationary points have coordinates that are multiples of 1/12: halves, thirds, quarters.
+_DENOMINATOR = 12
+#: Fewest stars of k-points through which bands are laid: two energies show no curvature.
+_FEWEST_STARS = 3
+#: Most k-points through which bands are laid: the work grows with their cube.
+_MOST_POINTS = 1500
+#: Waves for each k-point of the interpolation; it is the smoothest one of them.
+_WAVES_PER_POINT = 4
+
+
+@dataclass(frozen=True)
+class EdgeSampling:
+    """What the k-points of a calculation may miss of the band edges.
+
+    Parameters
+    ----------
+    missing
+        Stationary points (reduced) that are not sampled, one of each star.
+    valence, conduction
+        How far the VBM may lie above, and the CBM below, those of the k-points, eV; zero where nothing is
+        missed, NaN where the k-points are too few to tell.
+    """
+
+    missing: list[tuple[float, ...]]
+    valence: float
+    conduction: float
+
+    def check(self) -> Check:
+        """Return this as a check of a calculation."""
+        off = max(self.valence, self.conduction, key=lambda value: (np.isnan(value), value))
+        names = "; ".join(", ".join(f"{x:.3g}" for x in point) for point in self.missing[:4])
+        reason = "band edges at points of symmetry that the k-points do not hold"
+        return within(
+            "edge_sampling", off, TOLERANCE, "eV", f"{reason} ({names})" if names else reason
+        )
+
+
+def edge_sampling(
+    structure: Structure,
+    mesh: ArrayLike,
+    valence: ArrayLike,
+    conduction: ArrayLike,
+    further: ArrayLike = (),
+    edges: tuple[float, float] | None = None,
+) -> EdgeSampling:
+    """Return what a mesh may miss of the band edges.
+
+    Parameters
+    ----------
+    structure
+        The cell.
+    mesh
+        k-points of the density, reduced, up to symmetry, shape (n_points, 3).
+    valence, conduction
+        Highest filled and lowest empty level at each of them, eV, shape (n_points,).
+    further, edges
+        k-points whose levels are known besides, shape (n_further, 3); VBM and CBM over all, eV.
+    """
+    points = np.asarray(mesh, dtype=float).reshape(-1, 3)
+    known = np.concatenate([points, np.asarray(further, dtype=float).reshape(-1, 3)])
+    operations = _operations(structure)
+    missing = [p for p in stationary_points(operations) if not _holds(known, p, operations)]
+    if not missing:
+        return EdgeSampling([], 0.0, 0.0)
+    levels = np.stack([np.asarray(valence, dtype=float), -np.asarray(conduction, dtype=float)])
+    guessed = _interpolated(structure, operations, points, levels, np.array(missing))
+    best = levels.max(axis=1)
+    if edges is not None:
+        best = np.maximum(best, [edges[0], -edges[1]])
+    above = np.maximum(guessed.max(axis=1) - best, 0.0)
+    return EdgeSampling([tuple(map(float, p)) for p in missing], float(above[0]), float(above[1]))
+
+
+def holds(structure: Structure, points: ArrayLike, point: ArrayLike) -> bool:
+    """Return whether some of the points (reduced) is equivalent to a point by symmetry."""
+    known = np.asarray(points, dtype=float).reshape(-1, 3)
+    return _holds(known, np.asarray(point, dtype=float), _operations(structure))
+
+
+def stationary_points(operations: NDArray[np.int64]) -> list[Array]:
+    """Return the k-points at which symmetry makes bands stationary, one of each star.
+
+    Parameters
+    ----------
+    operations
+        Rotations of reduced k-points (rows), shape (n, 3, 3), inversion among them.
+    """
+    grid = np.array(list(product(range(_DENOMINATOR), repeat=3))) / _DENOMINATOR
+    fixed = _is_lattice_vector(_stars(grid, operations) - grid[:, None])
+    mean = np.einsum("kn,nij->kij", fixed, operations) / fixed.sum(axis=1)[:, None, None]
+    return _different(grid[np.abs(mean).max(axis=(1, 2)) < 1e-9], operations)
+
+
+def _operations(structure: Structure) -> NDArray[np.int64]:
+    """The point group of the bands: the crystal's, and inversion (time reversal)."""
+    found = SpacegroupAnalyzer(structure, symprec=_SYMPREC).get_symmetry_dataset()
+    rotations = np.asarray(found.rotations, dtype=np.int64)
+    return np.unique(np.concatenate([rotations, -rotations]), axis=0)
+
+
+def _different(points: Array, operations: NDArray[np.int64], most: int = 1000) -> list[Array]:
+    """One point of each star, of as many stars at most."""
+    found: list[Array] = []
+    for point in points:
+        if not found or not _holds(np.array(found), point, operations):
+            found.append(point)
+        if len(found) == most:
+            break
+    return found
+
+
+def _holds(points: Array, point: Array, operations: NDArray[np.int64]) -> bool:
+    """Whether some of the points is one of a star."""
+    star = _stars(point[None, :], operations)[0]
+    return bool(_is_lattice_vector(star[:, None] - points[None, :]).any())
+
+
+def _stars(points: Array, operations: NDArray[np.int64]) -> Array:
+    """All images of k-points, shape (n_points, n_operations, 3)."""
+    return np.asarray(np.einsum("ki,nij->knj", points, operations))
+
+
+def _is_lattice_vector(differences: Array) -> NDArray[np.bool_]:
+    return np.asarray((np.abs(differences - np.rint(differences)) < _SAME_POINT).all(axis=-1))
+
+
+def _interpolated(
+    structure: Structure,
+    operations: NDArray[np.int64],
+    points: Array,
+    levels: Array,
+    targets: Array,
+) -> Array:
+    """Levels (n_levels, n_targets) of the smoothest bands through those of the whole zone's points.
+
+    Waves of the lattice are weighted by their roughness, as by Koelling and Wood (doi
+    10.1016/0021-9991(86)90261-5).
+    """
+    stars = _stars(points, operations).reshape(-1, 3)
+    owners = np.repeat(np.arange(len(points)), len(operations))
+    folded = np.round(stars - np.floor(stars + 1e-7), 5)
+    opposite = np.round(-stars - np.floor(-stars + 1e-7), 5)
+    both = np.where((folded[:, :1] <= opposite[:, :1]), folded, opposite)
+    _, first = np.unique(both, axis=0, return_index=True)
+    few = len(_different(points, operations, _FEWEST_STARS)) < _FEWEST_STARS
+    if few or len(first) > _MOST_POINTS:
+        return np.full((len(levels), len(targets)), np.nan)
+    whole, energies = stars[first], levels[:, owners[first]]
+    waves = _waves(structure, _WAVES_PER_POINT * len(first))
+    squares = ((waves @ structure.lattice.matrix) ** 2).sum(axis=1)
+    scaled = squares / squares[0]
+    smoothness = 1.0 / ((1 - 0.25 * scaled) ** 2 + 0.75 * scaled**3)
+    start = np.cos(2 * np.pi * waves @ whole[0])
+    known = np.cos(2 * np.pi * whole[1:] @ waves.T) - start
+    matrix = (known * smoothness) @ known.T
+    matrix += 1e-9 * np.trace(matrix) / len(matrix) * np.eye(len(matrix))
+    weights = np.linalg.solve(matrix, (energies[:, 1:] - energies[:, :1]).T)
+    there = np.cos(2 * np.pi * targets @ waves.T) - start
+    result: Array = energies[:, :1] + ((there * smoothness) @ known.T @ weights).T
+    return result
+
+
+def _waves(structure: Structure, number: int) -> Array:
+    """The shortest lattice vectors (whole numbers), one of each pair, without the zero vector."""
+    reach = int(np.ceil((2 * number + 1) ** (1 / 3))) + 1
+    vectors = np.array(list(product(range(-reach, reach + 1), repeat=3)), dtype=float)
+    lengths = np.linalg.norm(vectors @ structure.lattice.matrix, axis=1)
+    positive = [tuple(v) > (0, 0, 0) for v in vectors.tolist()]
+    order = np.argsort(lengths[positive], kind="stable")[:number]
+    return np.asarray(vectors[positive][order])
