@@ -18,10 +18,8 @@ from monty.io import zopen
 
 from surfalign.errors import EngineError, EngineKilledError, SurfalignError
 from surfalign.physics.slabs.recognition import LEAST_VACUUM, empty_heights, is_slab
-from surfalign.workflows.engines.vasp.outputs.calculation import (
-    Calculation,
-    find_file,
-)
+from surfalign.workflows.engines.vasp.outputs.calculation import Calculation
+from surfalign.workflows.engines.vasp.outputs.files import find_file
 from surfalign.workflows.engines.vasp.outputs.phrases import wave_functions_unfit
 
 #: Files whose contents identify a calculation, and are named in the provenance.

@@ -17,7 +17,8 @@ from surfalign.workflows.engines.vasp.imports.compatibility import (
     same_crystal,
 )
 from surfalign.workflows.engines.vasp.imports.finding import FinishedCalculation, Kind, Refusal
-from surfalign.workflows.engines.vasp.outputs.calculation import Calculation, find_file
+from surfalign.workflows.engines.vasp.outputs.calculation import Calculation
+from surfalign.workflows.engines.vasp.outputs.files import find_file
 from surfalign.workflows.engines.vasp.outputs.method import method_of
 
 

@@ -7,43 +7,23 @@ The files may be compressed, and may carry the suffixes that custodian and atoma
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from monty.io import zopen
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 from pymatgen.io.vasp.inputs import Incar
-from pymatgen.io.vasp.outputs import Locpot, Outcar
+from pymatgen.io.vasp.outputs import Outcar
 
 from surfalign.errors import ConvergenceError, EngineError, EngineKilledError, MetallicError
 from surfalign.workflows.engines.vasp.outputs import bands
+from surfalign.workflows.engines.vasp.outputs.files import find_file, named, text_of
+from surfalign.workflows.engines.vasp.outputs.locpot import read_potential
 from surfalign.workflows.engines.vasp.outputs.phrases import END_OF_OUTCAR, wave_functions_read
 from surfalign.workflows.engines.vasp.outputs.vasprun import CompleteVasprun, read_vasprun
-
-_COMPRESSIONS = ("", ".gz", ".bz2", ".xz", ".z", ".Z")
-#: Copies that custodian makes of inputs, and of the files of a run that failed.
-_NOT_RESULTS = (".orig", ".spec", ".tar", ".tmp", ".lock")
-#: A mean of LOCPOT, or a difference of its spins, that is not zero, eV.
-_MEAN_POTENTIAL = 0.01
-
-
-def find_file(directory: Path, name: str) -> Path | None:
-    """Return the file of a name, compressed or suffixed, of the last run in a folder."""
-    for compression in _COMPRESSIONS:
-        if (path := directory / f"{name}{compression}").is_file():
-            return path
-    suffixed = [
-        path
-        for path in directory.glob(f"{name}.*")
-        if path.is_file() and not any(part in path.name for part in _NOT_RESULTS)
-    ]
-    return max(suffixed, key=lambda path: path.name, default=None)
 
 
 @dataclass(frozen=True)
@@ -88,7 +68,7 @@ class Calculation:
             When it is whole, and holds what cannot be read.
         """
         path = self.file("vasprun.xml")
-        with _named(path):
+        with named(path):
             return read_vasprun(path)
 
     @cached_property
@@ -101,7 +81,7 @@ class Calculation:
             When it is missing or broken off.
         """
         path = self.file("OUTCAR")
-        with _named(path), warnings.catch_warnings():
+        with named(path), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return Outcar(path)
 
@@ -121,7 +101,7 @@ class Calculation:
     def stdout(self) -> str:
         """What VASP printed; empty where it was not kept."""
         path = find_file(self.directory, "vasp.out")
-        return "" if path is None else _text(path)
+        return "" if path is None else text_of(path)
 
     def tag(self, name: str, default: Any = None) -> Any:
         """Return the value of a tag: what VASP says that it read, else what INCAR says, else its default.
@@ -138,7 +118,7 @@ class Calculation:
     @cached_property
     def finished(self) -> bool:
         """Whether VASP came to its own end: what follows that block (a profile) may be long."""
-        return END_OF_OUTCAR in _text(self.file("OUTCAR"))
+        return END_OF_OUTCAR in text_of(self.file("OUTCAR"))
 
     @property
     def fixed_density(self) -> bool:
@@ -296,9 +276,6 @@ class Calculation:
     def potential(self) -> NDArray[np.float64]:
         """Return the electrostatic potential energy of an electron on the grid, eV.
 
-        VASP puts the average of ionic plus Hartree potential at zero, so the average tells whether it is
-        that potential, whatever the tags say; and it is one potential for both spins.
-
         Raises
         ------
         EngineKilledError
@@ -306,29 +283,7 @@ class Calculation:
         EngineError
             When it holds the exchange-correlation potential too.
         """
-        path = self.file("LOCPOT")
-        with _named(path), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            spins = [np.asarray(v, dtype=float) for v in dict.values(Locpot.from_file(path).data)]
-        first, *others = spins
-        mean = float(first.mean())
-        found = ""
-        if not abs(mean) < _MEAN_POTENTIAL:
-            asked = " was written with LVTOT and" if self._asked("LVTOT") else ""
-            found = f"LOCPOT in {self.directory}{asked} has a mean of {mean:.3f} eV"
-        elif len(others) == 1 and (apart := np.abs(others[0] - first).max()) > _MEAN_POTENTIAL:
-            found = f"the two spins of LOCPOT in {self.directory} differ by up to {apart:.3f} eV"
-        if found:
-            raise EngineError(
-                f"{found}: it holds exchange and correlation, which do not decay into the vacuum as the "
-                "alignment needs",
-                "ionic plus Hartree potential alone (LVHAR = .TRUE.), whose mean is zero",
-                "repeat this static calculation with LVHAR instead of LVTOT",
-            )
-        return first
-
-    def _asked(self, name: str) -> bool:
-        return bool(self.tag(name, False))
+        return read_potential(self.file("LOCPOT"), total=bool(self.tag("LVTOT", False)))
 
     def require_converged(self) -> None:
         """Refuse a calculation that did not come to its end, or whose density is not settled.
@@ -388,39 +343,3 @@ def _without_flags(structure: Structure) -> Structure:
     if "selective_dynamics" not in structure.site_properties:
         return structure
     return structure.copy().remove_site_property("selective_dynamics")
-
-
-def _text(path: Path) -> str:
-    with zopen(path, mode="rt", encoding="utf-8", errors="replace") as file:
-        return str(file.read())
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Give whatever a parser of pymatgen raises on a broken file one name."""
-    try:
-        yield
-    # Its parsers raise whatever a missing line leads to: lxml's errors, IndexError, KeyError, ...
-    except Exception as error:
-        what = f"({type(error).__name__}: {error})"
-        if _is_whole(path, error):
-            raise EngineError(
-                f"{path} is complete, but holds what cannot be read {what}",
-                "numbers where VASP prints numbers",
-                "look at the file there; the calculation itself may be good",
-            ) from error
-        raise EngineKilledError(
-            f"{path} cannot be read to its end {what}",
-            "the complete file of a run that came to its end",
-            "run this calculation again",
-        ) from error
-
-
-def _is_whole(path: Path, error: Exception) -> bool:
-    """Whether a vasprun.xml that cannot be read was written to its end; lxml's errors are SyntaxErrors."""
-    if "vasprun" not in path.name or isinstance(error, SyntaxError):
-        return False
-    try:
-        return _text(path).rstrip().endswith("</modeling>")
-    except (OSError, EOFError):  # a compressed file that breaks off
-        return False

@@ -14,11 +14,8 @@ from surfalign.stores.documents import BandEdgesDocument, Functional
 from surfalign.workflows.engines.edge_sampling import EdgeSampling, edge_sampling, holds
 from surfalign.workflows.engines.vasp.outputs import bands
 from surfalign.workflows.engines.vasp.outputs.bands import BandEdges
-from surfalign.workflows.engines.vasp.outputs.calculation import (
-    Calculation,
-    converged,
-    find_file,
-)
+from surfalign.workflows.engines.vasp.outputs.calculation import Calculation, converged
+from surfalign.workflows.engines.vasp.outputs.files import find_file
 from surfalign.workflows.engines.vasp.outputs.phrases import wave_functions_unfit
 from surfalign.workflows.engines.vasp.outputs.provenance import calculation_record
 from surfalign.workflows.engines.vasp.outputs.reading import matching_sites

@@ -18,7 +18,8 @@ from monty.io import zopen
 from surfalign.hashing import hash_of
 from surfalign.physics.checks import Check
 from surfalign.stores.documents import CalculationRecord
-from surfalign.workflows.engines.vasp.outputs.calculation import Calculation, find_file
+from surfalign.workflows.engines.vasp.outputs.calculation import Calculation
+from surfalign.workflows.engines.vasp.outputs.files import find_file
 from surfalign.workflows.engines.vasp.outputs.method import element_of, functional_name
 from surfalign.workflows.engines.vasp.outputs.phrases import END_OF_OUTCAR
 from surfalign.workflows.engines.vasp.outputs.step_context import StepContext

@@ -11,7 +11,7 @@ from typing import Any
 from monty.io import zopen
 
 from surfalign.stores.documents import Correction
-from surfalign.workflows.engines.vasp.outputs.calculation import find_file
+from surfalign.workflows.engines.vasp.outputs.files import find_file
 
 #: Stops a run in time; the continuation is what is recorded.
 _NO_ERROR = "CheckpointHandler"

@@ -38,9 +38,9 @@ from surfalign.workflows.engines.vasp.running.machine import (
     gpus_used,
     vasp_commands,
 )
-from surfalign.workflows.engines.vasp.running.recoveries import (
+from surfalign.workflows.engines.vasp.running.recoveries import FROZEN
+from surfalign.workflows.engines.vasp.running.run_state import (
     CHECKPOINT_FILE,
-    FROZEN,
     continuation_actions,
 )
 

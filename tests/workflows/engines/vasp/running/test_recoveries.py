@@ -28,17 +28,21 @@ from surfalign.workflows.engines.vasp.running.handlers import (
     handlers_for,
     validators_for,
 )
-from surfalign.workflows.engines.vasp.running.recoveries import (
-    CHECKPOINT_FILE,
-    CheckpointHandler,
+from surfalign.workflows.engines.vasp.running.printed_faults import (
     GeneralErrorHandler,
-    HungHandler,
-    InterruptedHandler,
     ListedErrorHandler,
     OneShotErrorHandler,
-    OutOfMemoryHandler,
     WaveFunctionsReadValidator,
+)
+from surfalign.workflows.engines.vasp.running.recoveries import (
+    CheckpointHandler,
+    HungHandler,
+    InterruptedHandler,
+    OutOfMemoryHandler,
     charge_sloshes,
+)
+from surfalign.workflows.engines.vasp.running.run_state import (
+    CHECKPOINT_FILE,
     continuation_actions,
 )
 
