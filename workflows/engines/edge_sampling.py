@@ -9,6 +9,7 @@ the energies that are known.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -112,6 +113,12 @@ def stationary_points(operations: NDArray[np.int64]) -> list[Array]:
     operations
         Rotations of reduced k-points (rows), shape (n, 3, 3), inversion among them.
     """
+    return _stationary_points(operations.tobytes())
+
+
+@lru_cache(maxsize=64)
+def _stationary_points(packed: bytes) -> list[Array]:
+    operations = np.frombuffer(packed, dtype=np.int64).reshape(-1, 3, 3)
     grid = np.array(list(product(range(_DENOMINATOR), repeat=3))) / _DENOMINATOR
     fixed = _is_lattice_vector(_stars(grid, operations) - grid[:, None])
     mean = np.einsum("kn,nij->kij", fixed, operations) / fixed.sum(axis=1)[:, None, None]

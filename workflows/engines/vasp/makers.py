@@ -38,6 +38,7 @@ from surfalign.workflows.engines.vasp.inputs.potentials import cell_cutoff_notes
 from surfalign.workflows.engines.vasp.inputs.settings import preset
 from surfalign.workflows.engines.vasp.maker import VaspMaker
 from surfalign.workflows.engines.vasp.outputs import reading
+from surfalign.workflows.engines.vasp.outputs.calculation import Calculation
 from surfalign.workflows.engines.vasp.outputs.edges import read_band_edges
 from surfalign.workflows.engines.vasp.outputs.step_context import StepContext
 from surfalign.workflows.engines.vasp.running.runner import Runner
@@ -199,7 +200,7 @@ class VaspBandEdgesMaker(VaspMaker):
                     dielectric_constant if self.functional == Functional.DDH else None
                 ),
                 self_consistent=folders.self_consistent,
-                band_structures=[folders.search],
+                band_structures=[Calculation(folders.search)],
             )
 
         return self._compute(

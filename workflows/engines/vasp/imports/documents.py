@@ -33,7 +33,7 @@ QUALITY = "imported"
 
 def bulk(source: FinishedCalculation) -> BulkDocument:
     """Return the bulk crystal of a calculation."""
-    document = reading.read_bulk(source.directory, source.run.structure, _context("bulk", source))
+    document = reading.read_bulk(source.run, source.run.structure, _context("bulk", source))
     return _with_files(document, source)
 
 
@@ -44,7 +44,7 @@ def slab(pair: Pair) -> tuple[SlabRelaxationDocument | None, SlabPotentialDocume
     if source is not None:
         tolerance = abs(float(source.run.parameters.get("EDIFFG", -0.05)))
         relaxation = reading.read_slab_relaxation(
-            source.directory,
+            source.run,
             source.run.initial_structure,
             _context("slab_relaxation", source),
             force_tolerance=max(tolerance, 0.01),
@@ -53,7 +53,7 @@ def slab(pair: Pair) -> tuple[SlabRelaxationDocument | None, SlabPotentialDocume
         start = relaxation.structure
     notes = [] if relaxation else ["relaxation_unknown: no relaxation of this slab was found"]
     potential = reading.read_slab_potential(
-        static.directory,
+        static.run,
         start,
         _context("slab_potential", static, notes=notes),
         dipole_corrected=bool(static.run.parameters.get("LDIPOL", False)),
@@ -71,7 +71,7 @@ def dielectric(pair: Pair) -> tuple[DielectricDocument | None, list[str]]:
         return None, []
     context = _context("dielectric", source)
     try:
-        document = reading.read_dielectric(source.directory, source.run.structure, context)
+        document = reading.read_dielectric(source.run, source.run.structure, context)
     except SurfalignError as error:
         return None, [f"dielectric_unusable: {error.found}"]
     return _with_files(document, source), []
@@ -86,8 +86,8 @@ def band_edges(
     label = edges_label(edges.label(constant), semilocal, hybrid=pair.hybrid is not None)
     folders = {"semilocal": pair.bulk} | ({"hybrid": pair.hybrid} if pair.hybrid else {})
     document = read_band_edges(
-        pair.bulk.directory,
-        pair.hybrid.directory if pair.hybrid else None,
+        pair.bulk.run,
+        pair.hybrid.run if pair.hybrid else None,
         bulk.structure,
         _context(
             "band_edges",
@@ -101,8 +101,8 @@ def band_edges(
         screening=edges.screening,
         dielectric_constant=constant,
         potential_required=False,
-        band_structures=[c.directory for c in pair.bands],
-        hybrid_band_structures=[c.directory for c in pair.hybrid_bands],
+        band_structures=[c.run for c in pair.bands],
+        hybrid_band_structures=[c.run for c in pair.hybrid_bands],
     )
     return _with_files(document, pair.hybrid or pair.bulk)
 

@@ -223,7 +223,7 @@ def _folders(roots: Iterable[Path], on_problem: Callable[[OSError], None]) -> It
                 continue
             seen.add(folder)
             children.sort()
-            if any(find_file(folder, sign) for sign in _SIGNS):
+            if any(find_file(folder, sign) or (folder / sign).exists() for sign in _SIGNS):
                 yield folder
 
 

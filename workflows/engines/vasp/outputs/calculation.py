@@ -6,6 +6,7 @@ The files may be compressed, and may carry the suffixes that custodian and atoma
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,8 +23,15 @@ from surfalign.errors import ConvergenceError, EngineError, EngineKilledError, M
 from surfalign.workflows.engines.vasp.outputs import bands
 from surfalign.workflows.engines.vasp.outputs.files import find_file, named, text_of
 from surfalign.workflows.engines.vasp.outputs.locpot import read_potential
-from surfalign.workflows.engines.vasp.outputs.phrases import END_OF_OUTCAR, wave_functions_read
+from surfalign.workflows.engines.vasp.outputs.phrases import (
+    END_OF_OUTCAR,
+    ENERGY_IN_OUTCAR,
+    wave_functions_read,
+)
 from surfalign.workflows.engines.vasp.outputs.vasprun import CompleteVasprun, read_vasprun
+
+#: Energies of OUTCAR and vasprun.xml that differ by more are of two runs, eV.
+_SAME_ENERGY = 1e-3
 
 
 @dataclass(frozen=True)
@@ -116,9 +124,17 @@ class Calculation:
         return default
 
     @cached_property
+    def _outcar_end(self) -> tuple[bool, float | None]:
+        """Whether OUTCAR is whole, whatever follows its last block (a profile), and its last energy, eV."""
+        text = text_of(self.file("OUTCAR"))
+        place = text.rfind(ENERGY_IN_OUTCAR)
+        found = re.match(r"\s*=\s*(-?\d+\.\d+)", text[place + len(ENERGY_IN_OUTCAR) :][:60])
+        return END_OF_OUTCAR in text, float(found[1]) if place >= 0 and found else None
+
+    @property
     def finished(self) -> bool:
-        """Whether VASP came to its own end: what follows that block (a profile) may be long."""
-        return END_OF_OUTCAR in text_of(self.file("OUTCAR"))
+        """Whether VASP came to its own end."""
+        return self._outcar_end[0]
 
     @property
     def fixed_density(self) -> bool:
@@ -302,6 +318,14 @@ class Calculation:
                 "a run that came to its own end",
                 "run it again; look at vasp.out and std_err.txt for the cause",
             )
+        energy = self._outcar_end[1]
+        if energy is not None and abs(energy - self.energy) > _SAME_ENERGY:
+            raise EngineError(
+                f"OUTCAR and vasprun.xml in {self.directory} are of different runs: their energies are "
+                f"{energy:.4f} and {self.energy:.4f} eV",
+                "the files of one run",
+                "keep each run in a folder of its own",
+            )
         if self.fixed_orbitals and not self.electronically_converged:
             raise EngineError(
                 f"the orbitals in {self.directory} are fixed (ALGO = {self.tag('ALGO')}), and nothing says "
@@ -325,15 +349,15 @@ class Calculation:
         )
 
 
-def converged(folder: Path) -> Calculation:
-    """Return the calculation of a folder, which came to its end with a settled density.
+def converged(folder: Path | Calculation) -> Calculation:
+    """Return the calculation of a folder (or one that was read before) if its density is settled.
 
     Raises
     ------
     EngineKilledError, ConvergenceError, EngineError
         When it did not.
     """
-    run = Calculation(Path(folder))
+    run = folder if isinstance(folder, Calculation) else Calculation(Path(folder))
     run.require_converged()
     return run
 

@@ -26,8 +26,8 @@ _SAME_LEVEL = 1e-3
 
 
 def read_band_edges(
-    semilocal: Path,
-    hybrid: Path | None,
+    semilocal: Path | Calculation,
+    hybrid: Path | Calculation | None,
     structure: Structure,
     context: StepContext,
     *,
@@ -38,8 +38,8 @@ def read_band_edges(
     semilocal_functional: str = Functional.PBESOL.value,
     self_consistent: Path | None = None,
     potential_required: bool = True,
-    band_structures: Sequence[Path] = (),
-    hybrid_band_structures: Sequence[Path] = (),
+    band_structures: Sequence[Calculation] = (),
+    hybrid_band_structures: Sequence[Calculation] = (),
 ) -> BandEdgesDocument:
     """Read the band edges against the average potential of the semilocal density.
 
@@ -58,7 +58,7 @@ def read_band_edges(
     potential_required
         Whether LOCPOT must be there; else VASP's convention, a mean of zero, is relied on, with a note.
     band_structures, hybrid_band_structures
-        Folders with further k-points of the same cell and potential: the edges are the extremes of all.
+        Further k-points of the same cell and potential: the edges are the extremes of all.
 
     Raises
     ------
@@ -68,12 +68,12 @@ def read_band_edges(
     density = converged(semilocal)
     order = matching_sites(density.initial_structure, structure)
     reference, notes = _average_potential(density, potential_required)
-    semilocal_bands = SampledEdges(density, [Calculation(Path(f)) for f in band_structures])
+    semilocal_bands = SampledEdges(density, band_structures)
     main, sampled = density, semilocal_bands
     if hybrid is not None:
         main = converged(hybrid)
         _require_wave_functions(main)
-        sampled = SampledEdges(main, [Calculation(Path(f)) for f in hybrid_band_structures])
+        sampled = SampledEdges(main, hybrid_band_structures)
     base = _relative(semilocal_bands.edges, reference)
     top = _relative(sampled.edges, reference)
     notes += sampled.notes

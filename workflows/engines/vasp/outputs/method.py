@@ -77,7 +77,7 @@ def gradient_functional(run: Calculation) -> str:
     gga = str(run.parameters.get("GGA", "--")).strip().upper()
     if str(run.tag("GGA", "")).strip().upper() == "LIBXC":
         return "LIBXC"
-    if gga[:2] not in ("--", ""):
+    if gga[:2] not in ("--", "", "NO"):  # GGA = None becomes NO
         return gga[:2]
     titles = run.vasprun.potcar_symbols
     if any("PBE" in title for title in titles):

@@ -6,6 +6,8 @@ import re
 
 #: Heads the last block of an OUTCAR whose run came to its end.
 END_OF_OUTCAR = "General timing and accounting"
+#: Precedes the energy, smearing extrapolated away, at the end of each ionic step.
+ENERGY_IN_OUTCAR = "energy(sigma->0)"
 #: What VASP prints of wave functions that it was told to read; 5.2 and older spell it with one c.
 _WAVE_FUNCTIONS_READ = re.compile(r"WAVECAR file was read suc+essfully")
 #: What it prints of wave functions that do not fit, even where it says so later that it has read them.

@@ -55,7 +55,8 @@ def calculation_record(
     hostname
         Machine; None means this one.
     """
-    runs = {stage: Calculation(Path(folder)) for stage, folder in context.folders.items()}
+    folders = {stage: Path(folder) for stage, folder in context.folders.items()}
+    runs = {s: main if f == main.directory else Calculation(f) for s, f in folders.items()}
     settings = dict(context.settings)
     for stage, run in runs.items():
         settings[stage] = {"incar": numerical_tags(run), "k_points": k_points(run)}

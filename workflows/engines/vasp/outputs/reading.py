@@ -35,13 +35,15 @@ _CELL_TOLERANCE = 1e-3
 _LAYER = 0.5
 
 
-def read_bulk(folder: Path, structure: Structure, context: StepContext) -> BulkDocument:
+def read_bulk(
+    folder: Path | Calculation, structure: Structure, context: StepContext
+) -> BulkDocument:
     """Read the energy, gap and forces of a bulk cell.
 
     Parameters
     ----------
     folder
-        Of the calculation.
+        Of the calculation, or the calculation as it was read before.
     structure
         The structure as the step was given it: its order of sites and its site properties are kept.
     context
@@ -67,7 +69,9 @@ def read_bulk(folder: Path, structure: Structure, context: StepContext) -> BulkD
     )
 
 
-def read_dielectric(folder: Path, structure: Structure, context: StepContext) -> DielectricDocument:
+def read_dielectric(
+    folder: Path | Calculation, structure: Structure, context: StepContext
+) -> DielectricDocument:
     """Read the electronic dielectric tensor of a linear-response run (LEPSILON).
 
     Parameters as for :func:`read_bulk`.
@@ -81,7 +85,7 @@ def read_dielectric(folder: Path, structure: Structure, context: StepContext) ->
     tensor, bare = run.dielectric_tensors
     if tensor.shape != (3, 3) or not np.trace(tensor) / 3 > 1:
         raise EngineError(
-            f"vasprun.xml in {folder} holds the dielectric tensor {tensor.tolist()}",
+            f"vasprun.xml in {run.directory} holds the dielectric tensor {tensor.tolist()}",
             "a tensor with a mean above 1, of a run with LEPSILON = .TRUE.",
             "look at the end of its OUTCAR",
         )
@@ -97,14 +101,14 @@ def read_dielectric(folder: Path, structure: Structure, context: StepContext) ->
 
 
 def read_slab_relaxation(
-    folder: Path, slab: Structure, context: StepContext, *, force_tolerance: float
+    folder: Path | Calculation, slab: Structure, context: StepContext, *, force_tolerance: float
 ) -> SlabRelaxationDocument:
     """Read a relaxed slab.
 
     Parameters
     ----------
     folder
-        Of the calculation.
+        Of the calculation, or the calculation as it was read before.
     slab
         The slab before the relaxation; its site properties are kept.
     context
@@ -135,7 +139,7 @@ def read_slab_relaxation(
 
 
 def read_slab_potential(
-    folder: Path, slab: Structure, context: StepContext, *, dipole_corrected: bool
+    folder: Path | Calculation, slab: Structure, context: StepContext, *, dipole_corrected: bool
 ) -> SlabPotentialDocument:
     """Read the potential of a slab; parameters as for :func:`read_slab_relaxation`.
 

@@ -167,7 +167,7 @@ def test_what_vasp_says_that_it_read_counts_more_than_an_incar_that_was_edited_l
 def test_where_no_functional_is_given_it_is_that_of_the_potentials(
     title: str, name: str, stub: Stub, mgo: Structure
 ) -> None:
-    folder = stub("static", "static", mgo, MESH, GGA="--")
+    folder = stub("static", "static", mgo, MESH, GGA="None" if title == "PAW" else "--")
     edit(folder / "vasprun.xml", "PAW_PBE", title)
     assert functional_name(Calculation(folder)) == name
 
@@ -393,3 +393,14 @@ def test_spins_that_differ_are_no_electrostatic_potential(
     (folder / "LOCPOT").write_text(f"{first}\n \n {head}\n" + "\n".join(rows))
     with pytest.raises(EngineError, match=r"the two spins of LOCPOT .* differ by up to"):
         Calculation(folder).potential()
+
+
+# --- files of two runs -----------------------------------------------------------------------
+
+
+def test_files_of_two_runs_in_one_folder_are_refused(stub: Stub, mgo: Structure) -> None:
+    folder = stub("static", "static", mgo, MESH)
+    other = stub("other", "static", mgo * (1, 1, 2), MESH)
+    (folder / "OUTCAR").write_bytes((other / "OUTCAR").read_bytes())
+    with pytest.raises(EngineError, match=r"OUTCAR and vasprun.xml in .* are of different runs"):
+        read_bulk(folder, mgo, context("bulk", folder))
