@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import re
 import shutil
 from collections.abc import Callable
@@ -180,6 +181,58 @@ def test_files_that_cannot_be_compared_are_a_reason(what: str, group: Path) -> N
     report = read_folders([group])
     assert report.results == []
     assert len(report.refusals) == 1
+
+
+def damaged(folder: Path, chance: random.Random) -> None:
+    """Damage one file of a calculation, in one of the ways of disks, people and transfers."""
+    path = folder / chance.choice(("vasprun.xml", "OUTCAR", "LOCPOT", "INCAR"))
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    way = chance.choice(
+        ("cut", "empty", "noise", "gone", "flipped", "element", "folder", "archive")
+    )
+    if way == "cut":
+        path.write_bytes(content[: chance.randrange(len(content))])
+    elif way == "empty":
+        path.write_bytes(b"")
+    elif way == "noise":
+        path.write_bytes(chance.randbytes(300))
+    elif way == "flipped":
+        changed = bytearray(content)
+        for _ in range(20):
+            changed[chance.randrange(len(changed))] = chance.randrange(32, 127)
+        path.write_bytes(bytes(changed))
+    elif way == "element":
+        tag = chance.choice(
+            ("eigenvalues", "kpoints", "parameters", "atominfo", "calculation", "set")
+        )
+        path.write_text(re.sub(rf"<{tag}\b.*?</{tag}>", "", content.decode(), flags=re.DOTALL))
+    else:
+        path.unlink()
+        if way == "folder":
+            path.mkdir()
+        elif way == "archive":
+            packed = gzip.compress(content)
+            path.with_name(f"{path.name}.gz").write_bytes(packed[: len(packed) // 2])
+
+
+def test_of_a_tree_of_damaged_folders_each_one_is_named(good: Path, tmp_path: Path) -> None:
+    chance, root = random.Random(11), tmp_path / "damaged"
+    for number in range(60):
+        folder = root / f"{number:02d}"
+        shutil.copytree(good / chance.choice(("bulk", "slab")), folder)
+        damaged(folder, chance)
+    report = read_folders([root])
+    named = {d for refusal in report.refusals for d in refusal.directories} | set(report.unused)
+    for result in report.results:
+        named |= {c.directory for c in result.pair.calculations.values()}
+        ip, _ = expected(0.0, load_crystal("MgO").structure.volume)
+        assert result.levels.ionization_potential == pytest.approx(ip, abs=2e-3) or (
+            result.levels.state is ResultState.FLAGGED
+        )
+    assert named >= {folder.resolve() for folder in root.iterdir()}
+    assert len(report.refusals) > 15
 
 
 # --- links -----------------------------------------------------------------------------------
