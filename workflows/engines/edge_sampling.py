@@ -30,8 +30,8 @@ _SYMPREC = 1e-3
 _DENOMINATOR = 12
 #: Fewest stars of k-points through which bands are laid: two energies show no curvature.
 _FEWEST_STARS = 3
-#: Most k-points through which bands are laid: the work grows with their cube.
-_MOST_POINTS = 1500
+#: Most k-points through which bands are laid, the nearest ones: the work grows with their cube.
+_MOST_POINTS = 800
 #: Waves for each k-point of the interpolation; it is the smoothest one of them.
 _WAVES_PER_POINT = 4
 
@@ -176,9 +176,10 @@ def _interpolated(
     opposite = np.round(-stars - np.floor(-stars + 1e-7), 5)
     both = np.where((folded[:, :1] <= opposite[:, :1]), folded, opposite)
     _, first = np.unique(both, axis=0, return_index=True)
-    few = len(_different(points, operations, _FEWEST_STARS)) < _FEWEST_STARS
-    if few or len(first) > _MOST_POINTS:
+    if len(_different(points, operations, _FEWEST_STARS)) < _FEWEST_STARS:
         return np.full((len(levels), len(targets)), np.nan)
+    if len(first) > _MOST_POINTS:
+        first = first[_nearest(structure, stars[first], targets)]
     whole, energies = stars[first], levels[:, owners[first]]
     waves = _waves(structure, _WAVES_PER_POINT * len(first))
     squares = ((waves @ structure.lattice.matrix) ** 2).sum(axis=1)
@@ -192,6 +193,14 @@ def _interpolated(
     there = np.cos(2 * np.pi * targets @ waves.T) - start
     result: Array = energies[:, :1] + ((there * smoothness) @ known.T @ weights).T
     return result
+
+
+def _nearest(structure: Structure, points: Array, targets: Array) -> NDArray[np.int64]:
+    """Which points, or their opposites, lie nearest to some target, as many as are used."""
+    apart = np.stack([points[:, None] - targets, -points[:, None] - targets])
+    apart = (apart - np.rint(apart)) @ structure.lattice.reciprocal_lattice.matrix
+    distances = np.linalg.norm(apart, axis=-1).min(axis=(0, 2))
+    return np.asarray(np.argsort(distances, kind="stable")[:_MOST_POINTS])
 
 
 def _waves(structure: Structure, number: int) -> Array:

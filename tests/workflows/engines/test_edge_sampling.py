@@ -81,3 +81,16 @@ def test_too_few_points_cannot_tell(points: list[list[float]]) -> None:
     found = edge_sampling(structure, points, np.zeros(len(points)), np.ones(len(points)))
     assert np.isnan(found.valence)
     assert not found.check().passed
+
+
+@pytest.mark.parametrize("divisions", [14, 16])
+def test_a_dense_mesh_off_the_corner_of_a_hexagon_misses_little(divisions: int) -> None:
+    structure = load_crystal("ZnO").structure
+    points = grid(divisions, 0.0)
+    points = points[(points <= 0.5).all(axis=1)]
+    f = band(structure, points)
+    corner = band(structure, np.array([[1 / 3, 1 / 3, 0.0]]))[0]
+    found = edge_sampling(structure, points, 3.0 + 0.5 * (1 - f), 8.0 + 0.8 * (1 - f))
+    assert any(holds(structure, [point], (1 / 3, 1 / 3, 0)) for point in found.missing)
+    assert found.valence == pytest.approx(0.5 * (f.min() - corner), abs=2e-3)
+    assert found.check().passed
