@@ -94,3 +94,15 @@ def test_a_dense_mesh_off_the_corner_of_a_hexagon_misses_little(divisions: int) 
     assert any(holds(structure, [point], (1 / 3, 1 / 3, 0)) for point in found.missing)
     assert found.valence == pytest.approx(0.5 * (f.min() - corner), abs=2e-3)
     assert found.check().passed
+
+
+def test_bands_that_do_not_foretell_their_own_energies_give_a_note_and_no_verdict() -> None:
+    structure = load_crystal("SrTiO3").structure
+    points = grid(5, 0.0)
+    points = points[(points <= 0.5).all(axis=1)]
+    spread = np.sqrt((points**2).sum(axis=1))  # a kink, and a rapid wave
+    found = edge_sampling(structure, points, 3.0 - 4.0 * spread, 8.0 - 2.0 * np.sin(15 * spread))
+    assert found.check().passed
+    (note,) = found.notes
+    assert note.startswith("edge_sampling_uncertain: no k-point at 0, 0, 0.5")
+    assert edge_sampling(structure, grid(4, 0.0), np.zeros(64), np.ones(64)).notes == []

@@ -77,7 +77,8 @@ def read_band_edges(
     base = _relative(semilocal_bands.edges, reference)
     top = _relative(sampled.edges, reference)
     notes += sampled.notes
-    check = sampled.sampling(semilocal_bands).check()
+    sampling = sampled.sampling(semilocal_bands)
+    notes += sampling.notes
     gap, correction = top.band_gap, None
     if self_consistent is not None:
         gap = converged(self_consistent).band_edges().band_gap
@@ -102,7 +103,7 @@ def read_band_edges(
         is_direct=top.valence_band_k_point == top.conduction_band_k_point,
         spin_orbit=bool(main.parameters.get("LSORBIT", False)),
         site_potentials=sites.tolist(),
-        calculation=calculation_record(main, context, checks=[check], notes=notes),
+        calculation=calculation_record(main, context, checks=[sampling.check()], notes=notes),
     )
 
 
@@ -192,7 +193,10 @@ class SampledEdges:
             *guessed.missing,
         ]
         return EdgeSampling(
-            missing, max(guessed.valence, unseen[0]), max(guessed.conduction, unseen[1])
+            missing,
+            max(guessed.valence, unseen[0]),
+            max(guessed.conduction, unseen[1]),
+            guessed.possible,
         )
 
 
