@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from pymongo.errors import BulkWriteError
 
 from surfalign.batches import batches
-from surfalign.stores.build_marks import BuildMarks
+from surfalign.stores.changed_outputs import ChangedOutputs
 from surfalign.stores.database import DUPLICATE_KEY
 from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
 from surfalign.stores.jobstore import completion_times, outputs
@@ -61,7 +61,7 @@ class SurfaceLevelsBuilder(Builder):
     one, then the youngest. With a result is stored what it was built from (``built_from``): job, times
     of completion of the job and of every step behind it, version of the formulas. A pass compares
     these and rewrites a result only where one differs, so a pass is incremental and can be repeated. It
-    looks at the results of those jobs only that are new or changed (:mod:`.build_marks`), and at all of
+    looks at the results of those jobs only that are new or changed (:mod:`.changed_outputs`), and at all of
     them where results are missing.
 
     The levels of the aligning job are taken over where it used today's formulas on today's documents
@@ -144,26 +144,35 @@ class SurfaceLevelsBuilder(Builder):
         self.jobs.connect()
         self.surface_levels.connect()
         outputs, results = self.jobs.docs_store._collection, self.surface_levels._collection
-        marks = BuildMarks(outputs, results, LEVELS_VERSION)
+        changes = ChangedOutputs(outputs, results, LEVELS_VERSION)
         written = inserted = 0
-        if self.compare_all or not marks.can_be_trusted():
-            written, inserted = self._write(self.get_items(), marks)
-        for changed in marks.changed():
-            generation = marks.generation()
-            identifiers = sorted(marks.identifiers(changed))
-            for chunk in batches(identifiers, self.chunk_size):
-                sources = list(self._best_sources({"output.identifier": {"$in": chunk}}))
-                more, new = self._write(self._stale(sources), marks)
+        if self.compare_all or not changes.can_be_trusted():
+            generation = changes.generation()
+            written, inserted = self._write(self.get_items(), changes)
+            if not changes.finish(changes.noted, generation):
+                return written  # the next build compares all again
+        else:
+            for notes in changes.batches():
+                generation = changes.generation()
+                more, new = self._write(self._changed_items(changes.identifiers(notes)), changes)
                 written, inserted = written + more, inserted + new
-            marks.mark(changed, generation)
-        marks.end(inserted)
+                changes.finish(notes, generation)
+        changes.end(inserted)
         return written
 
-    def _write(self, items: Iterable[BuildItem], marks: BuildMarks) -> tuple[int, int]:
+    def _changed_items(self, identifiers: Iterable[str]) -> Iterator[BuildItem]:
+        """Yield what is to be built among some results."""
+        for chunk in batches(sorted(identifiers), self.chunk_size):
+            sources = list(self._best_sources({"output.identifier": {"$in": chunk}}))
+            yield from self._stale(sources)
+
+    def _write(self, items: Iterable[BuildItem], changes: ChangedOutputs) -> tuple[int, int]:
         """Write the results of some items; return how many, and how many of them are new."""
         written = inserted = 0
         for batch in batches(items, BATCH_SIZE):
-            marks.begin_changes()
+            changes.begin_changes()
+            for item in batch:
+                changes.saw((item.built_from["completed_at"], *item.built_from["steps"].values()))
             built = [(item, self.process_item(item)) for item in batch]
             self.update_targets([result for _, result in built if result is not None])
             written += sum(result is not None for _, result in built)

@@ -65,6 +65,7 @@ class CrystalEntry(_Model):
     source: str
     structure: dict[str, Any] = Field(description="pymatgen's dictionary of the primitive cell")
     method: Method
+    notes: list[str] = Field(default_factory=list, description="What is unusual about it")
 
 
 class SurfaceState(StrEnum):
@@ -342,7 +343,9 @@ def _locked(document: dict[str, Any], surfaces: list[dict[str, Any]]) -> LockedC
         elif surface["state"] == SurfaceState.SUBMITTING.value:
             doubtful.setdefault(surface["flow"], []).append(entry)
     return LockedCrystal(
-        entry=CrystalEntry(**{name: document[name] for name in CrystalEntry.model_fields}),
+        entry=CrystalEntry(
+            **{name: document[name] for name in CrystalEntry.model_fields if name in document}
+        ),
         has_flow=any(surface["state"] == SurfaceState.SUBMITTED.value for surface in surfaces),
         new=sorted(new, key=lambda entry: entry.name),
         doubtful=doubtful,

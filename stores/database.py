@@ -40,8 +40,8 @@ CAMPAIGN_CRYSTALS = "campaign_crystals"
 CAMPAIGN_SURFACES = "campaign_surfaces"
 #: What the last build left to the next one.
 BUILDS = "builds"
-#: Field of a job's output by which version of the formulas the results that rest on it were built.
-BUILT_VERSION = "built_version"
+#: Notes of the outputs that were stored since the last build.
+CHANGED_OUTPUTS = "changed_outputs"
 #: Field of a result with the job that it was built from.
 BUILT_UUID = "built_from.uuid"
 #: Steps whose jobs a result names in its provenance.
@@ -75,8 +75,6 @@ JOB_INDEXES = (
     IndexModel([("output.@class", ASCENDING), ("output.identifier", ASCENDING)]),
     # The latest jobs tell how fast a campaign goes.
     IndexModel([("completed_at", ASCENDING)]),
-    # A build asks for the outputs that it has not marked yet.
-    IndexModel([(BUILT_VERSION, ASCENDING)]),
 )
 
 #: Fields of results that queries filter and sort by.

@@ -1,14 +1,22 @@
-"""maggma's store of one collection, without the password in its name."""
+"""maggma's store of one collection, without the password in its name; it notes which outputs changed."""
 
 from __future__ import annotations
 
-from maggma.stores import MongoStore
+from typing import Any
 
-from surfalign.stores.database import masked
+from maggma.stores import MongoStore
+from monty.json import jsanitize
+from pymongo import ReplaceOne
+
+from surfalign.stores.database import CHANGED_OUTPUTS, JOBS, masked
 
 
 class DatabaseStore(MongoStore):
-    """A maggma store of one collection whose name does not show the URI's password."""
+    """A maggma store of one collection whose name does not show the URI's password.
+
+    The one of job outputs leaves a note of each that it stores, by which a build finds what is new
+    (:mod:`.changed_outputs`).
+    """
 
     @property
     def name(self) -> str:
@@ -17,3 +25,49 @@ class DatabaseStore(MongoStore):
 
     def __repr__(self) -> str:
         return f"DatabaseStore({self.name})"
+
+    def update(
+        self, docs: list[dict[str, Any]] | dict[str, Any], key: list[str] | str | None = None
+    ) -> None:
+        """Insert documents, or replace those with the same key.
+
+        Parameters
+        ----------
+        docs
+            One document or several.
+        key
+            The field or fields that identify a document; None for the store's own.
+        """
+        if self.collection_name != JOBS:
+            super().update(docs, key)
+            return
+        documents = docs if isinstance(docs, list) else [docs]
+        documents = [
+            jsanitize(document, allow_bson=True, recursive_msonable=True) for document in documents
+        ]
+        if not documents:
+            return
+        fields = [key or self.key] if not isinstance(key, list) else key
+        written = self._collection.bulk_write(
+            [
+                ReplaceOne({field: document[field] for field in fields}, document, upsert=True)
+                for document in documents
+            ],
+            ordered=False,
+        )
+        new = written.upserted_ids or {}
+        notes = [_note(document, position in new) for position, document in enumerate(documents)]
+        self._collection.database[CHANGED_OUTPUTS].insert_many(notes)
+
+
+def _note(document: dict[str, Any], is_new: bool) -> dict[str, Any]:
+    """Return what a build needs to know of a stored output."""
+    note = {
+        "uuid": document["uuid"],
+        "completed_at": document.get("completed_at"),
+        "is_new": is_new,
+    }
+    output = document.get("output")
+    if isinstance(output, dict):
+        note["output"] = {k: output[k] for k in ("@class", "identifier") if k in output}
+    return note

@@ -232,6 +232,10 @@ class SurfaceIdentity(Document):
     source: str = Field(
         default="", description="Where the crystal came from, e.g. 'library:MgO', 'file:x.cif'"
     )
+    crystal_notes: list[str] = Field(
+        default_factory=list,
+        description="What was unusual about the crystal or its file when it was read",
+    )
     miller_index: tuple[int, int, int] | None = Field(
         default=None, description="Orientation in the conventional cell"
     )

@@ -75,7 +75,7 @@ def recompute(result: Mapping[str, Any], steps: Mapping[str, Any]) -> dict[str, 
         name=result["surface_name"],
         slab=result["unrelaxed_slab_structure"],
         oriented_bulk=documents["oriented_bulk"].structure,
-        **{name: result[name] for name in SurfaceIdentity.model_fields},
+        **{name: result[name] for name in SurfaceIdentity.model_fields if name in result},
     )
     try:
         levels = surface_levels(
@@ -102,5 +102,5 @@ def _refused(result: Mapping[str, Any], error: SurfalignError) -> SurfaceLevelsD
     return SurfaceLevelsDocument(
         state=ResultState.FAILED,
         error=ErrorRecord(error=type(error).__name__, message=str(error), step="alignment"),
-        **{name: result[name] for name in kept},
+        **{name: result[name] for name in kept if name in result},
     )

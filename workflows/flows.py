@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -68,7 +69,11 @@ class BandAlignmentMaker(Maker):
     reuse: bool = True
 
     def make(
-        self, structure: Structure, source: str = "", earlier: EarlierUuids | None = None
+        self,
+        structure: Structure,
+        source: str = "",
+        earlier: EarlierUuids | None = None,
+        notes: Sequence[str] = (),
     ) -> Flow:
         """Build the flow of one crystal.
 
@@ -80,6 +85,8 @@ class BandAlignmentMaker(Maker):
             Where it came from, e.g. ``library:MgO``; stored with the results.
         earlier
             Knows the steps of a store from before version 0.2, which keep their uuids.
+        notes
+            What is unusual about the crystal; stored with the results.
 
         Returns
         -------
@@ -114,7 +121,9 @@ class BandAlignmentMaker(Maker):
             surface_names=self.surface_names,
             relax_slabs=self.relax_slabs,
             reuse=self.reuse,
-        ).make(bulk.output, edges.output, eps.output if eps else None, provenance, source)
+        ).make(
+            bulk.output, edges.output, eps.output if eps else None, provenance, source, list(notes)
+        )
         identify(surfaces, provenance, earlier=earlier)
         jobs += [edges, surfaces]
         formula = structure.composition.reduced_formula
@@ -161,6 +170,7 @@ class SurfacesMaker(Maker):
         dielectric: DielectricDocument | None,
         provenance: dict[str, str],
         source: str,
+        notes: list[str] | None = None,
     ) -> Response[SurfaceSetDocument]:
         """Enumerate the surfaces and return their jobs as an addition to the flow.
 
@@ -172,10 +182,13 @@ class SurfacesMaker(Maker):
             Uuids of the jobs that made them.
         source
             Where the crystal came from.
+        notes
+            What is unusual about it.
         """
         surfaces = describe_surfaces(
             bulk.structure,
             source=source,
+            crystal_notes=notes or (),
             miller_indices=self.miller_indices,
             max_index=self.max_index,
             slab_thickness=self.engine.slab_thickness,
@@ -295,6 +308,7 @@ def surface_jobs(
         step.metadata |= {
             "formula": surface.formula,
             "source": surface.source,
+            "crystal_notes": surface.crystal_notes,
             "step": name,
             "crystal": parent,
             "surface_name": surface.name,

@@ -58,6 +58,7 @@ def describe_surfaces(
     max_index: int | None,
     slab_thickness: float,
     vacuum_thickness: float,
+    crystal_notes: Sequence[str] = (),
 ) -> list[SurfaceDescription]:
     """Enumerate the surfaces of a crystal that are asked for.
 
@@ -74,6 +75,8 @@ def describe_surfaces(
         a stoichiometric termination are left out.
     slab_thickness, vacuum_thickness
         Wanted minimum thicknesses, angstrom.
+    crystal_notes
+        What is unusual about the crystal.
 
     Raises
     ------
@@ -95,14 +98,17 @@ def describe_surfaces(
         with suppress(TerminationError):
             found += enumeration.enumerate_slabs(crystal, orientation.miller_index, **thicknesses)
     unique = {slab.identifier: slab for slab in found}
-    return [_description(slab, source) for slab in unique.values()]
+    return [_description(slab, source, crystal_notes) for slab in unique.values()]
 
 
-def _description(surface: SurfaceSlab, source: str) -> SurfaceDescription:
+def _description(
+    surface: SurfaceSlab, source: str, crystal_notes: Sequence[str]
+) -> SurfaceDescription:
     return SurfaceDescription(
         identifier=surface.identifier,
         name=surface.name,
         source=source,
+        crystal_notes=list(crystal_notes),
         slab=surface.slab,
         oriented_bulk=surface.oriented_bulk,
         **surface.identity,

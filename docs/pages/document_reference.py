@@ -9,6 +9,7 @@ import inspect
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from surfalign.stores.documents import Document, SurfaceLevelsDocument
 from surfalign.stores.query.fields import FieldDescription, Kind, all_documents, describe
@@ -25,7 +26,7 @@ dimensionless number. Energies of electrons are electron potential energies: hig
 writes, and exports hold. The others are the outputs of single steps, kept in the collection `jobs`.
 
 `docs/reference/schema/` in the repository holds the same as JSON schema, one file a document, for programs
-that read results without surfalign. A number that is not finite is written as null.
+that read results without surfalign. A number that is not finite is written as null, which the schemas allow.
 """
 
 
@@ -45,8 +46,26 @@ def schemas() -> dict[str, str]:
             # The whole docstring of a dataclass; pydantic below 2.12 leaves it out.
             if "\n" in part.get("description", ""):
                 del part["description"]
+        _allow_null(schema)
         found[model.__name__] = json.dumps(dialect | schema, indent=2) + "\n"
     return found
+
+
+def _allow_null(schema: Any) -> None:
+    """Let each number of a JSON schema be null as well: this is how one that is not finite is written."""
+    if isinstance(schema, list):
+        for part in schema:
+            _allow_null(part)
+    elif isinstance(schema, dict):
+        choices = schema.get("anyOf", ())
+        if schema.get("type") == "number":
+            schema["type"] = ["number", "null"]
+        for name, part in schema.items():
+            # A choice that is null already stays as it is.
+            if name != "anyOf" or {"type": "null"} not in choices:
+                _allow_null(part)
+            else:
+                _allow_null([choice for choice in choices if choice.get("type") != "number"])
 
 
 def write_reference(folder: Path) -> None:

@@ -293,6 +293,7 @@ def _flow(crystal: LockedCrystal, earlier: EarlierUuids | None) -> Flow:
         engine_of(entry.method),
         relax=entry.method.relax_slabs,
         earlier=earlier,
+        notes=entry.notes,
     )
 
 
@@ -337,6 +338,7 @@ def _crystal_entries(
             source=crystal.source,
             structure=crystal.structure,
             method=method,
+            notes=list(crystal.notes),
         )
         for crystal in crystals
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
@@ -27,7 +28,12 @@ from surfalign.workflows.planning.survey import (
 
 
 def write_target_plan(
-    path: Path, targets: list[str], hkl: list[str], max_index: int | None, method: Method
+    path: Path,
+    targets: list[str],
+    hkl: list[str],
+    max_index: int | None,
+    method: Method,
+    load: Callable[[str], Crystal] = load_crystal,
 ) -> None:
     """Write the plan of some targets.
 
@@ -43,6 +49,8 @@ def write_target_plan(
         All nonpolar orientations up to this index.
     method
         Its engine says how thick slabs are.
+    load
+        Loads a target.
 
     Raises
     ------
@@ -61,8 +69,9 @@ def write_target_plan(
     crystals: dict[str, PlannedCrystal] = {}
     surfaces: list[PlannedSurface] = []
     for target in targets:
-        crystal = load_crystal(target)
-        examined = examine(Candidate(crystal.source, crystal.structure.as_dict()), settings)
+        crystal = load(target)
+        candidate = Candidate(crystal.source, crystal.structure.as_dict(), notes=crystal.notes)
+        examined = examine(candidate, settings)
         if isinstance(examined, str):
             raise InvalidStructureError(
                 f"{target} cannot be submitted: {examined}",

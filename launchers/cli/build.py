@@ -6,16 +6,19 @@ from typing import Annotated
 
 import typer
 
-from surfalign.launchers.campaign.results import bring_up_to_date
 from surfalign.launchers.cli.campaign import opened_campaign
+from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.options import Expression, Json, JsonFile, OneProfile
 from surfalign.launchers.cli.output import make_folders, output_console, print_json
 from surfalign.launchers.cli.query import write_results
-from surfalign.launchers.cli.tables.levels import results_table
 from surfalign.launchers.cluster.launcher import open_launcher
 from surfalign.launchers.cluster.profiles import load_profile
 from surfalign.launchers.database.server import open_database
-from surfalign.stores.query import results as stored
+
+with imported_when_used():
+    from surfalign.launchers.campaign import results as campaign_results
+    from surfalign.launchers.cli.tables import levels
+    from surfalign.stores.query import results as stored
 
 commands = typer.Typer()
 
@@ -57,10 +60,12 @@ def build(
         database.errors_named(),
     ):
         if chosen is None or chosen.launcher == "local":
-            report = bring_up_to_date(database, recompute=recompute, compare_all=compare_all)
+            report = campaign_results.bring_up_to_date(
+                database, recompute=recompute, compare_all=compare_all
+            )
         else:
             with open_launcher(chosen) as launcher:
-                report = bring_up_to_date(
+                report = campaign_results.bring_up_to_date(
                     database, launcher, recompute=recompute, compare_all=compare_all
                 )
     if as_json:
@@ -86,11 +91,11 @@ def results(
     """
     make_folders(json_file)
     with opened_campaign(profile) as (launcher, database, _), database.errors_named():
-        report = bring_up_to_date(database, launcher)
+        report = campaign_results.bring_up_to_date(database, launcher)
         found = stored.find(database, expression, limit=limit)
         if json_file is not None:
             write_results(found, json_file)
             return
-        output_console().print(results_table(found))
+        output_console().print(levels.results_table(found))
         total = stored.count(database, expression)
     typer.echo(f"{min(limit, total)} of {total} results; {report['written']} new or changed")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -11,11 +11,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from surfalign.errors import ConfigurationError
+from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.options import JsonFile
 from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, write_json
-from surfalign.launchers.database.server import open_database
-from surfalign.workflows.engines.vasp.imports.results import ImportReport, read_folders
-from surfalign.workflows.engines.vasp.imports.storing import new_results, store_results
+
+with imported_when_used():
+    from surfalign.launchers.database import server
+    from surfalign.workflows.engines.vasp.imports import results, storing
+
+if TYPE_CHECKING:
+    from surfalign.workflows.engines.vasp.imports.results import ImportReport
 
 commands = typer.Typer()
 
@@ -61,11 +66,13 @@ def _read(
 ) -> tuple[ImportReport, set[str]]:
     """Read the folders and store what is new; return the report and the new uuids."""
     with console.status("") as status:
-        report = read_folders(directories, status.update)
-    with open_database(announce=lambda line: console.print(line, soft_wrap=True)) as database:
-        is_new = {result.uuid for result in new_results(report.results, database)}
+        report = results.read_folders(directories, status.update)
+    with server.open_database(
+        announce=lambda line: console.print(line, soft_wrap=True)
+    ) as database:
+        is_new = {result.uuid for result in storing.new_results(report.results, database)}
         if not dry_run:
-            store_results(report.results, database)
+            storing.store_results(report.results, database)
     return report, is_new
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from surfalign.crystals.sources import load_crystal
+from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.options import (
     EngineName,
+    FileOrientations,
     Json,
     MaxIndex,
     Orientations,
@@ -18,11 +19,16 @@ from surfalign.launchers.cli.options import (
     Relax,
 )
 from surfalign.launchers.cli.output import output_console, print_json
-from surfalign.physics.lattice.orientations import parse_miller_index
-from surfalign.workflows.dry_run import StepInputs, write_inputs
-from surfalign.workflows.engines.engine import get_engine
-from surfalign.workflows.engines.functionals import protocol as named_protocol
-from surfalign.workflows.surface_jobs import describe_surfaces
+
+with imported_when_used():
+    from surfalign.launchers.cli import crystals
+    from surfalign.workflows import dry_run as dry_runs
+    from surfalign.workflows import surface_jobs
+    from surfalign.workflows.engines import engine as engines
+    from surfalign.workflows.engines import functionals
+
+if TYPE_CHECKING:
+    from surfalign.workflows.dry_run import StepInputs
 
 commands = typer.Typer()
 
@@ -43,6 +49,7 @@ def inputs(
         ),
     ],
     hkl: Orientations = None,
+    hkl_of_file: FileOrientations = None,
     max_index: MaxIndex = None,
     protocol: Annotated[
         str, typer.Option(help="jacs2024 (dielectric-dependent hybrid) or hse06.")
@@ -86,17 +93,17 @@ def inputs(
         "potcar_functional": potcar_functional,
         "one_shot": one_shot,
     }
-    chosen = get_engine(
+    chosen = engines.get_engine(
         engine,
         quality=quality,
-        functional=named_protocol(protocol).functional,
+        functional=functionals.protocol(protocol).functional,
         **{name: value for name, value in options.items() if value is not None},
     )
-    crystal = load_crystal(target)
-    indices = [parse_miller_index(text) for text in hkl or ()]
+    crystal = crystals.load_with_notes(target)
+    indices = crystals.wanted_indices(crystal, hkl, hkl_of_file)
     if not indices and max_index is None and crystal.default_orientation is not None:
         indices = [crystal.default_orientation]
-    surfaces = describe_surfaces(
+    surfaces = surface_jobs.describe_surfaces(
         crystal.structure,
         source=crystal.source,
         miller_indices=indices,
@@ -104,7 +111,7 @@ def inputs(
         slab_thickness=chosen.slab_thickness,
         vacuum_thickness=chosen.vacuum_thickness,
     )
-    written = write_inputs(chosen, crystal.structure, surfaces, dry_run, relax_slabs=relax)
+    written = dry_runs.write_inputs(chosen, crystal.structure, surfaces, dry_run, relax_slabs=relax)
     if as_json:
         print_json([_plain(step) for step in written])
     else:

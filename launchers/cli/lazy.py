@@ -1,13 +1,18 @@
-"""Groups of commands whose modules are imported when a command is called.
+"""Imports of the command line that wait until they are needed, so that every help is quick.
 
-The list of commands is a table, so that ``surfalign --help`` is quick while the modules of the commands
-import what they need at their top, like all other code.
+The list of commands is a table: ``surfalign --help`` imports none of their modules. A command's module names
+at its top what it needs, like all other code; what is slow stands under ``with imported_when_used()``, and
+is not executed for the command's own help.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
+from importlib.machinery import ModuleSpec, PathFinder
+from importlib.util import LazyLoader
 from typing import Any, ClassVar
 
 import typer
@@ -16,6 +21,36 @@ from typer.main import get_group
 
 #: Heading of the help to names of commands, each with its module and the first line of its help.
 Table = Mapping[str, Mapping[str, tuple[str, str]]]
+
+
+class _LazyFinder:
+    """Finds our modules as usual, and lets them be executed when one of their names is first used."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: Any = None
+    ) -> ModuleSpec | None:
+        if not name.startswith("surfalign."):
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        # A package is executed at once: it is small, and those below it are found through it.
+        if spec is not None and spec.loader is not None and not spec.submodule_search_locations:
+            spec.loader = LazyLoader(spec.loader)
+        return spec
+
+
+@contextmanager
+def imported_when_used() -> Iterator[None]:
+    """Import our modules in the block as names only: ``from surfalign.stores import levels``.
+
+    The first use of a name of theirs (``levels.LEVELS_VERSION``) executes them. ``from ... import NAME``
+    is such a use, so it gains nothing here.
+    """
+    finder = _LazyFinder()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
 
 
 class LazyCommand(TyperCommand):

@@ -20,6 +20,14 @@ Orientations = Annotated[
         metavar="H,K,L",
     ),
 ]
+FileOrientations = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--hkl-of-file",
+        help="Orientation h,k,l in the cell of the structure file itself; repeatable.",
+        metavar="H,K,L",
+    ),
+]
 #: For commands that take all nonpolar orientations where none is named.
 OnlyOrientations = Annotated[
     list[str] | None,

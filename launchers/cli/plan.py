@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
+from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.output import output_console
 from surfalign.launchers.cli.progress import Bar
-from surfalign.launchers.cli.tables.surface_records import estimated_cpu_time
 from surfalign.processes import available_cores
-from surfalign.settings import load_settings
-from surfalign.workflows.planning.run import Plan, make_plan
-from surfalign.workflows.planning.survey import TIME_LIMIT, UNREADABLE, PlanSettings, summary
+
+with imported_when_used():
+    from surfalign import settings
+    from surfalign.launchers.cli.tables import surface_records
+    from surfalign.workflows.planning import crystals as candidates
+    from surfalign.workflows.planning import run, survey
+
+if TYPE_CHECKING:
+    from surfalign.workflows.planning.run import Plan
+    from surfalign.workflows.planning.survey import PlanSettings
 
 commands = typer.Typer()
+
+#: Faults, and notes, that are shown in full; all notes are in the plan.
+SHOWN = 20
 
 
 @commands.command()
@@ -62,7 +74,7 @@ def plan(
     Example: surfalign plan crystals/ library --max-index 1 --limit 500 -o plan.jsonl
     """
     wanted = select or []
-    settings = PlanSettings(
+    chosen = survey.PlanSettings(
         max_index=max_index,
         limit=limit,
         max_atoms=max_atoms,
@@ -75,33 +87,47 @@ def plan(
         time_limit=time_limit,
     )
     with Bar() as bar:
-        made = make_plan(
+        made = run.make_plan(
             crystals,
             output,
-            settings,
-            cores=cores or available_cores(load_settings()),
+            chosen,
+            cores=cores or available_cores(settings.load_settings()),
             on_progress=bar,
         )
-    _report(made, output, settings)
+    _report(made, output, chosen)
 
 
-def _report(made: Plan, output: Path, settings: PlanSettings) -> None:
+def _report(made: Plan, output: Path, chosen: PlanSettings) -> None:
     console = output_console()
-    chosen = made.surfaces
-    n_crystals = len({surface.crystal for surface in chosen})
-    n_formulas = len({surface.formula for surface in chosen})
+    surfaces = made.surfaces
+    n_crystals = len({surface.crystal for surface in surfaces})
+    n_formulas = len({surface.formula for surface in surfaces})
     refused = ", ".join(f"{why} {len(sources)}" for why, sources in sorted(made.refused.items()))
     lines = [
-        f"{len(chosen)} surfaces of {n_crystals} crystals ({n_formulas} formulas) in {output}",
+        f"{len(surfaces)} surfaces of {n_crystals} crystals ({n_formulas} formulas) in {output}",
         f"{made.n_read} crystals read, {made.n_duplicates} duplicates; refused: {refused or 'none'}",
     ]
-    if slow := made.refused.get(TIME_LIMIT):
-        lines.append(f"Not done within {settings.time_limit} s (--time-limit): {', '.join(slow)}")
-    if unreadable := made.refused.get(UNREADABLE):
+    if slow := made.refused.get(survey.TIME_LIMIT):
+        lines.append(f"Not done within {chosen.time_limit} s (--time-limit): {', '.join(slow)}")
+    if unreadable := made.refused.get(candidates.UNREADABLE):
         lines.append(f"No structure that can be read: {', '.join(unreadable)}")
-    for heading, counts in summary(chosen).items():
+    lines += _named("Not read", made.faults.items())
+    lines += _named(
+        "Note", ((source, note) for source, notes in made.notes.items() for note in notes)
+    )
+    if made.unused:
+        lines.append(f"Numbers of the lists that were not used: {', '.join(made.unused)}")
+    for heading, counts in survey.summary(surfaces).items():
         lines.append(f"By {heading}: " + ", ".join(f"{k} {n}" for k, n in counts.items()))
-    hours = sum(estimated_cpu_time(surface.n_atoms) for surface in chosen) / 3600
+    hours = sum(surface_records.estimated_cpu_time(surface.n_atoms) for surface in surfaces) / 3600
     lines.append(f"Slab potentials: about {hours:,.0f} CPU hours (to a factor of three or so)")
     for line in lines:
-        console.print(line, soft_wrap=True)
+        console.print(escape(line), soft_wrap=True)
+
+
+def _named(heading: str, pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """Return a line for each source and what is to be said of it, the first :data:`SHOWN` of them."""
+    lines = [f"{heading}: {source}: {text}" for source, text in pairs]
+    if len(lines) > SHOWN:
+        lines[SHOWN:] = [f"{heading}: {len(lines) - SHOWN} more"]
+    return lines

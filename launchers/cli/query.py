@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from surfalign.errors import ConfigurationError
+from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.options import Expression, Json, JsonFile
 from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, print_json
-from surfalign.launchers.cli.tables.levels import details, results_table
-from surfalign.launchers.database.server import open_database
-from surfalign.stores.database import Database
-from surfalign.stores.documents import SurfaceLevelsDocument
-from surfalign.stores.query import results
-from surfalign.stores.query.exports import ExportFormat, write_json, write_json_file
-from surfalign.stores.query.exports import export as write
-from surfalign.stores.query.language import known_field, to_filter
+
+with imported_when_used():
+    from surfalign.launchers.cli.tables import levels
+    from surfalign.launchers.database import server
+    from surfalign.stores.query import exports, language, results
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from surfalign.stores.database import Database
+    from surfalign.stores.documents import SurfaceLevelsDocument
+    from surfalign.stores.query.exports import ExportFormat
 
 commands = typer.Typer()
 
@@ -84,7 +88,7 @@ def show(
     if as_json:
         print_json(results.json_record(document))
     else:
-        output_console().print(details(document))
+        output_console().print(levels.details(document))
 
 
 @commands.command()
@@ -106,7 +110,7 @@ def export(
     _check(expression, None)
     with _database() as database:
         found = results.find(database, expression, full=chosen.needs_structures)
-        written = write(found, file, chosen)
+        written = exports.export(found, file, chosen)
         matched = results.count(database, expression)
         _say_methods(results.methods(database, expression))
     typer.echo(f"Wrote {_results(written)} to {file}", err=True)
@@ -119,31 +123,31 @@ def write_results(
 ) -> None:
     """Write results where ``--json FILE`` says."""
     if is_stdout(json_file):
-        write_json(documents, typer.get_text_stream("stdout"), full)
+        exports.write_json(documents, typer.get_text_stream("stdout"), full)
     else:
-        written = write_json_file(documents, json_file, full)
+        written = exports.write_json_file(documents, json_file, full)
         typer.echo(f"Wrote {_results(written)} to {json_file}", err=True)
 
 
 def _database() -> Database:
-    return open_database(announce=lambda line: typer.echo(line, err=True))
+    return server.open_database(announce=lambda line: typer.echo(line, err=True))
 
 
 def _check(expression: str | None, sort: str | None) -> None:
     """Refuse a query that cannot be understood before a server is started for it."""
-    to_filter(expression or "")
+    language.to_filter(expression or "")
     if sort is not None:
-        known_field(sort)
+        language.known_field(sort)
 
 
 def _format(file: Path, name: str | None) -> ExportFormat:
     text = (name or file.suffix.removeprefix(".")).lower()
     try:
-        return ExportFormat("extxyz" if text == "xyz" else text)
+        return exports.ExportFormat("extxyz" if text == "xyz" else text)
     except ValueError as error:
         raise ConfigurationError(
             f"{text!r} is no format of an export",
-            f"one of {', '.join(ExportFormat)}",
+            f"one of {', '.join(exports.ExportFormat)}",
             "surfalign export FILE --format csv",
         ) from error
 
@@ -152,7 +156,7 @@ def _print_pages(found: Iterator[SurfaceLevelsDocument]) -> None:
     """Print a table a page, so that any number of results passes through."""
     console = output_console()
     while page := list(islice(found, PAGE)):
-        console.print(results_table(page, identifiers=True))
+        console.print(levels.results_table(page, identifiers=True))
 
 
 def _say_what_is_left(matched: int, shown: int | None) -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from surfalign.crystals.crystal import Crystal
-from surfalign.crystals.sources import load_crystal
+from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.options import (
     Cores,
     EngineName,
     EngineOptions,
+    FileOrientations,
     FitVolume,
     Functional,
     JsonFile,
@@ -27,18 +27,22 @@ from surfalign.launchers.cli.options import (
 )
 from surfalign.launchers.cli.output import is_stdout, make_folders, output_console
 from surfalign.launchers.cli.progress import RunProgress
-from surfalign.launchers.cli.query import write_results
-from surfalign.launchers.cli.tables.levels import results_table
-from surfalign.launchers.database.server import open_database
-from surfalign.launchers.local.run_crystals import CrystalOutcome, run_crystals
-from surfalign.launchers.local.shares import Share
-from surfalign.physics.lattice.orientations import parse_miller_index
-from surfalign.settings import load_settings
-from surfalign.stores.database import Database
-from surfalign.stores.documents import SurfaceLevelsDocument
-from surfalign.workflows.engines.engine import get_engine
-from surfalign.workflows.flows import BandAlignmentMaker
-from surfalign.workflows.wanted_surfaces import checked_maker
+
+with imported_when_used():
+    from surfalign import settings
+    from surfalign.launchers.cli import crystals as loading
+    from surfalign.launchers.cli import query
+    from surfalign.launchers.cli.tables import levels
+    from surfalign.launchers.database import server
+    from surfalign.launchers.local import run_crystals, shares
+    from surfalign.workflows import wanted_surfaces
+    from surfalign.workflows.engines import engine as engines
+
+if TYPE_CHECKING:
+    from surfalign.crystals.crystal import Crystal
+    from surfalign.stores.database import Database
+    from surfalign.stores.documents import SurfaceLevelsDocument
+    from surfalign.workflows.flows import BandAlignmentMaker
 
 commands = typer.Typer()
 
@@ -53,6 +57,7 @@ def run(
         ),
     ],
     hkl: Orientations = None,
+    hkl_of_file: FileOrientations = None,
     max_index: MaxIndex = None,
     surface: Annotated[
         list[str] | None,
@@ -85,14 +90,10 @@ def run(
     """
     console = Console(stderr=True)
     make_folders(json_file, figure)
-    indices = [parse_miller_index(text) for text in hkl or ()]
     if cores is not None:
         os.environ["SURFALIGN_CORES"] = str(cores)
-    crystals = [load_crystal(target) for target in targets]
-    for crystal in crystals:
-        for note in crystal.notes:
-            console.print(f"[dim]{crystal.name}: {note}[/]", soft_wrap=True)
-    chosen_engine = get_engine(
+    crystals = [loading.load_with_notes(target) for target in targets]
+    chosen_engine = engines.get_engine(
         engine,
         quality=quality,
         functional=functional,
@@ -100,10 +101,10 @@ def run(
         **parse_options(option or ()),
     )
     makers = [
-        checked_maker(
+        wanted_surfaces.checked_maker(
             crystal,
             chosen_engine,
-            miller_indices=indices,
+            miller_indices=loading.wanted_indices(crystal, hkl, hkl_of_file),
             max_index=max_index,
             surface_names=surface,
             relax_slabs=relax,
@@ -112,7 +113,9 @@ def run(
         for crystal in crystals
     ]
 
-    with open_database(announce=lambda line: console.print(line, soft_wrap=True)) as database:
+    with server.open_database(
+        announce=lambda line: console.print(line, soft_wrap=True)
+    ) as database:
         documents = _run_all(makers, crystals, database, console)
     _report(documents, json_file, figure, console)
     if any(document.error is not None for document in documents):
@@ -125,21 +128,21 @@ def _run_all(
     database: Database,
     console: Console,
 ) -> list[SurfaceLevelsDocument]:
-    settings = load_settings()
+    current = settings.load_settings()
     with RunProgress(console, total=len(crystals)) as progress:
-        outcomes = run_crystals(
+        outcomes = run_crystals.run_crystals(
             makers,
             crystals,
             database,
-            settings.data_directory / "runs",
-            machine=Share.of_all(settings),
+            current.data_directory / "runs",
+            machine=shares.Share.of_all(current),
             on_event=progress.event,
             on_outcome=lambda outcome: progress.finish(_reused_line(outcome)),
         )
     return [document for outcome in outcomes for document in outcome.documents]
 
 
-def _reused_line(outcome: CrystalOutcome) -> str:
+def _reused_line(outcome: run_crystals.CrystalOutcome) -> str:
     """Say what was taken over from an earlier run, in rich's markup; empty for nothing."""
     names = [d.surface_name for d in outcome.documents if d.identifier in outcome.reused]
     if not names:
@@ -157,9 +160,9 @@ def _report(
     console: Console,
 ) -> None:
     if json_file is not None:
-        write_results(documents, json_file)
+        query.write_results(documents, json_file)
     if not is_stdout(json_file):
-        output_console().print(results_table(documents))
+        output_console().print(levels.results_table(documents))
     if figure is not None:
         # matplotlib loads slowly and may write a cache of fonts: only for who wants pictures.
         from surfalign.launchers.figures.levels import save_figures

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from surfalign.launchers.campaign.submission import SubmissionReport, planned, submit_plan
-from surfalign.launchers.campaign.target_plan import write_target_plan
+from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.options import (
     EngineName,
     EngineOptions,
@@ -24,12 +23,21 @@ from surfalign.launchers.cli.options import (
     parse_options,
 )
 from surfalign.launchers.cli.output import print_json
-from surfalign.launchers.cluster.launcher import open_launcher
-from surfalign.launchers.cluster.profiles import Profile, load_profile
-from surfalign.launchers.database.server import open_database
-from surfalign.launchers.doctor.profile import require
-from surfalign.stores.campaign_register import Method
-from surfalign.workflows.engines.engine import get_engine
+
+with imported_when_used():
+    from surfalign.launchers.campaign import submission, target_plan
+    from surfalign.launchers.cli import crystals
+    from surfalign.launchers.cluster import launcher as launchers
+    from surfalign.launchers.cluster import profiles
+    from surfalign.launchers.database import server
+    from surfalign.launchers.doctor import profile as profile_checks
+    from surfalign.stores import campaign_register
+    from surfalign.workflows.engines import engine as engines
+
+if TYPE_CHECKING:
+    from surfalign.launchers.campaign.submission import SubmissionReport
+    from surfalign.launchers.cluster.profiles import Profile
+    from surfalign.stores.campaign_register import Method
 
 commands = typer.Typer()
 
@@ -82,13 +90,13 @@ def submit(
 
     Example: surfalign submit PbO-litharge --profile cluster --engine vasp --option spin_orbit=heavy
     """
-    chosen = load_profile(profile)
+    chosen = profiles.load_profile(profile)
     options = parse_options(option or ())
     # It names what is unknown.
-    get_engine(
+    engines.get_engine(
         engine, quality=quality, functional=functional, equation_of_state=fit_volume, **options
     )
-    method = Method(
+    method = campaign_register.Method(
         engine=engine,
         quality=quality,
         functional=functional,
@@ -96,14 +104,16 @@ def submit(
         relax_slabs=relax,
         options=options,
     )
-    require(chosen, engine)
+    profile_checks.require(chosen, engine)
     plan = Path(targets[0])
     if len(targets) == 1 and plan.suffix == ".jsonl":
         report = _submit(chosen, plan, method, campaign or plan.stem, limit, dry_run)
     else:
         with TemporaryDirectory() as folder:
             plan = Path(folder) / "targets.jsonl"
-            write_target_plan(plan, targets, hkl or [], max_index, method)
+            target_plan.write_target_plan(
+                plan, targets, hkl or [], max_index, method, crystals.load_with_notes
+            )
             report = _submit(chosen, plan, method, campaign or "targets", limit, dry_run)
     _print(report, profile, dry_run=dry_run, as_json=as_json)
 
@@ -111,13 +121,13 @@ def submit(
 def _submit(
     profile: Profile, plan: Path, method: Method, campaign: str, limit: int | None, dry_run: bool
 ) -> SubmissionReport:
-    with open_database(profile.settings()) as database, database.errors_named():
+    with server.open_database(profile.settings()) as database, database.errors_named():
         if dry_run:
-            return planned(plan, method, database, limit)
+            return submission.planned(plan, method, database, limit)
 
         console = Console(stderr=True)
-        with open_launcher(profile) as launcher, console.status("submitting") as status:
-            return submit_plan(
+        with launchers.open_launcher(profile) as launcher, console.status("submitting") as status:
+            return submission.submit_plan(
                 plan,
                 method,
                 launcher,

@@ -5,22 +5,29 @@ from __future__ import annotations
 import math
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from surfalign.crystals.sources import load_crystal
 from surfalign.errors import TimeLimitError
-from surfalign.launchers.cli.options import JsonFile, LargestIndex, OnlyOrientations
-from surfalign.launchers.cli.output import is_stdout, make_folders, write_json
-from surfalign.launchers.cli.tables.surface_records import as_dict, left_record, rejected_records
-from surfalign.launchers.cli.tables.surfaces import show_surfaces
-from surfalign.physics.lattice.orientations import (
-    MillerIndex,
-    format_miller_index,
-    parse_miller_index,
+from surfalign.launchers.cli.lazy import imported_when_used
+from surfalign.launchers.cli.options import (
+    FileOrientations,
+    JsonFile,
+    LargestIndex,
+    OnlyOrientations,
 )
-from surfalign.workflows.planning.orientation_survey import survey_orientations
+from surfalign.launchers.cli.output import is_stdout, make_folders, write_json
+
+with imported_when_used():
+    from surfalign.launchers.cli import crystals
+    from surfalign.launchers.cli.tables import surface_records
+    from surfalign.launchers.cli.tables import surfaces as tables
+    from surfalign.physics.lattice import orientations
+    from surfalign.workflows.planning import orientation_survey
+
+if TYPE_CHECKING:
+    from surfalign.physics.lattice.orientations import MillerIndex
 
 commands = typer.Typer()
 
@@ -32,6 +39,7 @@ def surfaces(
     ],
     max_index: LargestIndex = 1,
     hkl: OnlyOrientations = None,
+    hkl_of_file: FileOrientations = None,
     thickness: Annotated[
         float, typer.Option("--slab-thickness", help="Least thickness of the slabs (angstrom).")
     ] = 20.0,
@@ -60,14 +68,14 @@ def surfaces(
 
     Termination A: every atomic plane is stoichiometric. B: charged planes in a symmetric sequence. C: half
     of the outermost plane is removed in stripes (corrugated). Miller indices refer to the standard
-    conventional cell.
+    conventional cell; a note says where a file has other axes.
 
     Example: surfalign surfaces SrTiO3 --max-index 1 --figure pictures
     """
     make_folders(json_file, figure)
-    crystal = load_crystal(target)
-    indices = [parse_miller_index(text) for text in hkl or []]
-    found, left = survey_orientations(
+    crystal = crystals.load_with_notes(target)
+    indices = crystals.wanted_indices(crystal, hkl, hkl_of_file)
+    found, left = orientation_survey.survey_orientations(
         crystal.structure,
         indices,
         max_index=max_index,
@@ -75,7 +83,9 @@ def surfaces(
         vacuum_thickness=vacuum,
         max_area_ratio=area_ratio or math.inf,
         seconds=time_limit,
-        describe=None if json_file is None else partial(as_dict, source=crystal.source),
+        describe=None
+        if json_file is None
+        else partial(surface_records.as_dict, source=crystal.source),
     )
     surveys = [one.survey for one in found]
     paths: list[Path] = []
@@ -87,18 +97,20 @@ def surfaces(
     if json_file is not None:
         records = [record for one in found for record in one.records]
         if include_rejected:
-            records += [record for survey in surveys for record in rejected_records(survey)]
-        records += [left_record(index, time_limit) for index in left]
+            records += [
+                record for survey in surveys for record in surface_records.rejected_records(survey)
+            ]
+        records += [surface_records.left_record(index, time_limit) for index in left]
         write_json(records, json_file)
     if not is_stdout(json_file):
         losses = [loss for one in found for loss in one.losses]
-        show_surfaces(surveys, losses, include_rejected, paths)
+        tables.show_surfaces(surveys, losses, include_rejected, paths)
     if left:
         raise _unfinished(left, len(found), time_limit)
 
 
 def _unfinished(left: list[MillerIndex], n_found: int, seconds: float) -> TimeLimitError:
-    names = [format_miller_index(index) for index in left[:8]]
+    names = [orientations.format_miller_index(index) for index in left[:8]]
     if len(left) > len(names):
         names.append("...")
     return TimeLimitError(

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.options import Cores, EngineName, Functional, JsonFile, QualityName
 from surfalign.launchers.cli.output import is_stdout, make_folders, output_console
 from surfalign.launchers.cli.progress import RunProgress
-from surfalign.launchers.local.progress_reports import engine_reports
-from surfalign.workflows.engines.engine import get_engine
-from surfalign.workflows.gap_validation import (
-    GapRecord,
-    compute_entries,
-    markdown_table,
-    read_entries,
-    records_json,
-    summarise,
-    summary_sentence,
-    table_cells,
-)
+
+with imported_when_used():
+    from surfalign.launchers.local import progress_reports
+    from surfalign.workflows import gap_validation
+    from surfalign.workflows.engines import engine as engines
+
+if TYPE_CHECKING:
+    from surfalign.workflows.gap_validation import GapRecord
 
 commands = typer.Typer(
     name="validate",
@@ -64,22 +61,29 @@ def gaps(
     if cores is not None:
         os.environ["SURFALIGN_CORES"] = str(cores)
     make_folders(json_file)
-    makers = get_engine(engine, quality=quality, functional=functional)
-    entries = read_entries(file, [part.strip() for part in (only or "").split(",") if part.strip()])
+    makers = engines.get_engine(engine, quality=quality, functional=functional)
+    entries = gap_validation.read_entries(
+        file, [part.strip() for part in (only or "").split(",") if part.strip()]
+    )
     console = Console(stderr=True)
     earlier = None if is_stdout(json_file) else json_file
-    with RunProgress(console, len(entries)) as progress, engine_reports(progress.event):
-        records = compute_entries(
+    with (
+        RunProgress(console, len(entries)) as progress,
+        progress_reports.engine_reports(progress.event),
+    ):
+        records = gap_validation.compute_entries(
             entries, makers, earlier, lambda *ended: progress.finish(_outcome(*ended))
         )
     if is_stdout(json_file):
-        typer.echo(records_json(records))
+        typer.echo(gap_validation.records_json(records))
     else:
         output = output_console()
         output.print(_table(records))
-        output.print(summary_sentence(summarise(records)), soft_wrap=True)
+        output.print(
+            gap_validation.summary_sentence(gap_validation.summarise(records)), soft_wrap=True
+        )
     if markdown is not None:
-        markdown.write_text(markdown_table(records))
+        markdown.write_text(gap_validation.markdown_table(records))
     if any(record.error is not None for record in records):
         raise typer.Exit(1)
 
@@ -114,5 +118,5 @@ def _table(records: list[GapRecord]) -> Table:
         table.add_column(name, justify="right")
     for record in records:
         style = "dim" if record.error is not None else None
-        table.add_row(*(escape(cell) for cell in table_cells(record)), style=style)
+        table.add_row(*(escape(cell) for cell in gap_validation.table_cells(record)), style=style)
     return table

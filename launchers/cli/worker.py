@@ -10,10 +10,13 @@ from typing import Annotated
 
 import typer
 
-from surfalign.launchers.campaign.submission import Releaser
+from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.options import ProfileName
-from surfalign.launchers.cluster.launcher import open_launcher, run_worker
-from surfalign.launchers.cluster.profiles import load_profile
+
+with imported_when_used():
+    from surfalign.launchers.campaign import submission
+    from surfalign.launchers.cluster import launcher as launchers
+    from surfalign.launchers.cluster import profiles
 
 commands = typer.Typer()
 
@@ -42,7 +45,8 @@ def worker(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    chosen = load_profile(profile)
-    with open_launcher(chosen, cluster) as launcher:
+    chosen = profiles.load_profile(profile)
+    with launchers.open_launcher(chosen, cluster) as launcher:
         typer.echo(f"Serving the queues of profile {chosen.name} ({chosen.launcher})", err=True)
-        run_worker(chosen, launcher, Releaser(chosen, launcher), once=once, stop=stop)
+        releaser = submission.Releaser(chosen, launcher)
+        launchers.run_worker(chosen, launcher, releaser, once=once, stop=stop)

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from surfalign.errors import ConfigurationError
+from surfalign.launchers.cluster.profiles import LAUNCHER_GROUP
 from surfalign.plugins import PluginGroup, call_problem
 
 if TYPE_CHECKING:
@@ -151,20 +152,12 @@ def nothing(*, now: bool = False) -> int:
     return 0
 
 
-#: Launcher name to the function ``open_launcher(profile, cluster) -> Launcher`` of its module.
-LAUNCHERS = {
-    "fireworks": "surfalign.launchers.cluster.fireworks.launcher:open_launcher",
-    "remote": "surfalign.launchers.cluster.remote.launcher:open_launcher",
-}
 #: Launcher name to its worker, the function ``work(launcher, between_rounds, *, once, stop)``.
 WORKERS = {
     "fireworks": "surfalign.launchers.cluster.fireworks.worker:work",
     "remote": "surfalign.launchers.cluster.remote.worker:work",
 }
-#: The launchers of surfalign and of other packages, and their workers under the same names.
-LAUNCHER_GROUP = PluginGroup(
-    "surfalign.launchers", "launcher", LAUNCHERS, lambda part: call_problem(part, "profile", None)
-)
+#: The workers of surfalign and of other packages, under the names of their launchers.
 WORKER_GROUP = PluginGroup(
     "surfalign.workers",
     "worker",

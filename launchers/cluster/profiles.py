@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import sys
 import sysconfig
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -27,6 +26,7 @@ from pydantic import (
 
 from surfalign.errors import ConfigurationError
 from surfalign.files import read_secret
+from surfalign.plugins import PluginGroup, call_problem
 from surfalign.settings import Settings, load_settings, settings_file
 from surfalign.workflows.routing import DEFAULT, RESOURCE_KINDS, STEPS
 
@@ -35,14 +35,21 @@ KINDS = (*STEPS, "training")
 _WALLTIME = re.compile(r"^(?:(\d+)-)?(\d{1,3}):([0-5]\d):([0-5]\d)$")
 
 
+#: Launcher name to the function ``open_launcher(profile, cluster) -> Launcher`` of its module.
+LAUNCHERS = {
+    "fireworks": "surfalign.launchers.cluster.fireworks.launcher:open_launcher",
+    "remote": "surfalign.launchers.cluster.remote.launcher:open_launcher",
+}
+#: The launchers of surfalign and of other packages.
+LAUNCHER_GROUP = PluginGroup(
+    "surfalign.launchers", "launcher", LAUNCHERS, lambda part: call_problem(part, "profile", None)
+)
+
+
 def _known_launcher(name: str) -> str:
-    """Take the launchers of surfalign, and those that other packages add."""
-    if name in ("local", "fireworks", "remote"):
-        return name
-    added = entry_points(group="surfalign.launchers").names
-    if name not in added:
-        known = "".join(f", '{other}'" for other in sorted(added))
-        raise ValueError(f"'{name}' is none of 'local', 'fireworks' or 'remote'{known}")
+    known = ["local", *LAUNCHER_GROUP.names()]
+    if name not in known:
+        raise ValueError(f"'{name}' is none of {', '.join(map(repr, known))}")
     return name
 
 

@@ -217,7 +217,8 @@ def check_optional(extra: str, packages: tuple[str, ...]) -> Finding:
 
 def check_plugins() -> Finding:
     """List the engines, launchers and learners of other packages, and those that cannot be used."""
-    from surfalign.launchers.cluster.launcher import LAUNCHER_GROUP, WORKER_GROUP
+    from surfalign.launchers.cluster.launcher import WORKER_GROUP
+    from surfalign.launchers.cluster.profiles import LAUNCHER_GROUP
     from surfalign.ml.learners.kinds import LEARNER_GROUP
     from surfalign.workflows.engines.engine import ENGINE_GROUP
 
@@ -244,8 +245,9 @@ def check_gpaw() -> Finding:
     version = _version("gpaw")
     if version is None:
         return Finding("GPAW", State.MISSING, "not installed", _build_gpaw())
-    if not version.startswith("26.7"):
-        return Finding("GPAW", State.WARNING, f"{version}; tested with 26.7", _build_gpaw())
+    tested = _wanted_gpaw().partition(">=")[2].partition(",")[0]
+    if not version.startswith(tested):
+        return Finding("GPAW", State.WARNING, f"{version}; tested with {tested}", _build_gpaw())
     found, problem = _trial(1)
     if problem:
         return Finding("GPAW", State.MISSING, f"{version} fails: {problem}", _build_gpaw())
@@ -292,10 +294,16 @@ def _trial(processes: int) -> tuple[dict[str, Any], str]:
     return found, ""
 
 
+def _wanted_gpaw() -> str:
+    """Return the release that pyproject.toml asks for, e.g. ``gpaw<26.8,>=26.7``."""
+    wanted = importlib.metadata.requires("surfalign") or ()
+    return next(line.partition(";")[0].strip() for line in wanted if line.startswith("gpaw"))
+
+
 def _build_gpaw() -> str:
     """The command that builds GPAW with all that it can use."""
     configuration = files("surfalign.workflows.engines.gpaw") / "siteconfig.py"
-    options = "--force-reinstall --no-deps --no-cache-dir --no-binary gpaw 'gpaw>=26.7,<26.8'"
+    options = f"--force-reinstall --no-deps --no-cache-dir --no-binary gpaw '{_wanted_gpaw()}'"
     return (
         f"GPAW_CONFIG={configuration} {_pip(options)} "
         "(needs a C++ compiler, libxc, BLAS, FFTW, MPI and ScaLAPACK with their headers)"

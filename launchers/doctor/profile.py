@@ -16,8 +16,7 @@ from functools import partial
 from surfalign.errors import ConfigurationError
 from surfalign.launchers.cluster import slurm
 from surfalign.launchers.cluster.fireworks.launcher import FireworksLauncher
-from surfalign.launchers.cluster.launcher import LAUNCHER_GROUP
-from surfalign.launchers.cluster.profiles import Cluster, Profile, Queue, python_of
+from surfalign.launchers.cluster.profiles import LAUNCHER_GROUP, Cluster, Profile, Queue, python_of
 from surfalign.launchers.database.server import open_database
 from surfalign.launchers.doctor.installation import Finding, State
 

@@ -85,6 +85,8 @@ def run_crystal(
     """
     loaded = load_crystal(crystal)
     say = on_event or (lambda line: None)
+    for note in loaded.notes:
+        say(f"{loaded.name}: {note}")
     maker = checked_maker(
         loaded,
         get_engine(engine, quality=quality, functional=functional, **engine_options),

@@ -81,7 +81,10 @@ def run_crystals(
     """
     started = datetime.now(UTC)
     earlier = earlier_uuids(database)
-    flows = [m.make(c.structure, c.source, earlier) for m, c in zip(makers, crystals, strict=True)]
+    flows = [
+        maker.make(crystal.structure, crystal.source, earlier, crystal.notes)
+        for maker, crystal in zip(makers, crystals, strict=True)
+    ]
     uuids = [flow.jobs[-1].uuid for flow in flows]
     outcomes: dict[int, CrystalOutcome] = {}
 
@@ -157,7 +160,11 @@ def _failed_results(
             message=str(failure.error),
             step=failure.metadata.get("step", failure.name),
         )
-        metadata = failure.metadata | {"formula": crystal.formula, "source": crystal.source}
+        metadata = failure.metadata | {
+            "formula": crystal.formula,
+            "source": crystal.source,
+            "crystal_notes": list(crystal.notes),
+        }
         for document in failed_results(metadata, [surfaces_uuid], method, error):
             documents[document.identifier] = document
     return list(documents.values())

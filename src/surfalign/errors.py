@@ -43,6 +43,10 @@ class InvalidStructureError(SurfalignError, ValueError):
     """A structure file or structure cannot be used (corrupt, empty, not an oxide crystal)."""
 
 
+class ContradictoryFileError(InvalidStructureError):
+    """A structure file says two things of its crystal that cannot both be true."""
+
+
 class PartialOccupancyError(InvalidStructureError):
     """Some sites are partially occupied or disordered."""
 

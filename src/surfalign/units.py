@@ -7,3 +7,5 @@ from __future__ import annotations
 
 #: 1 eV/angstrom^2 in J/m^2 (CODATA 2018, exact elementary charge).
 EV_PER_SQUARE_ANGSTROM_IN_JOULE_PER_SQUARE_METRE = 16.02176634
+#: 1 atomic mass unit/angstrom^3 in g/cm^3 (CODATA 2018).
+ATOMIC_MASS_UNIT_PER_CUBIC_ANGSTROM_IN_GRAM_PER_CUBIC_CENTIMETRE = 1.66053906660

@@ -173,24 +173,6 @@ def _kind(inner: Any) -> Kind:
     return _KINDS[inner]
 
 
-def holds_floats(model: type[Document], path: str) -> bool:
-    """Whether the field is a float, or a list or vector of floats."""
-    annotation: Any = None
-    current: Any = model
-    for part in path.split("."):
-        annotation = {name: kind for name, kind, _ in _own_fields(current)}[part]
-        current = _unwrapped(annotation)[0]
-    return float in _leaves(annotation)
-
-
-def _leaves(annotation: Any) -> set[Any]:
-    """Return the types at the bottom of a nested annotation."""
-    arguments = get_args(annotation)
-    if not arguments:
-        return {annotation}
-    return set().union(*(_leaves(argument) for argument in arguments))
-
-
 def _unit(info: FieldInfo | None) -> str | None:
     extra = info.json_schema_extra if info is not None else None
     unit = extra.get("unit") if isinstance(extra, dict) else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import logging
 import os
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 from pymatgen.io.vasp import Poscar
 
-from surfalign.crystals.files import read_structure
+from surfalign.crystals.files import read_structure_file
 from surfalign.crystals.sources import load_crystal
 from surfalign.errors import (
     InvalidStructureError,
@@ -113,7 +112,7 @@ BROKEN = {
     "binary.cif": (os.urandom(2000), "cannot be read"),
     "two.cif": ((cif() + cif().replace("data_MgO", "data_2")).encode(), "holds 2 structures"),
     "no_number.cif": (cif(x="abc").encode(), "cannot be read"),
-    "occupancy.cif": (cif(mg="1.4").encode(), "cannot be read"),
+    "occupancy.cif": (cif(mg="1.4").encode(), r"contradicts itself: .* Mg1, .* sum to 1\.4"),
     "POSCAR": (b"MgO\n1.0\n4 0 0\n0 4 0\n", "cannot be read"),
     "binary.vasp": (os.urandom(2000), "cannot be read"),
     "broken.json": (b'{"lattice": {', "cannot be read"),
@@ -150,14 +149,19 @@ def test_overlapping_atoms_of_a_cif(tmp_path: Path) -> None:
         load_crystal(str(path))
 
 
-def test_complaints_of_the_reader_are_logged_and_not_shown(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_is_unusual_about_a_file_is_a_note_of_its_crystal(tmp_path: Path) -> None:
     path = tmp_path / "mgo.cif"
     path.write_text(cif().replace("Mg1 Mg 0 0 0 1", "Mg1 Mg 0 0 0 1.01"))
-    with caplog.at_level(logging.INFO, logger="surfalign.crystals.files"):
-        assert len(read_structure(path)) == 8
-    assert "mgo.cif" in caplog.text
+    content = read_structure_file(path)
+    assert len(content.structure) == 8
+    assert content.notes == ("the occupancy 1.01 of the site Mg1 is taken as 1",)
+    assert content.notes[0] in load_crystal(path).notes
+
+
+def test_warnings_of_other_readers_are_notes(tmp_path: Path, magnesia: Structure) -> None:
+    path = tmp_path / "mgo.vasp"
+    Poscar(magnesia).write_file(path)
+    assert read_structure_file(path).notes == ()
 
 
 @pytest.mark.parametrize("target", ["nowhere.cif", "some/where/POSCAR", "x.json.gz"])

@@ -47,6 +47,21 @@ def test_oxidation_states_in_the_input_do_not_matter() -> None:
             Structure(Lattice.cubic(0.4), ["Mg", "O"], [[0] * 3, [0.5] * 3]),
             "angstrom\\^3 for 2 atoms",
         ),
+        (
+            Structure(Lattice.orthorhombic(4e4, 4.0, 1e-3), ["Mg", "O"], [[0] * 3, [0.5] * 3]),
+            "0.001 angstrom thin",
+        ),
+        (
+            Structure(Lattice.cubic(4.0), ["Mg", "O"], [[0] * 3, [0.5, 0.5, 2e14]]),
+            "a fractional coordinate is 2e\\+14",
+        ),
+        (Structure(Lattice.cubic(4e3), ["Mg", "O"], [[0] * 3, [0.5] * 3]), "1 to 10000 angstrom"),
+        (
+            Structure(
+                Lattice([[4, 0, 0], [8, 0, 0], [0, 0, 4]]), ["Mg", "O"], [[0] * 3, [0.5] * 3]
+            ),
+            "0 angstrom thin",
+        ),
         (Structure(Lattice.cubic(4.0), ["Mg", "O"], [[0] * 3, [float("nan")] * 3]), "not numbers"),
         (Structure(Lattice.cubic(4.0), ["X", "O"], [[0] * 3, [0.5] * 3]), "not a chemical element"),
     ],
@@ -66,6 +81,12 @@ def test_overlapping_atoms_are_named_with_their_distance() -> None:
     structure = rocksalt("Mg")
     structure.append("O", [0.02, 0, 0])
     with pytest.raises(OverlappingAtomsError, match=r"Mg \(site 1\) and O \(site 9\) are 0.09"):
+        validate(structure)
+
+
+def test_two_atoms_at_one_place_overlap() -> None:
+    structure = Structure(Lattice.cubic(4.0), ["Mg", "O"], [[0.1] * 3, [0.1] * 3])
+    with pytest.raises(OverlappingAtomsError, match=r"0\.00 angstrom apart.*at least 1\.24"):
         validate(structure)
 
 

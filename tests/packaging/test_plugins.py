@@ -97,7 +97,7 @@ def test_a_launcher_of_another_package_serves_a_profile(
     assert "one round of MemoryLauncher" in worked.stdout, worked.stderr
     (tmp_path / "toy.yaml").write_text(yaml.safe_dump(content | {"launcher": "airflow"}))
     refused = surfalign("submit", "MgO", "--profile", "toy.yaml")
-    assert "'local', 'fireworks' or 'remote', 'toy-queue'" in refused.stderr
+    assert "'local', 'fireworks', 'remote', 'toy-queue'" in refused.stderr
 
 
 def test_a_learner_of_another_package_is_trained_and_predicts(

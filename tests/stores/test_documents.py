@@ -15,7 +15,7 @@ from surfalign.stores.documents import (
 )
 
 IDENTITY = """
-    formula space_group_symbol space_group_number source miller_index termination termination_label
+    formula space_group_symbol space_group_number source crystal_notes miller_index termination termination_label
     n_atoms area slab_thickness vacuum_thickness bulk_repeat
 """
 DESCRIPTION = "identifier name slab oriented_bulk"
@@ -62,4 +62,4 @@ def test_a_result_of_an_earlier_version_is_still_read() -> None:
 
 def test_a_slab_names_what_it_is_as_documents_do() -> None:
     (slab,) = enumerate_slabs(symmetrize(load_crystal("MgO").structure), (1, 0, 0))
-    assert {*slab.identity, "source"} == set(SurfaceIdentity.model_fields)
+    assert {*slab.identity, "source", "crystal_notes"} == set(SurfaceIdentity.model_fields)

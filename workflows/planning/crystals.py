@@ -7,12 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from surfalign.crystals.files import read_structure
+from surfalign.crystals.crystal import Crystal
+from surfalign.crystals.files import read_structure_file
 from surfalign.crystals.lists import read_records
 from surfalign.crystals.sources import load_crystal
+from surfalign.errors import InvalidStructureError
+from surfalign.workflows.planning.stated_facts import read_facts
 
 #: Suffixes of structure files that are looked for in a directory.
 STRUCTURE_SUFFIXES = (".cif", ".vasp", ".poscar", ".json", ".json.gz")
+#: Reason against a crystal whose structure cannot be read.
+UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True)
@@ -24,26 +29,34 @@ class Candidate:
     source
         Where it came from: file name, or record of a list.
     structure
-        pymatgen's dictionary; empty where the record holds none.
+        pymatgen's dictionary; empty where there is none that can be read.
     facts
-        What the source states: band gap (eV), energy above the hull (eV/atom), magnetic moment.
+        What the source states, see :func:`~.stated_facts.read_facts`.
+    notes
+        What was unusual about the file.
+    reason, fault
+        Why a file was not read: in one word, and in full; empty where it was.
+    unused
+        Numbers that a record holds and that a plan does not use.
     """
 
     source: str
     structure: dict[str, Any]
     facts: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    reason: str = ""
+    fault: str = ""
+    unused: tuple[str, ...] = ()
 
 
 def find_candidates(targets: Iterable[str]) -> Iterator[Candidate]:
     """Read crystals from directories, lists of records, ``library``, or single targets.
 
-    A JSON list (``.json``, ``.json.gz``) is read as :mod:`surfalign.crystals.lists` says; what its
-    entries state as ``gap*``/``band_gap*``, ``ehull*``/``e_hull*`` and ``max_magmom*`` are facts.
+    A JSON list (``.json``, ``.json.gz``) is read as :mod:`surfalign.crystals.lists` says. A file that
+    cannot be read is a candidate with a fault: it does not hide the others.
 
     Raises
     ------
-    InvalidStructureError
-        A file cannot be read.
     UnknownMaterialError
         A target is neither a path nor a known name.
     """
@@ -59,28 +72,27 @@ def find_candidates(targets: Iterable[str]) -> Iterator[Candidate]:
             from surfalign.crystals.library import library
 
             for name in library():
-                crystal = load_crystal(f"library:{name}")
-                yield Candidate(crystal.source, crystal.structure.as_dict())
+                yield _of_crystal(load_crystal(f"library:{name}"))
         else:
-            crystal = load_crystal(target)
-            yield Candidate(crystal.source, crystal.structure.as_dict())
+            yield _of_crystal(load_crystal(target))
+
+
+def _of_crystal(crystal: Crystal) -> Candidate:
+    return Candidate(crystal.source, crystal.structure.as_dict(), notes=crystal.notes)
 
 
 def _from_file(path: Path) -> Iterator[Candidate]:
-    if not path.name.lower().endswith((".json", ".json.gz")):
-        yield Candidate(f"file:{path.name}", read_structure(path).as_dict())
+    source = f"file:{path.name}"
+    try:
+        if not path.name.lower().endswith((".json", ".json.gz")):
+            content = read_structure_file(path)
+            yield Candidate(source, content.structure.as_dict(), notes=content.notes)
+            return
+        records = read_records(path)
+    except InvalidStructureError as error:
+        reason = UNREADABLE if type(error) is InvalidStructureError else type(error).__name__
+        yield Candidate(source, {}, reason=reason, fault=str(error))
         return
-    for record in read_records(path):
-        yield Candidate(record.source, record.structure, _facts(record.facts))
-
-
-def _facts(record: dict[str, Any]) -> dict[str, float]:
-    """Read what a record states of its crystal, by the beginnings of the names."""
-    beginnings = {"gap": "band_gap", "band_gap": "band_gap", "ehull": "hull_energy",
-                  "e_hull": "hull_energy", "max_magmom": "magnetic_moment"}  # fmt: skip
-    facts: dict[str, float] = {}
-    for name in sorted(record):
-        for beginning, fact in beginnings.items():
-            if name.startswith(beginning) and isinstance(record[name], (int, float)):
-                facts.setdefault(fact, float(record[name]))
-    return facts
+    for record in records:
+        facts, unused = read_facts(record.facts)
+        yield Candidate(record.source, record.structure, facts, unused=unused)

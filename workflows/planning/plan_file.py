@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,7 @@ def crystal_flow(
     *,
     relax: bool = True,
     earlier: EarlierUuids | None = None,
+    notes: Sequence[str] = (),
 ) -> Flow:
     """Return the flow of a crystal that computes exactly the given surfaces.
 
@@ -80,6 +81,8 @@ def crystal_flow(
         Whether the ions of the slabs are relaxed.
     earlier
         Knows the steps of a store from before version 0.2, which keep their uuids.
+    notes
+        What is unusual about the crystal; stored with the results.
     """
     maker = BandAlignmentMaker(
         engine=engine,
@@ -87,7 +90,7 @@ def crystal_flow(
         surface_names=sorted({name for name, _ in surfaces}),
         relax_slabs=relax,
     )
-    return maker.make(structure, source, earlier)
+    return maker.make(structure, source, earlier, notes)
 
 
 def _lines(path: Path, kind: str) -> Iterator[dict[str, Any]]:
@@ -114,7 +117,8 @@ def _lines(path: Path, kind: str) -> Iterator[dict[str, Any]]:
 
 def _record(kind: type[Any], line: dict[str, Any], path: Path) -> Any:
     known = {field.name for field in fields(kind)}
-    if known != set(line):
+    needed = {f.name for f in fields(kind) if f.default is MISSING}
+    if not needed <= set(line) <= known:
         raise ConfigurationError(
             f"a {kind.__name__} in {path} has the keys {', '.join(sorted(line))}",
             ", ".join(sorted(known)),

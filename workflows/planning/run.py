@@ -6,13 +6,14 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from surfalign.workflows.planning.crystals import find_candidates
+from surfalign.errors import InvalidStructureError
+from surfalign.workflows.planning.crystals import Candidate, find_candidates
 from surfalign.workflows.planning.survey import (
     PlannedCrystal,
     PlannedSurface,
@@ -45,12 +46,21 @@ class Plan:
         Crystals read, and those that are another one of them.
     refused
         Reason to the sources of the crystals that were left out for it.
+    faults
+        Files that could not be read, each with all that was found.
+    notes
+        What is unusual about the crystals of the plan, by source.
+    unused
+        Numbers that lists hold and that were not used.
     """
 
     surfaces: list[PlannedSurface]
     n_read: int
     n_duplicates: int
     refused: dict[str, list[str]]
+    faults: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
 
 
 def make_plan(
@@ -82,11 +92,12 @@ def make_plan(
     Raises
     ------
     InvalidStructureError
-        A file of crystals cannot be read.
+        None of the files can be read.
     UnknownMaterialError
         A target is neither a path nor a known name.
     """
     candidates = list(find_candidates(targets))
+    _check_readable(candidates)
     cache = _Cache(output.with_name(output.name + ".partial"), settings)
     refused: dict[str, list[str]] = defaultdict(list)
     passed: list[PlannedCrystal] = []
@@ -102,9 +113,26 @@ def make_plan(
         queue, n_duplicates = ordered(passed)
         surfaces = _survey(queue, settings, cache, workers, refused)
     chosen = deal(surfaces, settings.limit)
-    write_plan(output, chosen, {crystal.key: crystal for crystal in queue}, settings)
+    crystals = {crystal.key: crystal for crystal in queue}
+    write_plan(output, chosen, crystals, settings)
     cache.remove()
-    return Plan(chosen, len(candidates), n_duplicates, dict(refused))
+    members = [crystals[key] for key in dict.fromkeys(surface.crystal for surface in chosen)]
+    return Plan(
+        chosen,
+        len(candidates),
+        n_duplicates,
+        dict(refused),
+        faults={c.source: c.fault for c in candidates if c.fault},
+        notes={crystal.source: crystal.notes for crystal in members if crystal.notes},
+        unused=tuple(sorted({name for candidate in candidates for name in candidate.unused})),
+    )
+
+
+def _check_readable(candidates: Sequence[Candidate]) -> None:
+    faults = [candidate.fault for candidate in candidates if candidate.fault]
+    if faults and len(faults) == len(candidates):
+        more = f" ({len(faults) - 1} more files cannot be read)" if len(faults) > 1 else ""
+        raise InvalidStructureError(faults[0] + more)
 
 
 def _survey(

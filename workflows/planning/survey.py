@@ -24,17 +24,18 @@ from surfalign.errors import SurfalignError, TimeLimitError
 from surfalign.files import write_whole
 from surfalign.physics.lattice.neighbours import bulk_density
 from surfalign.physics.lattice.orientations import nonpolar_orientations
+from surfalign.physics.lattice.same_crystal import same_crystal, same_space_group
 from surfalign.physics.lattice.symmetry import symmetrize
 from surfalign.physics.slabs.coordination import surface_coordination
 from surfalign.physics.slabs.enumeration import survey_orientation
 from surfalign.physics.slabs.surface_slab import SurfaceSlab
-from surfalign.workflows.planning.crystals import Candidate
+from surfalign.workflows.planning.crystals import UNREADABLE, Candidate
 from surfalign.workflows.planning.time_limit import time_limit
 
-#: Crystals of one formula and space group are the same if they differ by less than these fractions:
-#: volumes per atom (functionals differ by some per cent), mean neighbour densities, and the densities
-#: of the sites in units of their mean.
-SAME_VOLUME, SAME_MEAN_DENSITY, SAME_DENSITIES = 0.06, 0.12, 0.03
+#: Crystals that differ by more than these fractions are not compared any further: volumes per atom
+#: (functionals differ by some per cent), mean neighbour densities, and the densities of the sites in units
+#: of their mean. Of the pairs of oxides that are the same, the widest apart are 0.056, 0.10 and 0.06.
+SAME_VOLUME, SAME_MEAN_DENSITY, SAME_DENSITIES = 0.06, 0.12, 0.1
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ class PlannedCrystal:
     densities: tuple[float, ...]
     hull_energy: float
     structure: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,7 @@ class PlannedSurface:
     broken_bonds_per_area: float
 
 
-#: Reasons against a crystal: its structure cannot be read; it takes too long.
-UNREADABLE = "unreadable"
+#: Reason against a crystal: it takes too long.
 TIME_LIMIT = "time_limit"
 
 
@@ -132,12 +133,15 @@ def examine(candidate: Candidate, settings: PlanSettings) -> PlannedCrystal | st
 
 
 def _examined(candidate: Candidate, settings: PlanSettings) -> PlannedCrystal | str:
+    if candidate.fault:
+        return candidate.reason
     gap = candidate.facts.get("band_gap")
     if gap is not None and gap < settings.min_band_gap:
         return "small_band_gap"
     if candidate.facts.get("hull_energy", 0.0) > settings.max_hull_energy:
         return "unstable"
-    if abs(candidate.facts.get("magnetic_moment", 0.0)) > 0.1:
+    moment = abs(candidate.facts.get("magnetic_moment", 0.0))
+    if moment > 0.1 or candidate.facts.get("magnetic", 0.0):
         return "magnetic"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -149,7 +153,7 @@ def _examined(candidate: Candidate, settings: PlanSettings) -> PlannedCrystal | 
         if not symbols >= set(settings.elements) or symbols & set(settings.without):
             return "elements"
         try:
-            crystal = make_crystal(structure, candidate.source)
+            crystal = make_crystal(structure, candidate.source, notes=candidate.notes)
         except TimeLimitError:
             raise
         except SurfalignError as error:
@@ -168,6 +172,7 @@ def _examined(candidate: Candidate, settings: PlanSettings) -> PlannedCrystal | 
         densities=densities,
         hull_energy=candidate.facts.get("hull_energy", 0.0),
         structure=crystal.structure.as_dict(),
+        notes=tuple(dict.fromkeys(crystal.notes)),
     )
 
 
@@ -308,7 +313,7 @@ def planned_surface(slab: SurfaceSlab, crystal: PlannedCrystal) -> PlannedSurfac
 
 
 def _same(crystal: PlannedCrystal, other: PlannedCrystal) -> bool:
-    if crystal.space_group_number != other.space_group_number:
+    if not same_space_group(crystal.space_group_number, other.space_group_number):
         return False
     if len(crystal.densities) != len(other.densities):
         return False
@@ -318,7 +323,11 @@ def _same(crystal: PlannedCrystal, other: PlannedCrystal) -> bool:
     if abs(first.mean() / second.mean() - 1.0) > SAME_MEAN_DENSITY:
         return False
     shapes = first / first.mean() - second / second.mean()
-    return bool((np.abs(shapes) < SAME_DENSITIES).all())
+    if (np.abs(shapes) > SAME_DENSITIES).any():
+        return False
+    return same_crystal(
+        Structure.from_dict(crystal.structure), Structure.from_dict(other.structure)
+    )
 
 
 def _size(n_atoms: int) -> str:

@@ -3,43 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from surfalign.launchers.cli.learn import sources
-from surfalign.launchers.cli.options import (
-    Changes,
-    Configuration,
-    Datasets,
-    Directory,
-    JsonFile,
-    Kind,
-    MinGap,
-    Model,
-    Query,
-    Seed,
-    Slabs,
-    Workers,
-)
+from surfalign.launchers.cli import options
+from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, write_json
 from surfalign.launchers.cli.progress import Lines
-from surfalign.launchers.cli.tables.cards import number
-from surfalign.launchers.figures.learner import save_parity
-from surfalign.ml.ensemble import crossvalidation
-from surfalign.ml.ensemble.crossvalidation import HeldOut
+
+with imported_when_used():
+    from surfalign.launchers.cli.learn import sources
+    from surfalign.launchers.cli.tables import cards
+    from surfalign.launchers.figures import learner
+    from surfalign.ml.ensemble import crossvalidation
+
+if TYPE_CHECKING:
+    from surfalign.ml.ensemble.crossvalidation import HeldOut
 
 commands = typer.Typer()
 
 
 @commands.command()
 def evaluate(
-    model: Model = None,
-    slabs: Slabs = None,
-    datasets: Datasets = None,
-    query: Query = None,
-    min_gap: MinGap = None,
+    model: options.Model = None,
+    slabs: options.Slabs = None,
+    datasets: options.Datasets = None,
+    query: options.Query = None,
+    min_gap: options.MinGap = None,
     split: Annotated[
         str | None,
         typer.Option(
@@ -47,17 +39,17 @@ def evaluate(
             help="Train new models and hold out by formula, chemical-system or element.",
         ),
     ] = None,
-    kind: Kind = "lsoap",
-    config: Configuration = None,
-    changes: Changes = None,
-    seed: Seed = 0,
-    workers: Workers = None,
-    json_file: JsonFile = None,
+    kind: options.Kind = "lsoap",
+    config: options.Configuration = None,
+    changes: options.Changes = None,
+    seed: options.Seed = 0,
+    workers: options.Workers = None,
+    json_file: options.JsonFile = None,
     figure: Annotated[
         Path | None,
         typer.Option("--figure", metavar="FILE", help="Draw predictions against labels (PNG)."),
     ] = None,
-    directory: Directory = None,
+    directory: options.Directory = None,
 ) -> None:
     """Measure the errors, the coverage of the intervals and the worth of the domain flag.
 
@@ -86,7 +78,7 @@ def evaluate(
     rows = [crossvalidation.as_dict(held) for held in found]
     write_json({"summary": summary, "surfaces": rows}, json_file)
     if figure is not None:
-        save_parity(found, figure)
+        learner.save_parity(found, figure)
     if not is_stdout(json_file):
         output_console().print(_table(summary, found))
 
@@ -100,7 +92,11 @@ def _table(summary: dict[str, dict[str, Any]], found: list[HeldOut]) -> Any:
     for name, m in summary.items():
         cover = "–" if m["coverage"] is None else f"{100 * m['coverage']:.1f} %"
         table.add_row(
-            name, str(m["n"]), number(m["mae"]), number(m["rmse"]), cover,
-            number(m["mae_in_domain"]), number(m["mae_out_of_domain"]), str(m["n_out_of_domain"]),
-        )  # fmt: skip
+            name,
+            str(m["n"]),
+            *(cards.number(m[error]) for error in ("mae", "rmse")),
+            cover,
+            *(cards.number(m[error]) for error in ("mae_in_domain", "mae_out_of_domain")),
+            str(m["n_out_of_domain"]),
+        )
     return table

@@ -8,39 +8,35 @@ from typing import Annotated
 import typer
 
 from surfalign.errors import ConfigurationError
-from surfalign.launchers.cli.learn import sources
-from surfalign.launchers.cli.learn.predict import surfaces
-from surfalign.launchers.cli.options import (
-    BulkCrystal,
-    Directory,
-    Model,
-    OnlyOrientations,
-    UnlabelledSlabs,
-)
-from surfalign.launchers.figures.learner import save_attention
+from surfalign.launchers.cli import options
+from surfalign.launchers.cli.lazy import imported_when_used
+
+with imported_when_used():
+    from surfalign.launchers.cli.learn import predict, sources
+    from surfalign.launchers.figures import learner
 
 commands = typer.Typer()
 
 
 @commands.command()
 def explain(
-    structure: BulkCrystal = None,
-    slabs: UnlabelledSlabs = None,
+    structure: options.BulkCrystal = None,
+    slabs: options.UnlabelledSlabs = None,
     names: Annotated[
         list[str] | None, typer.Option("--name", help="Only this slab of --slabs; repeatable.")
     ] = None,
-    hkl: OnlyOrientations = None,
+    hkl: options.OnlyOrientations = None,
     figure: Annotated[Path, typer.Option("--figure", help="Folder for the pictures.")] = Path(
         "attention"
     ),
-    model: Model = None,
-    directory: Directory = None,
+    model: options.Model = None,
+    directory: options.Directory = None,
 ) -> None:
     """Draw slabs with their atoms coloured by the attention for IP and for EA.
 
     Example: surfalign learn explain TiO2-rutile --hkl 1,1,0 --figure attention
     """
-    records = surfaces(structure, slabs, hkl)
+    records = predict.surfaces(structure, slabs, hkl)
     if names:
         unknown = set(names) - {record.name for record in records}
         if unknown:
@@ -60,4 +56,4 @@ def explain(
             "train one: surfalign learn train --kind lsoap",
         )
     for record, estimate in zip(records, estimates, strict=True):
-        typer.echo(str(save_attention(record, estimate, figure)))
+        typer.echo(str(learner.save_attention(record, estimate, figure)))

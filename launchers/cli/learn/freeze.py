@@ -7,20 +7,15 @@ from typing import Annotated
 
 import typer
 
-from surfalign.launchers.cli.learn.sources import gather, say_what_is_left_out
-from surfalign.launchers.cli.options import (
-    Datasets,
-    Json,
-    MinGap,
-    Query,
-    Slabs,
-)
+from surfalign.launchers.cli import options
+from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.output import print_json
 from surfalign.launchers.cli.progress import Counted
-from surfalign.ml.data.candidate_surfaces import read_crystals
-from surfalign.ml.data.datasets import write_dataset
-from surfalign.ml.data.from_jacs_table import import_table
-from surfalign.ml.data.from_medians import import_medians as match
+
+with imported_when_used():
+    from surfalign.launchers.cli.learn import sources
+    from surfalign.ml.data import candidate_surfaces, from_jacs_table, from_medians
+    from surfalign.ml.data import datasets as data
 
 commands = typer.Typer()
 
@@ -35,10 +30,10 @@ Crystals = Annotated[
 @commands.command()
 def freeze(
     output: Output = Path("surfaces.dataset.json.gz"),
-    query: Query = None,
-    slabs: Slabs = None,
-    datasets: Datasets = None,
-    min_gap: MinGap = None,
+    query: options.Query = None,
+    slabs: options.Slabs = None,
+    datasets: options.Datasets = None,
+    min_gap: options.MinGap = None,
     flagged: Annotated[
         bool,
         typer.Option("--flagged", help="Keep results with a failed check, with a lower weight."),
@@ -49,7 +44,7 @@ def freeze(
             "--mixed-methods", help="Allow results of several functionals, as fidelities."
         ),
     ] = False,
-    as_json: Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Freeze results of the store, files of slabs or data sets into one hashed file.
 
@@ -59,9 +54,9 @@ def freeze(
 
     Example: surfalign learn freeze --query 'functional = ddh' -o ddh.dataset.json.gz
     """
-    dataset = gather(slabs, datasets, query, min_gap=min_gap, flagged=flagged, mixed=mixed)
-    write_dataset(dataset, output)
-    say_what_is_left_out(dataset)
+    dataset = sources.gather(slabs, datasets, query, min_gap=min_gap, flagged=flagged, mixed=mixed)
+    data.write_dataset(dataset, output)
+    sources.say_what_is_left_out(dataset)
     typer.echo(f"Wrote {output}", err=True)
     if as_json:
         print_json(dataset.summary())
@@ -82,11 +77,11 @@ def import_jacs_si(
 
     Example: surfalign learn import-jacs-si ja3c13574_si_002.xlsx --crystals crystals/
     """
-    found, unreadable = read_crystals(crystals)
+    found, unreadable = candidate_surfaces.read_crystals(crystals)
     _say_unreadable(unreadable)
-    dataset = import_table(file, found, Counted("orientations"))
-    write_dataset(dataset, output)
-    say_what_is_left_out(dataset)
+    dataset = from_jacs_table.import_table(file, found, Counted("orientations"))
+    data.write_dataset(dataset, output)
+    sources.say_what_is_left_out(dataset)
     typer.echo(f"Wrote {output}", err=True)
 
 
@@ -102,11 +97,11 @@ def import_medians(
 
     Example: surfalign learn import-medians medians.csv --crystals crystals/
     """
-    found, unreadable = read_crystals(crystals)
+    found, unreadable = candidate_surfaces.read_crystals(crystals)
     _say_unreadable(unreadable)
-    dataset = match(file, found, Counted("formulas"))
-    write_dataset(dataset, output)
-    say_what_is_left_out(dataset)
+    dataset = from_medians.import_medians(file, found, Counted("formulas"))
+    data.write_dataset(dataset, output)
+    sources.say_what_is_left_out(dataset)
     typer.echo(f"Wrote {output}", err=True)
 
 

@@ -7,10 +7,13 @@ from typing import Annotated
 
 import typer
 
-from surfalign.launchers.cli.learn.sources import registry
+from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.options import Directory, Json
 from surfalign.launchers.cli.output import output_console, print_json
-from surfalign.launchers.cli.tables.cards import versions_table
+
+with imported_when_used():
+    from surfalign.launchers.cli.learn import sources
+    from surfalign.launchers.cli.tables import cards as tables
 
 commands = typer.Typer()
 
@@ -25,7 +28,7 @@ def models(
 
     Example: surfalign learn models --json
     """
-    found = registry(directory)
+    found = sources.registry(directory)
     names = [name] if name is not None else found.names()
     if name is not None and not found.versions(name):
         found.card(name)  # says which models there are
@@ -38,7 +41,7 @@ def models(
                 cards.append(asdict(found.card(model, version)) | {"champion": is_champion})
         print_json(cards)
     elif names:
-        output_console().print(versions_table(found, names))
+        output_console().print(tables.versions_table(found, names))
     else:
         typer.echo(f"No model in {found.directory}; train one: surfalign learn train --help")
 
@@ -55,5 +58,5 @@ def rollback(
 
     Example: surfalign learn rollback jarvis
     """
-    champion = registry(directory).rollback(name, to)
+    champion = sources.registry(directory).rollback(name, to)
     typer.echo(f"{name} predicts with {champion.version}")

@@ -2,48 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from surfalign.crystals.sources import load_crystal
 from surfalign.errors import ConfigurationError
-from surfalign.launchers.cli.learn import sources
-from surfalign.launchers.cli.options import (
-    BulkCrystal,
-    Directory,
-    JsonFile,
-    LargestIndex,
-    Model,
-    OnlyOrientations,
-    UnlabelledSlabs,
-)
+from surfalign.launchers.cli import options
+from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, write_json
-from surfalign.ml.data.from_crystal import crystal_surfaces
-from surfalign.ml.data.from_slab_files import read_slab_file
-from surfalign.ml.data.records import SurfaceRecord
-from surfalign.ml.models.prediction import Predictions, predict_records
-from surfalign.physics.lattice.orientations import parse_miller_index
+
+with imported_when_used():
+    from surfalign.launchers.cli import crystals
+    from surfalign.launchers.cli.learn import sources
+    from surfalign.ml.data import from_crystal, from_slab_files
+    from surfalign.ml.models import prediction
+    from surfalign.physics.lattice import orientations
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from surfalign.ml.data.records import SurfaceRecord
+    from surfalign.ml.models.prediction import Predictions
 
 commands = typer.Typer()
 
 
 @commands.command()
 def predict(
-    structure: BulkCrystal = None,
-    slabs: UnlabelledSlabs = None,
-    hkl: OnlyOrientations = None,
-    max_index: LargestIndex = 1,
-    model: Model = None,
+    structure: options.BulkCrystal = None,
+    slabs: options.UnlabelledSlabs = None,
+    hkl: options.OnlyOrientations = None,
+    max_index: options.LargestIndex = 1,
+    model: options.Model = None,
     version: Annotated[
         str | None, typer.Option("--version", help="Version; by default the champion.")
     ] = None,
-    json_file: JsonFile = None,
-    directory: Directory = None,
+    json_file: options.JsonFile = None,
+    directory: options.Directory = None,
 ) -> None:
     """Predict IP and EA of relaxed surfaces from unrelaxed ones.
 
@@ -59,7 +57,7 @@ def predict(
     records = surfaces(structure, slabs, hkl, max_index)
     models = sources.registry(directory)
     name = model or models.latest()
-    predictions = predict_records(records, models, name, version)
+    predictions = prediction.predict_records(records, models, name, version)
     write_json([prediction.as_dict() for prediction in predictions], json_file)
     if not is_stdout(json_file):
         fidelity = models.card(name, version).fidelity
@@ -87,9 +85,11 @@ def surfaces(
             "name one of them",
         )
     if slabs is not None:
-        return read_slab_file(slabs)
-    indices = [parse_miller_index(text) for text in hkl or ()]
-    return crystal_surfaces(load_crystal(str(structure)), indices, max_index)
+        return from_slab_files.read_slab_file(slabs)
+    indices = [orientations.parse_miller_index(text) for text in hkl or ()]
+    return from_crystal.crystal_surfaces(
+        crystals.load_with_notes(str(structure)), indices, max_index
+    )
 
 
 def table(predictions: Predictions, caption: str) -> Table:

@@ -7,46 +7,36 @@ from typing import Annotated
 
 import typer
 
-from surfalign.launchers.cli.learn import sources
-from surfalign.launchers.cli.options import (
-    Changes,
-    Configuration,
-    Datasets,
-    Directory,
-    Json,
-    Kind,
-    MinGap,
-    NewModel,
-    Query,
-    Seed,
-    Slabs,
-    Workers,
-)
+from surfalign.launchers.cli import options
+from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.output import print_json
 from surfalign.launchers.cli.progress import Lines
-from surfalign.ml.data.datasets import write_dataset
-from surfalign.ml.models import retraining
+
+with imported_when_used():
+    from surfalign.launchers.cli.learn import sources
+    from surfalign.ml.data import datasets as data
+    from surfalign.ml.models import retraining
 
 commands = typer.Typer()
 
 
 @commands.command()
 def retrain(
-    model: NewModel = "default",
-    slabs: Slabs = None,
-    datasets: Datasets = None,
-    query: Query = None,
-    min_gap: MinGap = None,
-    kind: Kind = "lsoap",
-    config: Configuration = None,
-    changes: Changes = None,
-    seed: Seed = 0,
-    workers: Workers = None,
+    model: options.NewModel = "default",
+    slabs: options.Slabs = None,
+    datasets: options.Datasets = None,
+    query: options.Query = None,
+    min_gap: options.MinGap = None,
+    kind: options.Kind = "lsoap",
+    config: options.Configuration = None,
+    changes: options.Changes = None,
+    seed: options.Seed = 0,
+    workers: options.Workers = None,
     force: Annotated[
         bool, typer.Option("--force", help="Train even if the data did not change.")
     ] = False,
-    as_json: Json = False,
-    directory: Directory = None,
+    as_json: options.Json = False,
+    directory: options.Directory = None,
 ) -> None:
     """Train a challenger on the data of today and promote it only if it deserves it.
 
@@ -62,7 +52,7 @@ def retrain(
     models = sources.registry(directory)
     frozen = models.data_folder(model) / f"{dataset.digest[:16]}.dataset.json.gz"
     if not frozen.is_file():
-        write_dataset(dataset, frozen)
+        data.write_dataset(dataset, frozen)
     outcome = retraining.retrain(
         models,
         model,

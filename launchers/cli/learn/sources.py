@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import yaml
 from surfalign.errors import ConfigurationError
 from surfalign.launchers.database.server import open_database
 from surfalign.ml.data.datasets import FrozenDataset, merge, read_dataset
+from surfalign.ml.data.equal_slabs import EqualSlabs, find_equal_slabs
 from surfalign.ml.data.from_results import freeze_results
 from surfalign.ml.data.from_slab_files import freeze_slab_file
 from surfalign.ml.ensemble.recipe import Recipe
@@ -20,6 +21,9 @@ from surfalign.ml.models.model_registry import ModelRegistry
 from surfalign.processes import available_cores
 from surfalign.settings import load_settings
 from surfalign.stores.query.results import find
+
+#: Groups of equal slabs that are named.
+SHOWN = 10
 
 
 def registry(directory: Path | None) -> ModelRegistry:
@@ -96,7 +100,7 @@ def _apply(configuration: dict[str, Any], change: str) -> None:
 
 
 def say_what_is_left_out(dataset: FrozenDataset) -> None:
-    """Print what a data set holds and what was left out, to standard error."""
+    """Print what a data set holds, what was left out, and labels that differ, to standard error."""
     summary = dataset.summary()
     typer.echo(
         f"{summary['labelled_surfaces']} labelled surfaces of {summary['formulas']} formulas, "
@@ -105,3 +109,22 @@ def say_what_is_left_out(dataset: FrozenDataset) -> None:
     )
     for reason, number in summary["left_out"].items():
         typer.echo(f"left out: {number} ({reason})", err=True)
+    _say_equal_slabs(find_equal_slabs(dataset.records), dataset.units)
+
+
+def _say_equal_slabs(groups: Sequence[EqualSlabs], units: Mapping[str, str]) -> None:
+    """Print which slabs are one under different names, those whose labels differ most first."""
+    if not groups:
+        return
+    typer.echo(
+        f"equal slabs: {sum(len(group.names) for group in groups)} of the names are "
+        f"{len(groups)} slabs; an error cannot be smaller than half the spread of their labels",
+        err=True,
+    )
+    for group in groups[:SHOWN]:
+        spreads = ", ".join(
+            f"{name} {spread:.2f} {units[name]}" for (name, _), spread in group.spreads.items()
+        )
+        typer.echo(f"  {', '.join(group.names)}: labels spread by {spreads or 'nothing'}", err=True)
+    if len(groups) > SHOWN:
+        typer.echo(f"  and {len(groups) - SHOWN} more", err=True)

@@ -6,44 +6,35 @@ from typing import Annotated
 
 import typer
 
-from surfalign.launchers.cli.learn import sources
-from surfalign.launchers.cli.options import (
-    Changes,
-    Configuration,
-    Datasets,
-    Directory,
-    Kind,
-    MinGap,
-    NewModel,
-    Query,
-    Seed,
-    Slabs,
-    Workers,
-)
+from surfalign.launchers.cli import options
+from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.output import output_console
 from surfalign.launchers.cli.progress import Lines
-from surfalign.launchers.cli.tables.cards import metrics_table
-from surfalign.ml.models.retraining import train_version
+
+with imported_when_used():
+    from surfalign.launchers.cli.learn import sources
+    from surfalign.launchers.cli.tables import cards
+    from surfalign.ml.models import retraining
 
 commands = typer.Typer()
 
 
 @commands.command()
 def train(
-    model: NewModel = "default",
-    slabs: Slabs = None,
-    datasets: Datasets = None,
-    query: Query = None,
-    min_gap: MinGap = None,
-    kind: Kind = "lsoap",
-    config: Configuration = None,
-    changes: Changes = None,
-    seed: Seed = 0,
-    workers: Workers = None,
+    model: options.NewModel = "default",
+    slabs: options.Slabs = None,
+    datasets: options.Datasets = None,
+    query: options.Query = None,
+    min_gap: options.MinGap = None,
+    kind: options.Kind = "lsoap",
+    config: options.Configuration = None,
+    changes: options.Changes = None,
+    seed: options.Seed = 0,
+    workers: options.Workers = None,
     promote: Annotated[
         bool, typer.Option("--promote/--no-promote", help="Make the new version the champion.")
     ] = True,
-    directory: Directory = None,
+    directory: options.Directory = None,
 ) -> None:
     """Train a new version of a model and make it the champion.
 
@@ -56,7 +47,7 @@ def train(
     dataset = sources.gather(slabs, datasets, query, min_gap=min_gap)
     sources.say_what_is_left_out(dataset)
     models = sources.registry(directory)
-    card = train_version(
+    card = retraining.train_version(
         models,
         model,
         dataset,
@@ -66,4 +57,4 @@ def train(
     )
     if promote:
         models.promote(model, card.version)
-    output_console().print(metrics_table(card))
+    output_console().print(cards.metrics_table(card))

@@ -95,6 +95,7 @@ def details(document: SurfaceLevelsDocument) -> RenderableType:
     if document.timings:
         parts.append(_timings_table(document))
     parts.extend(f"[yellow]{escape(warning)}[/]" for warning in document.warnings)
+    parts.extend(f"[dim]crystal: {escape(note)}[/]" for note in document.crystal_notes)
     return Group(*parts)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from surfalign.errors import SurfaceError
+
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
@@ -34,7 +36,11 @@ class Crystal:
     citation
         Reference of the structure; empty where the file gives none.
     notes
-        What a user should know: the chosen phase, a large cell, known difficulties.
+        What a user should know: the chosen phase, a large cell, known difficulties, what is unusual
+        about the file.
+    file_to_standard
+        Matrix P with x_standard = P x_file for the axes of the file that it was read from; None where
+        it was not.
     """
 
     structure: Structure
@@ -46,6 +52,26 @@ class Crystal:
     default_orientation: tuple[int, int, int] | None = None
     citation: str = ""
     notes: tuple[str, ...] = ()
+    file_to_standard: tuple[tuple[float, float, float], ...] | None = None
+
+    def from_file_index(self, miller_index: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Translate a Miller index in the cell of the file to the standard conventional cell.
+
+        Raises
+        ------
+        SurfaceError
+            When the crystal comes from no file.
+        """
+        if self.file_to_standard is None:
+            raise SurfaceError(
+                f"{self.name} ({self.source}) comes from no file, whose axes an index could count in",
+                "an index in the standard conventional cell",
+                "write --hkl",
+            )
+        # numpy is loaded here: the command line names crystals without it.
+        from surfalign.crystals.file_axes import to_standard
+
+        return to_standard(self.file_to_standard, miller_index)
 
     def __repr__(self) -> str:
         return (

@@ -29,7 +29,7 @@ from surfalign.errors import InvalidStructureError
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-NAME_KEYS = ("mp_id", "identifier", "id", "name")
+NAME_KEYS = ("mp_id", "material_id", "identifier", "id", "name", "task_id", "jid")
 STRUCTURE_KEYS = ("structure_pbesol", "structure", "initial")
 
 #: How compressed files begin.

@@ -143,7 +143,7 @@ def _reachable(
     best: dict[int, tuple[float, tuple[int, ...]]] = {0: (0.0, ())}
     for element, amount in amounts:
         extended: dict[int, tuple[float, tuple[int, ...]]] = {}
-        for ion in (Ion(element, q) for q in _known_states(element)):
+        for ion in (Ion(element, q) for q in known_states(element)):
             weight = _strangeness(ion)
             if weight >= _IMPLAUSIBLE or (ion.is_magnetic and not allow_magnetic):
                 continue
@@ -190,7 +190,7 @@ def _mixed(amounts: tuple[tuple[str, int], ...], target: int) -> States:
 
 def _pairs(element: str) -> list[tuple[int, int]]:
     """Return the pairs of states that may occur together in one crystal."""
-    ions = [Ion(element, q) for q in _known_states(element)]
+    ions = [Ion(element, q) for q in known_states(element)]
     # A mean of Cu2+ is Cu2+, not Cu+ and Cu3+ (YBa2Cu3O7).
     low_spin = element != "Cu"
     paired = sorted(
@@ -207,7 +207,7 @@ def _suspects(amounts: tuple[tuple[str, int], ...], target: int) -> tuple[Ion, .
     """
     suspects = {e for e, _ in amounts if _block(e) in ("d", "f") and e not in _RIGID}
     total = sum(n for element, n in amounts if element in suspects)
-    rest = target - sum(n * _known_states(e)[0] for e, n in amounts if e not in suspects)
+    rest = target - sum(n * known_states(e)[0] for e, n in amounts if e not in suspects)
     if not total or rest <= 0:
         return ()
     charges = sorted({rest // total, -(-rest // total)})
@@ -224,7 +224,7 @@ def _common_states(element: str) -> tuple[int, ...]:
 
 
 @cache
-def _known_states(element: str) -> tuple[int, ...]:
+def known_states(element: str) -> tuple[int, ...]:
     """Return all states that are found in crystals, the most usual first."""
     from pymatgen.core import Element
 

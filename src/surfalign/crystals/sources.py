@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,8 @@ from surfalign.errors import InvalidStructureError, UnknownMaterialError
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
+
+    from surfalign.physics.lattice.symmetry import SymmetricCrystal
 
 __all__ = ["Crystal", "library_crystal", "load_crystal", "make_crystal"]
 
@@ -115,14 +118,31 @@ def make_crystal(
 
     ``orientation`` is a Miller index in the standard conventional cell.
     """
+    return _standardised(structure, source, name, orientation, citation, notes)[0]
+
+
+def _standardised(
+    structure: Structure,
+    source: str,
+    name: str = "",
+    orientation: tuple[int, int, int] | None = None,
+    citation: str = "",
+    notes: tuple[str, ...] = (),
+) -> tuple[Crystal, SymmetricCrystal]:
     # numpy, spglib and pymatgen are loaded here, because the command line names crystals without them.
+    from surfalign.crystals.plausibility import empty_layer_note, looser_tolerance_note
     from surfalign.physics.lattice.symmetry import symmetrize
 
-    validate(structure)
+    found = validate(structure)
     symmetric = symmetrize(structure)
     primitive = symmetric.primitive_structure().remove_site_property("bulk_site")
+    if len(primitive) < len(structure):
+        # How large the cell is shows only now, that of the input may be a supercell.
+        found = validate(primitive)
+    if not source.startswith("library:"):
+        found = (*empty_layer_note(structure), *looser_tolerance_note(symmetric), *found)
     formula = structure.composition.reduced_formula
-    return Crystal(
+    crystal = Crystal(
         structure=primitive.get_sorted_structure(),
         formula=formula,
         name=name or formula,
@@ -131,15 +151,28 @@ def make_crystal(
         space_group_number=symmetric.space_group_number,
         default_orientation=orientation,
         citation=citation,
-        # How large the cell is shows only now, that of the input may be a supercell.
-        notes=(*notes, *validate(primitive)),
+        notes=(*notes, *found),
     )
+    return crystal, symmetric
 
 
 def _from_file(path: Path) -> Crystal:
-    from surfalign.crystals.files import read_structure
+    from surfalign.crystals.file_axes import axes_of_file
+    from surfalign.crystals.files import read_structure_file
 
-    return make_crystal(read_structure(path), source=f"file:{path.name}")
+    content = read_structure_file(path)
+    try:
+        crystal, symmetric = _standardised(
+            content.structure, source=f"file:{path.name}", notes=content.notes
+        )
+    except InvalidStructureError as error:
+        if not content.notes:
+            raise
+        # What was unusual about the file may be the reason.
+        found = f"{error.found} ({'; '.join(content.notes)})"
+        raise type(error)(found, error.expected, error.remedy) from error
+    matrix, notes = axes_of_file(symmetric, crystal.structure)
+    return replace(crystal, notes=(*crystal.notes, *notes), file_to_standard=matrix)
 
 
 def _is_formula_of(text: str, entry: LibraryEntry) -> bool:

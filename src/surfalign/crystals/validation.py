@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from surfalign.crystals.oxidation import Assignment, assign_oxidation_states
+from surfalign.crystals.distances import (
+    LARGEST_COORDINATE,
+    OVERLAP_FRACTION,
+    cell_heights,
+    closest_contact,
+)
+from surfalign.crystals.oxidation import Assignment, assign_oxidation_states, known_states
 from surfalign.errors import (
     InvalidStructureError,
     MagneticIonError,
@@ -17,9 +23,9 @@ from surfalign.errors import (
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-#: Atoms closer than this fraction of the sum of their covalent radii overlap. The tightest bonds of
-#: oxides (uranyl, O-O) lie at 0.67 and above.
-OVERLAP_FRACTION = 0.6
+#: Volumes of an atom, angstrom^3, and the least distance of opposite faces of a cell, angstrom, between
+#: which a cell can be one of atoms; outside, a search for neighbours needs all memory there is.
+SMALLEST_VOLUME, LARGEST_VOLUME, SMALLEST_HEIGHT = 1.0, 1e4, 0.2
 #: Two oxygen atoms closer than this are bonded: a peroxide (1.45-1.55) or superoxide (1.28-1.35).
 PEROXIDE_BOND = 1.70
 SUPEROXIDE_BOND = 1.40
@@ -73,10 +79,20 @@ def _check_cell(structure: Structure) -> None:
             "finite numbers",
             "check the structure file",
         )
-    if structure.volume / len(structure) < 1.0:
+    farthest = float(np.abs(structure.frac_coords).max())
+    if farthest > LARGEST_COORDINATE:
         raise InvalidStructureError(
-            f"the cell has {structure.volume:.2f} angstrom^3 for {len(structure)} atoms",
-            "a three-dimensional cell of at least 1 angstrom^3 per atom",
+            f"a fractional coordinate is {farthest:.3g}",
+            f"numbers of at most {LARGEST_COORDINATE:g}, most of them between 0 and 1",
+            "check whether the coordinates are Cartesian, or lack a decimal point",
+        )
+    height = float(cell_heights(lattice).min())
+    per_atom = structure.volume / len(structure)
+    if not SMALLEST_VOLUME <= per_atom <= LARGEST_VOLUME or height < SMALLEST_HEIGHT:
+        raise InvalidStructureError(
+            f"the cell has {structure.volume:.2f} angstrom^3 for {len(structure)} atoms, "
+            f"and is {height:.2g} angstrom thin",
+            f"a three-dimensional cell of {SMALLEST_VOLUME:g} to {LARGEST_VOLUME:g} angstrom^3 per atom",
             "check the lattice vectors and their unit (angstrom)",
         )
 
@@ -104,6 +120,12 @@ def _check_occupancies(structure: Structure) -> None:
 
 def _check_elements(structure: Structure) -> None:
     elements = {site.specie.symbol for site in structure}
+    if strange := sorted(element for element in elements - {"O"} if not known_states(element)):
+        raise InvalidStructureError(
+            f"the structure holds {', '.join(strange)}, of which no oxidation state is known",
+            "elements that form oxides",
+            "check the names of the elements in the structure file",
+        )
     formula = structure.composition.reduced_formula
     if "O" not in elements:
         raise InvalidStructureError(
@@ -119,22 +141,12 @@ def _check_elements(structure: Structure) -> None:
 
 def _check_distances(structure: Structure) -> None:
     """Compare every pair, periodic images of the same atom included, with its covalent radii."""
-    from ase.data import covalent_radii
-
-    radii = np.array([covalent_radii[site.specie.Z] for site in structure])
-    cutoff = 2.0 * OVERLAP_FRACTION * float(radii.max())
-    first, second, _, distances = structure.get_neighbor_list(cutoff, exclude_self=True)
-    limits = OVERLAP_FRACTION * (radii[first] + radii[second])
-    overlapping = np.flatnonzero(distances < limits)
-    if overlapping.size:
-        worst = overlapping[np.argmin(distances[overlapping] - limits[overlapping])]
-        names = [
-            f"{structure[i].specie.symbol} (site {i + 1})"
-            for i in sorted((int(first[worst]), int(second[worst])))
-        ]
+    worst = closest_contact(structure, OVERLAP_FRACTION)
+    if worst is not None and worst.fraction < OVERLAP_FRACTION:
+        names = [f"{structure[i].specie.symbol} (site {i + 1})" for i in worst.sites]
         raise OverlappingAtomsError(
-            f"{names[0]} and {names[1]} are {distances[worst]:.2f} angstrom apart",
-            f"at least {limits[worst]:.2f} angstrom",
+            f"{names[0]} and {names[1]} are {worst.distance:.2f} angstrom apart",
+            f"at least {worst.bond * OVERLAP_FRACTION:.2f} angstrom",
             "check for duplicate sites, a wrong origin choice or a wrong lattice unit",
         )
 

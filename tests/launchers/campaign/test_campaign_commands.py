@@ -19,7 +19,7 @@ from surfalign.errors import ConfigurationError
 from surfalign.launchers.campaign.status import campaign_status
 from surfalign.launchers.campaign.submission import submit_plan
 from surfalign.launchers.cli.main import app
-from surfalign.launchers.cluster import launcher as launcher_module
+from surfalign.launchers.cluster import profiles
 from surfalign.launchers.cluster.launcher import JobState
 from surfalign.launchers.cluster.profiles import Profile, load_profile
 from surfalign.stores.campaign_register import Method
@@ -54,7 +54,7 @@ def launcher(
 ) -> MemoryLauncher:
     """A campaign of four surfaces of two crystals."""
     opened = MemoryLauncher()
-    monkeypatch.setitem(launcher_module.LAUNCHERS, "fireworks", "memory_launcher:open_launcher")
+    monkeypatch.setitem(profiles.LAUNCHERS, "fireworks", "memory_launcher:open_launcher")
     monkeypatch.setattr(memory_launcher, "open_launcher", lambda profile, cluster: opened)
     submit_plan(plan, METHOD, opened, database, campaign="oxides")
     return opened

@@ -44,6 +44,23 @@ def test_help_loads_nothing_heavy() -> None:
     assert json.loads(output) == []
 
 
+@pytest.mark.programs
+@pytest.mark.parametrize(
+    "command", ["run", "plan", "surfaces", "query", "submit", "worker", "inputs", "import-vasp"]
+)
+def test_the_help_of_a_command_loads_nothing_heavy(command: str) -> None:
+    code = (
+        "import sys; from surfalign.launchers.cli.main import app\n"
+        f"try: app([{command!r}, '--help'])\n"
+        f"finally: print([m for m in {(*HEAVY, 'numpy', 'scipy')!r} if m in sys.modules])"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert "Usage:" in output
+    assert output.rstrip().endswith("[]")
+
+
 def cpu_time(*arguments: str) -> float:
     """Processor time of a python, s: a machine that is busy with other things does not add to it."""
     before = os.times()

@@ -67,7 +67,7 @@ def test_a_profile_is_found_by_its_name_in_the_settings(
         ("steps.bulk", "medium", r"steps.bulk: 'medium' is not among the queues"),
         ("steps.bluk", "small", r"steps.bluk: unknown; one of bulk"),
         ("steps", {"bulk": "small"}, r"no queue for dielectric, .*and no 'default'"),
-        ("launcher", "airflow", r"launcher: .*'local', 'fireworks' or 'remote'"),
+        ("launcher", "airflow", r"launcher: .*'local', 'fireworks', 'remote'"),
         ("clusters.local.work_directory", "work", r"work is not an absolute path"),
         ("clusters.local.host", "login", r"FireWorks does not use ssh"),
         ("database.uri", "mongodb://me:pass@host/", r"the URI holds a password"),

@@ -127,7 +127,7 @@ def test_gpaw_absent_and_of_another_version(
     without("gpaw")
     finding = installation.check_gpaw()
     assert finding.blocks
-    assert "gpaw>=26.7,<26.8" in finding.remedy
+    assert "'gpaw<26.8,>=26.7'" in finding.remedy
 
 
 def test_mpi_is_required_only_for_several_cores(monkeypatch: pytest.MonkeyPatch) -> None:

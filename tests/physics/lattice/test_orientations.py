@@ -241,6 +241,12 @@ def test_what_is_no_miller_index_is_refused(text: str) -> None:
         parse_miller_index(text)
 
 
+def test_four_indices_mean_nothing_on_axes_that_are_not_hexagonal() -> None:
+    assert parse_miller_index("1,0,0", hexagonal=False) == (1, 0, 0)
+    with pytest.raises(SurfaceError, match=r"has four numbers, .* not hexagonal"):
+        parse_miller_index("1,0,-1,2", hexagonal=False)
+
+
 @pytest.mark.parametrize(
     ("given", "indices"),
     [

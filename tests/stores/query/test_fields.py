@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 from document_reference import reference_page, schemas
 from stored_results import failed_result, passed_result
 
+from surfalign.physics.checks import Check
 from surfalign.stores.documents import (
     BandEdgesDocument,
     Document,
@@ -24,7 +27,6 @@ from surfalign.stores.query.fields import (
     Kind,
     all_documents,
     describe,
-    holds_floats,
     large_fields,
 )
 from surfalign.stores.query.results import json_record
@@ -33,11 +35,36 @@ ROOT = Path(__file__).parents[3]
 
 
 def without_unit(model: type[Document]) -> list[str]:
-    return [
-        path
-        for path, field in describe(model).items()
-        if holds_floats(model, path) and field.unit is None
+    schema = model.model_json_schema()
+    return list(numbers_without_unit(schema, schema.get("$defs", {}), ""))
+
+
+def numbers_without_unit(
+    record: dict[str, Any], definitions: dict[str, Any], prefix: str
+) -> Iterator[str]:
+    """Paths of the numbers in the JSON schema of a record that have no unit, and none beside them."""
+    properties = record.get("properties", {})
+    for name, part in properties.items():
+        leaves = list(leaves_of(part))
+        is_number = any(leaf.get("type") == "number" for leaf in leaves)
+        if is_number and "unit" not in part and "unit" not in properties:
+            yield prefix + name
+        for leaf in leaves:
+            if reference := leaf.get("$ref"):
+                inner = definitions[reference.rpartition("/")[2]]
+                yield from numbers_without_unit(inner, definitions, f"{prefix}{name}.")
+
+
+def leaves_of(part: Any) -> Iterator[dict[str, Any]]:
+    """What a field may hold, or its items."""
+    inside = [*part.get("anyOf", ()), *part.get("prefixItems", ())]
+    inside += [
+        part[key] for key in ("items", "additionalProperties") if isinstance(part.get(key), dict)
     ]
+    if not inside:
+        yield part
+    for inner in inside:
+        yield from leaves_of(inner)
 
 
 @pytest.mark.parametrize("model", all_documents(), ids=lambda model: model.__name__)
@@ -132,6 +159,14 @@ def test_a_result_that_is_written_follows_its_json_schema(result: SurfaceLevelsD
     jsonschema.validate(json_record(result), schema)
     with pytest.raises(jsonschema.ValidationError, match="'large' is not valid"):
         jsonschema.validate(json_record(result) | {"band_gap": "large"}, schema)
+
+
+def test_a_number_that_is_not_finite_is_null_in_what_is_written_and_in_the_schema() -> None:
+    schema = json.loads(schemas()["SurfaceLevelsDocument"])
+    check = Check("flat", float("nan"), 0.1, "eV", False, "no plane was found")
+    record = json_record(passed_result(checks=[check], surface_energy=float("inf")))
+    assert record["checks"][0]["value"] is record["surface_energy"] is None
+    jsonschema.validate(record, schema)
 
 
 def test_the_reference_page_names_every_field_with_its_unit() -> None:

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from pymatgen.core import Structure
 
 from surfalign.errors import ConfigurationError
+from surfalign.workflows.engines.engine import get_engine
 from surfalign.workflows.planning import survey
 from surfalign.workflows.planning.crystals import find_candidates
-from surfalign.workflows.planning.plan_file import read_plan
+from surfalign.workflows.planning.plan_file import crystal_flow, read_plan
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +63,14 @@ def test_a_plan_of_another_version_is_an_error(plan: Path, tmp_path: Path) -> No
     other.write_text(plan.read_text().replace('"n_atoms"', '"atoms"'))
     with pytest.raises(ConfigurationError, match=r"PlannedSurface.*has the keys area, atoms"):
         list(read_plan(other))
+
+
+def test_notes_travel_with_the_flow_and_make_no_step_another_one(plan: Path) -> None:
+    crystal, surfaces = next(read_plan(plan))
+    structure = Structure.from_dict(crystal.structure)
+    wanted = [(surface.name, surface.miller_index) for surface in surfaces]
+    engine = get_engine("gpaw", quality="quick")
+    bare = crystal_flow(structure, crystal.source, wanted, engine)
+    noted = crystal_flow(structure, crystal.source, wanted, engine, notes=("it is unusual",))
+    assert [job.uuid for job in noted.jobs] == [job.uuid for job in bare.jobs]
+    assert noted.jobs[-1].function_args[-1] == ["it is unusual"]

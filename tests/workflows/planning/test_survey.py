@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 from typer.testing import CliRunner
 
-from surfalign.errors import InvalidStructureError
 from surfalign.launchers.cli.main import app
 from surfalign.workflows.planning.crystals import Candidate, find_candidates
 from surfalign.workflows.planning.survey import (
@@ -136,6 +136,41 @@ def test_duplicate_crystals_are_dropped(crystals: Path) -> None:
     assert n_duplicates == 1
 
 
+def _tilted(tilt: float) -> Structure:
+    """CaTiO3 with a part of its tilts; the space group is the same for all."""
+    ideal = np.array([[0, 0.25, 0], [0, 0, 0.5], [0.5, 0.25, 0], [0.25, 0, 0.75]])
+    shift = [[0.036, 0, -0.007], [0, 0, 0], [-0.016, 0, 0.071], [0.039, 0.037, -0.039]]
+    lattice = Lattice.orthorhombic(5.381, 7.645, 5.443)
+    positions = ideal + tilt * np.array(shift)
+    return Structure.from_spacegroup(62, lattice, ["Ca", "Ti", "O", "O"], positions)
+
+
+def test_polymorphs_of_one_space_group_stay_and_copies_of_each_go() -> None:
+    crystals = {}
+    for tilt in (1.0, 0.5):
+        crystal = _tilted(tilt)
+        supercell = crystal * [[1, 1, 0], [0, 1, 0], [0, 0, 2]]
+        supercell.translate_sites(range(len(supercell)), [0.13, 0.21, 0.34])
+        mirrored = Structure(
+            crystal.lattice.matrix[[2, 0, 1]] * [-1, 1, 1],
+            crystal.species[::-1],
+            crystal.frac_coords[::-1, [2, 0, 1]],
+        )
+        other_functional = _tilted(tilt + 0.03).scale_lattice(0.96 * crystal.volume)
+        crystals[tilt] = [crystal, supercell, mirrored, other_functional]
+    candidates = [
+        Candidate(f"{tilt} {number}", structure.as_dict())
+        for tilt, copies in crystals.items()
+        for number, structure in enumerate(copies)
+    ]
+    examined = [examine(candidate, PlanSettings()) for candidate in candidates]
+    passed = [crystal for crystal in examined if not isinstance(crystal, str)]
+    assert len(passed) == 8
+    unique, n_duplicates = ordered(passed)
+    assert [crystal.source for crystal in unique] == ["0.5 0", "1.0 0"]
+    assert n_duplicates == 6
+
+
 def test_slabs_larger_than_wanted_are_left_out(crystals: Path) -> None:
     candidate = next(c for c in find_candidates([str(crystals)]) if c.source.endswith(":d"))
     settings = PlanSettings(max_atoms=45, max_index=1)
@@ -152,11 +187,12 @@ def test_directory_of_files_and_library_names_are_read(tmp_path: Path) -> None:
     assert sources == ["file:magnesia.cif", "library:BeO"]
 
 
-def test_list_without_structures_is_an_error(tmp_path: Path) -> None:
+def test_a_list_without_structures_is_a_candidate_with_a_fault(tmp_path: Path) -> None:
     path = tmp_path / "wrong.json"
     path.write_text('[{"formula": "MgO"}]')
-    with pytest.raises(InvalidStructureError, match=r"wrong.json holds no structure"):
-        list(find_candidates([str(path)]))
+    (candidate,) = find_candidates([str(path)])
+    assert examine(candidate, PlanSettings()) == "unreadable"
+    assert "wrong.json holds no structure" in candidate.fault
 
 
 def surface(formula: str, crystal: str, number: int) -> PlannedSurface:

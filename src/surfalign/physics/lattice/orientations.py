@@ -90,11 +90,18 @@ def format_miller_index(miller_index: MillerIndex) -> str:
     return "(" + separator.join(str(h) for h in miller_index) + ")"
 
 
-def parse_miller_index(text: str) -> MillerIndex:
+def parse_miller_index(text: str, *, hexagonal: bool = True) -> MillerIndex:
     """Read an index as people write it: ``1,-1,0``, ``1 -1 0``, ``1-10``, also in brackets.
 
     Of four indices (hkil), as they are written for hexagonal cells, the third is redundant: it must
     be -(h + k), and is left out.
+
+    Parameters
+    ----------
+    text
+        The index.
+    hexagonal
+        Whether the axes are, or may be; four indices mean nothing on others.
 
     Raises
     ------
@@ -107,6 +114,12 @@ def parse_miller_index(text: str) -> MillerIndex:
         parts = re.findall(r"-?\d", bare)
     numbers = [int(part) for part in parts if re.fullmatch(r"[+-]?\d+", part)]
     if len(numbers) == 4 and numbers[0] + numbers[1] + numbers[2] == 0:
+        if not hexagonal:
+            raise SurfaceError(
+                f"{text!r} has four numbers, and the axes of this crystal are not hexagonal",
+                "three integers",
+                "leave the third out if it is -(h + k), or check the crystal",
+            )
         del numbers[2]
         del parts[2]
     if len(numbers) != 3 or len(parts) != 3 or not any(numbers):

@@ -65,11 +65,6 @@ class StripePattern:
     wavevector: tuple[float, float]
     operations: dict[int, Operation]
 
-    @property
-    def n_cells(self) -> int:
-        """Number of primitive in-plane cells in the pattern's cell."""
-        return round(abs(float(np.linalg.det(self.supercell))))
-
 
 def stripe_patterns(termination: Termination) -> list[StripePattern]:
     """Return the inequivalent minimal patterns of a type C termination that can be symmetric.

@@ -12,7 +12,7 @@ from stored_results import job_output, passed_result
 
 from surfalign.stores import builders
 from surfalign.stores.builders import SurfaceLevelsBuilder
-from surfalign.stores.database import BUILT_VERSION, Database
+from surfalign.stores.database import CHANGED_OUTPUTS, Database
 from surfalign.stores.query.results import find, get
 
 NUMBER = 12
@@ -146,10 +146,9 @@ def test_results_deleted_by_hand_are_built_again(built: Database) -> None:
     assert build(built) == 0
 
 
-def test_outputs_copied_here_with_their_marks_are_built(built: Database) -> None:
+def test_outputs_copied_here_without_a_note_are_built(built: Database) -> None:
     document = outputs(built).find_one({"uuid": "job-3"})
     assert document is not None
-    assert document[BUILT_VERSION] == builders.LEVELS_VERSION
     del document["_id"]
     document["output"]["identifier"] = "copied"
     outputs(built).insert_one(document | {"uuid": "copied"})
@@ -159,11 +158,33 @@ def test_outputs_copied_here_with_their_marks_are_built(built: Database) -> None
     assert build(built) == NUMBER + 1
 
 
+def test_an_output_copied_here_beside_a_repeated_one_is_built(built: Database) -> None:
+    document = outputs(built).find_one({"uuid": "job-3"})
+    assert document is not None
+    del document["_id"]
+    document["output"]["identifier"] = "copied"
+    outputs(built).insert_one(document | {"uuid": "copied"})
+    put(built, 5, minutes=-9999)
+    assert build(built) == 2
+    assert build(built) == 0
+
+
+def test_what_is_built_leaves_no_notes(built: Database) -> None:
+    notes = built.collection(CHANGED_OUTPUTS)
+    assert notes.count_documents({}) == 0
+    put(built, NUMBER, minutes=0)
+    assert notes.count_documents({}) == 2
+    assert build(built) == 1
+    assert notes.count_documents({}) == 0
+
+
 class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("moment", ["before writing", "after writing", "before marking"])
+@pytest.mark.parametrize(
+    "moment", ["before writing", "after writing", "before the notes are deleted"]
+)
 def test_a_killed_build_loses_nothing(
     built: Database, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
@@ -179,8 +200,8 @@ def test_a_killed_build_loses_nothing(
         raise Killed
 
     with monkeypatch.context() as patch:
-        if moment == "before marking":
-            patch.setattr(builders.BuildMarks, "mark", kill)
+        if moment == "before the notes are deleted":
+            patch.setattr(builders.ChangedOutputs, "finish", kill)
         else:
             patch.setattr(built.surface_levels, "update", kill)
         with pytest.raises(Killed):

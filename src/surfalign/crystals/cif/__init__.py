@@ -1,0 +1,1 @@
+"""CIF files that agree with themselves."""
