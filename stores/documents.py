@@ -156,7 +156,12 @@ class BandEdgesDocument(Document):
     """Band edges of the bulk against its average electrostatic potential."""
 
     structure: Structure = Field(description="Cell as computed")
-    functional: str = Field(description="Functional of the band edges")
+    functional: str = Field(
+        description="Name of the method of the band edges, made of all of it, e.g. 'ddh', 'hse06@pbe+u'"
+    )
+    semilocal_functional: str = Field(
+        default=Functional.PBESOL.value, description="Name of the method of the density"
+    )
     exchange_fraction: float = quantity("1", "Fraction of exact exchange")
     screening: float = quantity(
         "1/angstrom", "Range separation; 0 for a global hybrid", default=0.0
@@ -173,8 +178,8 @@ class BandEdgesDocument(Document):
     self_consistency_gap_correction: float | None = quantity(
         "eV", "Gap change by self-consistency; None where it was not computed", default=None
     )
-    semilocal_valence_band_maximum: float = quantity("eV", "PBEsol VBM, same reference")
-    semilocal_conduction_band_minimum: float = quantity("eV", "PBEsol CBM, same reference")
+    semilocal_valence_band_maximum: float = quantity("eV", "Semilocal VBM, same reference")
+    semilocal_conduction_band_minimum: float = quantity("eV", "Semilocal CBM, same reference")
     valence_band_k_point: Vector3 = quantity("1", "k-point of the VBM, reduced")
     conduction_band_k_point: Vector3 = quantity("1", "k-point of the CBM, reduced")
     is_direct: bool = Field(description="Whether both edges are at one k-point")
@@ -341,7 +346,12 @@ class SurfaceLevelsDocument(SurfaceIdentity):
         default="", description="Identifier of crystal + surface + thickness"
     )
     surface_name: str = Field(default="", description="Human name, e.g. 'MgO(100)-A'")
-    functional: str = Field(description="Functional of the band edges")
+    functional: str = Field(
+        description="Name of the method of the band edges, made of all of it, e.g. 'ddh', 'hse06@pbe+u'"
+    )
+    semilocal_functional: str = Field(
+        default=Functional.PBESOL.value, description="Name of the method of the density"
+    )
     quality: str = Field(description="Name of the preset of numerical settings")
     relaxed: bool = Field(description="Whether the ions of the slab were relaxed")
 
@@ -363,9 +373,9 @@ class SurfaceLevelsDocument(SurfaceIdentity):
         "eV", "IP aligned by the potentials at atomic sites", default=None
     )
     semilocal_ionization_potential: float | None = quantity(
-        "eV", "IP with the semilocal (PBEsol) band edge", default=None
+        "eV", "IP with the semilocal band edge", default=None
     )
-    semilocal_band_gap: float | None = quantity("eV", "Semilocal (PBEsol) band gap", default=None)
+    semilocal_band_gap: float | None = quantity("eV", "Semilocal band gap", default=None)
     checks: list[Check] = Field(
         default_factory=list, description="All checks of all steps and of the alignment"
     )

@@ -122,6 +122,7 @@ def surface_levels(
         surface_identifier=surface.identifier,
         surface_name=surface.name,
         functional=edges.functional,
+        semilocal_functional=edges.semilocal_functional,
         quality=steps.slab_potential.calculation.quality,
         relaxed=steps.slab_relaxation is not None,
         ionization_potential=ip,

@@ -214,17 +214,22 @@ def _fields(kind: type[Any]) -> list[tuple[str, Any]]:
     """Return the fields of a dataclass that are settings, each with the value that does not count.
 
     A field that comes from a base class of a library counts only where it is set: a newer version of
-    that library must not make other calculations of ours by adding one.
+    that library must not make other calculations of ours by adding one. The same holds for an option of our
+    own that says that it came later (``metadata={"since": ...}``).
     """
     homes = {_package(kind), "surfalign"}
     ours = {
         name for base in kind.__mro__ if _package(base) in homes for name in get_annotations(base)
     }
     return [
-        (field.name, _ALWAYS if field.name in ours else _default(field))
+        (field.name, _ALWAYS if _counts_always(field, ours) else _default(field))
         for field in fields(kind)
         if field.init and field.name not in _COSMETIC
     ]
+
+
+def _counts_always(field: Field[Any], ours: set[str]) -> bool:
+    return field.name in ours and "since" not in field.metadata
 
 
 def _package(kind: type[Any]) -> str:

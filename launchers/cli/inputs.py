@@ -61,9 +61,7 @@ def inputs(
     ] = False,
     hubbard_u: Annotated[
         bool,
-        typer.Option(
-            "--hubbard-u", help="Hubbard U on d and f shells, as in the published protocol."
-        ),
+        typer.Option("--hubbard-u", help="Hubbard U on d and f shells (vise's values of 2020)."),
     ] = False,
     spin_orbit: Annotated[
         str | None,
@@ -73,6 +71,10 @@ def inputs(
     ] = None,
     potcar_functional: Annotated[
         str | None, typer.Option(help="Set of POTCAR files: PBE_54 or PBE_64.")
+    ] = None,
+    one_shot: Annotated[
+        str | None,
+        typer.Option(help="Hybrid on fixed orbitals (Eigenval) or diagonalised once (Subrot)."),
     ] = None,
     relax: Relax = True,
     as_json: Json = False,
@@ -89,6 +91,7 @@ def inputs(
         "hubbard_u": hubbard_u or None,
         "spin_orbit": spin_orbit,
         "potcar_functional": potcar_functional,
+        "one_shot": one_shot,
     }
     chosen = engines.get_engine(
         engine,

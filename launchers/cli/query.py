@@ -68,6 +68,7 @@ def query(
             _say_what_is_left(results.count(database, expression), shown)
         else:
             write_results(found, json_file, full=full)
+        _say_methods(results.methods(database, expression))
 
 
 @commands.command()
@@ -111,6 +112,7 @@ def export(
         found = results.find(database, expression, full=chosen.needs_structures)
         written = exports.export(found, file, chosen)
         matched = results.count(database, expression)
+        _say_methods(results.methods(database, expression))
     typer.echo(f"Wrote {_results(written)} to {file}", err=True)
     if written < matched:
         typer.echo(f"{_results(matched - written)} left out, without a slab", err=True)
@@ -162,6 +164,18 @@ def _say_what_is_left(matched: int, shown: int | None) -> None:
         typer.echo("No results.", err=True)
     elif shown is not None and matched > shown:
         typer.echo(f"{shown} of {_results(matched)}; --limit 0 shows all.", err=True)
+
+
+def _say_methods(counts: dict[str, int]) -> None:
+    """Name the methods where there are several: their levels do not compare."""
+    if len(counts) > 1:
+        names = ", ".join(f"{number} of {label}" for label, number in counts.items())
+        first = next(iter(counts))
+        typer.echo(
+            f"These results are of {len(counts)} methods, whose levels do not compare: {names}. "
+            f'For one: functional = "{first}"',
+            err=True,
+        )
 
 
 def _results(number: int) -> str:

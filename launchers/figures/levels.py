@@ -154,7 +154,7 @@ def _draw_atoms(axes: Axes, slab: Any, heights: np.ndarray) -> None:
 def _method(document: SurfaceLevelsDocument) -> str:
     fraction = document.exchange_fraction
     functional = document.functional.upper()
-    if document.functional == "ddh" and fraction is not None:
+    if document.functional.startswith("ddh") and fraction is not None:
         functional += f" (α = {fraction:.2g})"
     return f"{functional}, {document.quality}" + ("" if document.relaxed else ", unrelaxed")
 
@@ -203,7 +203,9 @@ def band_edge_diagram(documents: Sequence[SurfaceLevelsDocument], ph: float = 0.
         axes.text(right + 0.06, level, name, va="center", fontsize=9, clip_on=False)
     axes.axhline(0, color=FAINT, lw=0.8)
     axes.text(right + 0.06, 0, "vacuum", va="center", fontsize=9, color=FAINT, clip_on=False)
-    axes.set_xticks(range(len(documents)), [surface_label(d) for d in documents])
+    several = len({d.functional for d in documents}) > 1
+    names = [surface_label(d) + (f"\n{d.functional}" if several else "") for d in documents]
+    axes.set_xticks(range(len(documents)), names)
     if len(documents) > 4:
         axes.tick_params(axis="x", rotation=35)
         for label in axes.get_xticklabels():

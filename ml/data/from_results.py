@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 
+from surfalign.errors import MixedMethodsError
 from surfalign.ml.data.datasets import FrozenDataset, freeze
 from surfalign.ml.data.records import LABEL_UNITS, Fidelity, Label, surface_record
-from surfalign.stores.documents import Functional, ResultState, SurfaceLevelsDocument
+from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
 
 #: Weight of a result with a failed check, where such results are wanted.
 FLAGGED_WEIGHT = 0.3
@@ -20,7 +21,11 @@ NO_NUMBER = "no finite label"
 
 
 def freeze_results(
-    documents: Iterable[SurfaceLevelsDocument], name: str = "store", *, flagged: bool = False
+    documents: Iterable[SurfaceLevelsDocument],
+    name: str = "store",
+    *,
+    flagged: bool = False,
+    mixed: bool = False,
 ) -> FrozenDataset:
     """Freeze results: unrelaxed slabs with the levels of the relaxed ones.
 
@@ -34,15 +39,21 @@ def freeze_results(
         Of the data set.
     flagged
         Whether results with a failed check are kept, at a lower weight.
+    mixed
+        Whether results of several methods (``functional``) may stand together: each is a fidelity then, and
+        the learner predicts the one with the most labels.
 
     Raises
     ------
     EmptyDatasetError
         When no result is left.
+    MixedMethodsError
+        When the results are of several methods, and that was not asked for.
     """
     records = []
     fidelities: dict[str, Fidelity] = {}
     left_out: dict[str, list[str]] = defaultdict(list)
+    methods: Counter[str] = Counter()
     for document in documents:
         title = f"{document.surface_name or document.formula} {document.identifier}"
         reason = _reason_to_leave_out(document, flagged)
@@ -54,6 +65,7 @@ def freeze_results(
             continue
         slab = document.unrelaxed_slab_structure or document.slab_structure
         assert slab is not None
+        methods[document.functional] += 1
         fidelities |= {fidelity.key: fidelity for fidelity in own}
         records.append(
             surface_record(
@@ -64,6 +76,14 @@ def freeze_results(
                 miller_index=document.miller_index,
                 space_group_number=document.space_group_number or None,
             )
+        )
+    if len(methods) > 1 and not mixed:
+        counts = ", ".join(f"{number} of {label}" for label, number in methods.most_common())
+        raise MixedMethodsError(
+            f"the results are of {len(methods)} methods: {counts}",
+            "results of one functional, whose levels compare",
+            f"choose one: --query 'functional = \"{methods.most_common(1)[0][0]}\"'; or freeze them as "
+            "fidelities of their own with --mixed-methods",
         )
     return freeze(
         name,
@@ -99,7 +119,7 @@ def _labels(document: SurfaceLevelsDocument) -> tuple[list[Label], list[Fidelity
             "surface_energy": document.surface_energy,
         }
     }
-    semilocal = Fidelity(Functional.PBESOL.value, method, "store")
+    semilocal = Fidelity(document.semilocal_functional, method, "store")
     if semilocal != own:
         potential, gap = document.semilocal_ionization_potential, document.semilocal_band_gap
         known = potential is not None and gap is not None

@@ -170,6 +170,10 @@ class MixedUnitsError(LearnerError):
     """Labels of one property come in different units, or in an unknown one."""
 
 
+class MixedMethodsError(LearnerError):
+    """Results of different functionals stand where one is expected."""
+
+
 class UnknownElementError(LearnerError):
     """A symbol is no chemical element, or the learner has no row for it."""
 

@@ -94,6 +94,10 @@ class Settings(BaseSettings):
         default=None,
         description="Command of a VASP for GPUs, taken where GPUs are visible; others: atomate2's",
     )
+    vasp_gpu_ncl_command: str | None = Field(
+        default=None,
+        description="The same with spin-orbit coupling; None means atomate2's, without GPUs",
+    )
     vasp_run_directory: Path | None = Field(
         default=None,
         description="Where VASP runs (scratch); None means the folder of the job",

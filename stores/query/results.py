@@ -92,6 +92,29 @@ def count(database: Database, query: str | None = None) -> int:
         return int(_collection(database).count_documents(condition))
 
 
+def methods(database: Database, query: str | None = None) -> dict[str, int]:
+    """Return the methods (``functional``) of the results with numbers that a query matches, most first.
+
+    Levels of different methods do not compare: what lists several says so.
+
+    Raises
+    ------
+    QuerySyntaxError
+        When the query cannot be understood.
+    """
+    numbers = {"ionization_potential": {"$ne": None}}
+    stages: list[dict[str, Any]] = [
+        {"$match": {"$and": [to_filter(query or ""), numbers]}},
+        {"$group": {"_id": "$functional", "number": {"$sum": 1}}},
+        {"$sort": {"number": -1, "_id": 1}},
+    ]
+    with database.errors_named():
+        return {
+            str(group["_id"]): int(group["number"])
+            for group in _collection(database).aggregate(stages)
+        }
+
+
 def get(database: Database, identifier: str) -> SurfaceLevelsDocument:
     """Return one result with everything that is stored.
 

@@ -25,15 +25,19 @@ TAGS: dict[str, dict[str, Any]] = {
 
 
 def run_stub(
-    folder: Path, kind: str, structure: Structure, mesh: tuple[int, int, int], **tags: Any
+    folder: Path, kind: str, structure: Structure, mesh: tuple[int, int, int] | Kpoints, **tags: Any
 ) -> Path:
-    """Write the inputs of a calculation and run the stand-in for VASP; return the folder."""
+    """Write the inputs of a calculation and run the stand-in for VASP; return the folder.
+
+    ``mesh`` is centred at Gamma; k-points of another kind are given as they are.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     wanted = BASE | TAGS[kind] | tags
     Incar({k: v for k, v in wanted.items() if v is not None}).write_file(folder / "INCAR")
     poscar = Poscar(structure.get_sorted_structure())
     poscar.write_file(folder / "POSCAR", significant_figures=16)
-    Kpoints.gamma_automatic(mesh).write_file(folder / "KPOINTS")
+    points = mesh if isinstance(mesh, Kpoints) else Kpoints.gamma_automatic(mesh)
+    points.write_file(folder / "KPOINTS")
     (folder / "POTCAR.spec").write_text("\n".join(poscar.site_symbols))
     with (folder / "vasp.out").open("w") as out, (folder / "std_err.txt").open("w") as err:
         subprocess.run([sys.executable, STUB], cwd=folder, stdout=out, stderr=err, check=False)

@@ -60,6 +60,10 @@ def _complain(text: str) -> Callable[[Path], None]:
     return stop
 
 
+def _warn(text: str) -> Callable[[Path], None]:
+    return lambda directory: print(text, flush=True)
+
+
 def _signalled(number: int) -> Callable[[Path], None]:
     def stop(directory: Path) -> None:
         sys.stdout.flush()
@@ -118,6 +122,9 @@ FAILURES: dict[str, Callable[[Path], None]] = {
     "eddrmm": _say(" WARNING in EDDRMM: call to ZHEGV failed, returncode =   6  3     10"),
     "brmix": _say(" BRMIX: very serious problems\n the old and the new charge density differ"),
     "disk_full": _disk_full,
+    "read_error": _say(" Error reading item 'NELM' from file INCAR."),
+    "zpotrf": _say(" LAPACK: Routine ZPOTRF failed!           7          15"),
+    "not_hermitian": _warn(" WARNING: Sub-Space-Matrix is not hermitian in DAV            1"),
 }
 #: All modes; those without an entry above change what the run does (see ``stub_vasp_run``).
 MOMENTS = {
@@ -125,5 +132,5 @@ MOMENTS = {
     "truncated_vasprun": "end", "segfault": "start", "interrupted": "step", "hung": "start",
     "edddav": "start", "eddrmm": "start", "brmix": "start", "disk_full": "end",
     "walltime": "never", "charge_sloshing": "never", "missing_wavecar": "never",
-    "corrupt_wavecar": "never",
+    "corrupt_wavecar": "never", "read_error": "start", "zpotrf": "start", "not_hermitian": "start",
 }  # fmt: skip

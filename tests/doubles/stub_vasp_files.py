@@ -34,13 +34,20 @@ def poscar(crystal: Crystal, comment: str) -> str:
     return "\n".join(lines) + "\n\n"
 
 
-def structure_xml(crystal: Crystal, name: str = "") -> str:
+def structure_xml(crystal: Crystal, name: str = "", free: np.ndarray | None = None) -> str:
+    """A structure; the first one of a run says what may move, where POSCAR does."""
     label = f' name="{name}"' if name else ""
+    flags = ""
+    if free is not None:
+        rows = "".join(
+            f'   <v type="logical" > {" ".join("T" if f else "F" for f in r)} </v>\n' for r in free
+        )
+        flags = f'  <varray name="selective" type="logical" >\n{rows}  </varray>\n'
     return (
         f" <structure{label} >\n  <crystal>\n{varray('basis', crystal.cell)}"
         f'   <i name="volume">{crystal.volume:16.8f} </i>\n'
         f"{varray('rec_basis', np.linalg.inv(crystal.cell).T)}  </crystal>\n"
-        f"{varray('positions', crystal.positions)} </structure>\n"
+        f"{varray('positions', crystal.positions)}{flags} </structure>\n"
     )
 
 
@@ -52,6 +59,13 @@ def parameter(name: str, value: Any) -> str:
     if isinstance(value, str):
         return f'  <i type="string" name="{name}">{value}</i>\n'
     return f'  <i name="{name}"> {value:16.8f}</i>\n'
+
+
+def vector(name: str, words: list[str]) -> str:
+    numbers = all(isinstance(typed(word), float | int) and "*" not in word for word in words)
+    if not numbers:
+        return f'  <i type="string" name="{name}">{" ".join(words)}</i>\n'
+    return f'  <v name="{name}">{row([float(word) for word in words])}</v>\n'
 
 
 def typed(text: str) -> Any:
@@ -69,7 +83,10 @@ def typed(text: str) -> Any:
 def vasprun_head(inputs: Inputs, parameters: dict[str, Any]) -> str:
     now = datetime.now()
     crystal = inputs.crystal
-    incar = "".join(parameter(k, typed(v)) for k, v in inputs.incar.items() if len(v.split()) == 1)
+    incar = "".join(
+        parameter(k, typed(v)) if len(v.split()) == 1 else vector(k, v.split())
+        for k, v in inputs.incar.items()
+    )
     generation = ""
     if inputs.mesh is not None:
         style, divisions = inputs.mesh
@@ -77,6 +94,11 @@ def vasprun_head(inputs: Inputs, parameters: dict[str, Any]) -> str:
             f'  <generation param="{style}">\n   <v type="int" name="divisions">'
             f"{'  '.join(map(str, divisions))} </v>\n"
             '   <v name="usershift">  0.00000000  0.00000000  0.00000000 </v>\n  </generation>\n'
+        )
+    elif inputs.divisions:
+        generation = (
+            '  <generation param="listgenerated">\n'
+            f'   <i name="divisions" type="int">{inputs.divisions:8} </i>\n  </generation>\n'
         )
     kinds = list(dict.fromkeys(crystal.symbols))
     atoms = "".join(
@@ -103,34 +125,42 @@ def vasprun_head(inputs: Inputs, parameters: dict[str, Any]) -> str:
         '  <array name="atoms" ><dimension dim="1">ion</dimension><set>\n'
         f"{atoms}  </set></array>\n"
         '  <array name="atomtypes" ><dimension dim="1">type</dimension><set>\n'
-        f"{types}  </set></array>\n </atominfo>\n{structure_xml(crystal, 'initialpos')}"
+        f"{types}  </set></array>\n </atominfo>\n{structure_xml(crystal, 'initialpos', inputs.free)}"
     )
 
 
-def energies_xml(energy: float) -> str:
-    return (
-        "  <energy>\n"
-        + "".join(
-            f'   <i name="{name}">{energy:20.8f} </i>\n'
-            for name in ("e_fr_energy", "e_wo_entrp", "e_0_energy")
-        )
-        + "  </energy>\n"
-    )
+#: The entropy of the smearing: what tells the three energies apart, eV.
+ENTROPY = 2e-5
+
+
+def energies_xml(energy: float, *, of_step: bool = False) -> str:
+    """Free energy, that without entropy, and their mean, which is the energy.
+
+    The block that ends an ionic step (``of_step``) holds the entropy in the place of the last one, as VASP
+    writes it.
+    """
+    values = {
+        "e_fr_energy": energy - ENTROPY,
+        "e_wo_entrp": energy - ENTROPY if of_step else energy + ENTROPY,
+        "e_0_energy": ENTROPY if of_step else energy,
+    }
+    lines = "".join(f'   <i name="{name}">{v:20.8f} </i>\n' for name, v in values.items())
+    return f"  <energy>\n{lines}  </energy>\n"
 
 
 def calculation_xml(
     crystal: Crystal, energy: float, forces: np.ndarray, scf: list[float], extra: str = ""
 ) -> str:
-    """One ionic step; the last electronic step lists every contribution, as VASP does."""
+    """One ionic step; its first and last electronic steps list every contribution, as VASP does."""
     steps = ""
     for number, value in enumerate(scf, start=1):
         body = energies_xml(value)
-        if number == len(scf):
+        if number in (1, len(scf)):
             body = body.replace("  <energy>\n", '  <energy>\n   <i name="alphaZ"> 1.0 </i>\n', 1)
         steps += f"  <scstep>\n{body}  </scstep>\n"
     return (
         f" <calculation>\n{steps}{structure_xml(crystal)}{varray('forces', forces)}"
-        f"{varray('stress', np.zeros((3, 3)))}{energies_xml(energy)}{extra} </calculation>\n"
+        f"{varray('stress', np.zeros((3, 3)))}{energies_xml(energy, of_step=True)}{extra} </calculation>\n"
     )
 
 
@@ -157,15 +187,17 @@ def eigenvalues_xml(eigenvalues: np.ndarray, spins: int, efermi: float) -> str:
     )
 
 
-def locpot(crystal: Crystal, comment: str, grid: np.ndarray) -> str:
-    """A volumetric file: structure, grid, values with x fastest, five to a line."""
-    values = np.asarray(grid).ravel(order="F")
-    full = values[: values.size // 5 * 5].reshape(-1, 5)
-    lines = [" ".join(f"{v:.11E}" for v in five) for five in full]
-    if values.size % 5:
-        lines.append(" ".join(f"{v:.11E}" for v in values[full.size :]))
-    head = poscar(crystal, comment).rstrip("\n")
-    return f"{head}\n \n {'  '.join(map(str, grid.shape))}\n " + "\n ".join(lines) + "\n"
+def locpot(crystal: Crystal, comment: str, *grids: np.ndarray) -> str:
+    """A volumetric file: structure, then for each spin a grid: values with x fastest, five to a line."""
+    text = poscar(crystal, comment).rstrip("\n") + "\n \n"
+    for grid in grids:
+        values = np.asarray(grid).ravel(order="F")
+        full = values[: values.size // 5 * 5].reshape(-1, 5)
+        lines = [" ".join(f"{v:.11E}" for v in five) for five in full]
+        if values.size % 5:
+            lines.append(" ".join(f"{v:.11E}" for v in values[full.size :]))
+        text += f" {'  '.join(map(str, grid.shape))}\n " + "\n ".join(lines) + "\n"
+    return text
 
 
 def outcar_head(
@@ -244,6 +276,18 @@ def outcar_tail(seconds: float) -> str:
         f"                         Elapsed time (sec): {seconds:11.3f}\n\n"
         "                   Maximum memory used (kb):       50000.\n"
         "                   Average memory used (kb):          N/A\n"
+    )
+
+
+def outcar_profile(n_timers: int = 250) -> str:
+    """What builds with -DPROFILING (one in ten of VASP 6) add behind the timing: some 25 kB."""
+    lines = "".join(
+        f" {i:5}   {'routine_' + str(i):30} {0.01 * i:16.6f} {i:24} {1:7}\n"
+        for i in range(1, n_timers + 1)
+    )
+    return (
+        f"\n\n PROFILE, used timers: {n_timers:7}\n =============================\n\n"
+        f" index                 routine                    time                            calls level\n{lines}"
     )
 
 

@@ -23,6 +23,8 @@ class Inputs:
     weights: np.ndarray
     mesh: tuple[str, list[int]] | None
     titles: list[str] = field(default_factory=list)
+    divisions: int = 0  # points of each line of a band structure
+    free: np.ndarray | None = None  # (n, 3) of bool, where POSCAR says what may move
 
     def flag(self, key: str, default: bool = False) -> bool:
         value = self.incar.get(key)
@@ -65,7 +67,25 @@ def read_inputs(directory: Path) -> Inputs:
     crystal, comment = read_poscar(directory / "POSCAR")
     incar = read_incar(directory / "INCAR")
     mesh, k_points, weights = read_kpoints(directory / "KPOINTS", incar, crystal)
-    return Inputs(crystal, comment, incar, k_points, weights, mesh, read_titles(directory, crystal))
+    titles = read_titles(directory, crystal)
+    free = read_free(directory / "POSCAR", len(crystal.symbols))
+    return Inputs(
+        crystal, comment, incar, k_points, weights, mesh, titles,
+        read_divisions(directory / "KPOINTS"), free,
+    )  # fmt: skip
+
+
+def read_divisions(path: Path) -> int:
+    lines = path.read_text().splitlines() if path.is_file() else []
+    return int(lines[1].split()[0]) if len(lines) > 2 and lines[2].strip()[:1] in ("l", "L") else 0
+
+
+def read_free(path: Path, n_atoms: int) -> np.ndarray | None:
+    lines = path.read_text().splitlines()
+    if lines[7].strip()[:1] not in ("S", "s"):
+        return None
+    rows = [line.split()[3:6] for line in lines[9 : 9 + n_atoms]]
+    return np.array([[word.upper().startswith("T") for word in row] for row in rows])
 
 
 def read_incar(path: Path) -> dict[str, str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -141,11 +142,19 @@ def site_potentials(crystal: Crystal) -> np.ndarray:
     return np.array([SITE_VALUE.get(s, -34.0) + level for s in crystal.symbols])
 
 
+def nearest_vectors(crystal: Crystal) -> np.ndarray:
+    """The shortest lattice vectors (whole numbers): bands of their waves have the lattice's symmetry."""
+    vectors = np.array(list(product((-2, -1, 0, 1, 2), repeat=3)), dtype=float)
+    lengths = np.linalg.norm(vectors @ crystal.cell, axis=1)
+    shortest = lengths[lengths > 0.1].min()
+    return vectors[(lengths > 0.1) & (lengths < 1.01 * shortest)]
+
+
 def eigenvalues(
     crystal: Crystal, k_points: np.ndarray, n_bands: int, edges: tuple[float, float], filled: int
 ) -> np.ndarray:
     """Eigenvalues and occupations, shape (n_k, n_bands, 2); both edges are at gamma."""
-    f = np.cos(2 * np.pi * k_points).mean(axis=1)
+    f = np.cos(2 * np.pi * k_points @ nearest_vectors(crystal).T).mean(axis=1)
     bands = np.arange(n_bands)
     below = edges[0] - 0.5 * (1 - f)[:, None] - 0.3 * (filled - 1 - bands)[None, :]
     above = edges[1] + 0.8 * (1 - f)[:, None] + 0.4 * (bands - filled)[None, :]

@@ -16,6 +16,10 @@ from stub_vasp_inputs import Inputs
 
 #: eV of garbage where a one-shot run starts from random wave functions.
 GARBAGE = 5.0
+#: Force on an atom that is held, eV/angstrom: it feels the bulk that is not there.
+HELD_FORCE = 1.2
+#: Exchange and correlation in a potential that is written with LVTOT: in matter, eV.
+EXCHANGE = -9.0
 #: A relaxation that is never stopped ends here.
 LONGEST = 240.0
 
@@ -72,7 +76,8 @@ class Run:
             inputs.integer("NSW", 0) > 0 and inputs.integer("IBRION", -1) in (1, 2, 3)
         )
         isif = inputs.integer("ISIF", 2)
-        most = max(inputs.integer("NSW", 0), 1) if relaxing else 1
+        displacing = inputs.integer("IBRION", -1) in (5, 6)
+        most = max(inputs.integer("NSW", 0), 1) if relaxing else 3 if displacing else 1
         ediffg = inputs.number("EDIFFG", 1e-3)
         tolerance = -ediffg if ediffg < 0 else 0.01
         endless = self.failure is not None and self.failure.name == "walltime"
@@ -80,12 +85,18 @@ class Run:
         while number < most or endless:
             number += 1
             moves, strain = model.distortion(crystal, isif) if relaxing else (0.0, 0.0)
-            forces = 2.0 * np.broadcast_to(moves, (len(crystal.symbols), 3))
+            moves = np.array(np.broadcast_to(moves, (len(crystal.symbols), 3)))
+            if inputs.free is not None:
+                moves[~inputs.free] = 0.0
+            forces = 2.0 * moves
             last = not relaxing or (
                 np.abs(forces).max() < 0.5 * tolerance and abs(strain) < 1e-6 and not endless
             )
             self.at_rest = relaxing and last
-            self._ionic_step(number, crystal, forces, last)
+            if displacing:
+                last = number == most
+            felt = forces if inputs.free is None else np.where(inputs.free, forces, HELD_FORCE)
+            self._ionic_step(number, crystal, felt, last)
             self._failing("step")
             if last or self._told_to_stop() or (endless and self._seconds() > LONGEST):
                 break
@@ -124,11 +135,11 @@ class Run:
             self.directory / "OUTCAR",
             files.outcar_step(number, scf, forces, positions, max(pause, 0.01)),
         )
-        extra = (
-            self._last_part(crystal)
-            if last or self._stop_file() or number >= max(inputs.integer("NSW", 0), 1)
-            else ""
-        )
+        ends = last or self._stop_file() or number >= max(inputs.integer("NSW", 0), 1)
+        displacing = inputs.integer("IBRION", -1) in (5, 6)
+        extra = self._last_part(crystal) if ends and (last or not displacing) else ""
+        if inputs.flag("LEPSILON") and number == 1:  # before any atom is displaced
+            extra = self._tensors() + extra
         files.append(
             self.directory / "vasprun.xml",
             files.calculation_xml(crystal, energy, forces, scf, extra),
@@ -154,14 +165,13 @@ class Run:
             edges = (edges[0] + level, edges[1] + level)
         values = model.eigenvalues(crystal, inputs.k_points, self.n_bands, edges, self.filled)
         self.fermi_level = edges[0] + 0.1
-        text = files.eigenvalues_xml(values, self.spins, self.fermi_level)
-        if inputs.flag("LEPSILON"):
-            text = (
-                files.varray("epsilon", model.DIELECTRIC_CONSTANT * np.eye(3))
-                + files.varray("epsilon_rpa", model.WITHOUT_LOCAL_FIELDS * np.eye(3))
-                + text
-            )
-        return text
+        return files.eigenvalues_xml(values, self.spins, self.fermi_level)
+
+    @staticmethod
+    def _tensors() -> str:
+        return files.varray("epsilon", model.DIELECTRIC_CONSTANT * np.eye(3)) + files.varray(
+            "epsilon_rpa", model.WITHOUT_LOCAL_FIELDS * np.eye(3)
+        )
 
     # --- the end -------------------------------------------------------------------------------
 
@@ -177,8 +187,11 @@ class Run:
             title = "MACROSCOPIC STATIC DIELECTRIC TENSOR (including local field effects in DFT)"
             files.append(outcar, files.outcar_tensor(title, model.DIELECTRIC_CONSTANT * np.eye(3)))
         if inputs.flag("LVHAR") or inputs.flag("LVTOT"):
-            text = files.locpot(crystal, inputs.comment, self.grid)
-            (self.directory / "LOCPOT").write_text(text)
+            grids = [self.grid] * self.spins
+            if not inputs.flag("LVHAR"):
+                matter = self.grid < self.vacuum_level - 0.1
+                grids = [grid + EXCHANGE * matter * (1 + 0.01 * s) for s, grid in enumerate(grids)]
+            (self.directory / "LOCPOT").write_text(files.locpot(crystal, inputs.comment, *grids))
         lost = self.failure is not None and self.failure.name == "missing_wavecar"
         if inputs.flag("LWAVE", True) and not lost:
             (self.directory / "WAVECAR").write_text("stub WAVECAR\n")
@@ -193,6 +206,8 @@ class Run:
             print(" reached required accuracy - stopping structural energy minimisation")
         self._failing("end")
         files.append(outcar, files.outcar_tail(self._seconds()))
+        if "STUB_VASP_PROFILE" in os.environ:
+            files.append(outcar, files.outcar_profile(int(os.environ["STUB_VASP_PROFILE"])))
         return 0
 
     def _read_wave_functions(self) -> bool | None:
@@ -205,7 +220,8 @@ class Run:
         if self.failure is not None and self.failure.name == "corrupt_wavecar":
             print(" ERROR: while reading WAVECAR, plane wave coefficients changed", flush=True)
             return None
-        print(" the WAVECAR file was read successfully", flush=True)
+        word = os.environ.get("STUB_VASP_READ", "successfully")  # "sucessfully" before VASP 5.3
+        print(f" the WAVECAR file was read {word}", flush=True)
         return True
 
     def _told_to_stop(self) -> bool:

@@ -20,7 +20,7 @@ IDENTITY = """
 """
 DESCRIPTION = "identifier name slab oriented_bulk"
 LEVELS = """
-    identifier state surface_identifier surface_name functional quality relaxed ionization_potential
+    identifier state surface_identifier surface_name functional semilocal_functional quality relaxed ionization_potential
     electron_affinity band_gap surface_energy surface_energy_method dielectric_constant
     exchange_fraction potential_step ionization_potential_site_potentials
     semilocal_ionization_potential semilocal_band_gap checks failed_checks warnings error

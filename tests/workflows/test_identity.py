@@ -37,15 +37,16 @@ UUIDS = {
         "slab relaxation": "1cd7d2ea-e167-53a0-88ed-eebfb08284bc",
         "alignment": "38d53198-8608-5a1d-865a-14ffb093d30f",
     },
+    # quick was 400 eV until 0.3, below ENMAX of Li_sv: its results are new calculations, on purpose
     "vasp": {
-        "bulk": "c3ea630d-4144-5c62-bb60-4a823e39726f",
-        "dielectric": "7b07528f-cb92-5304-8e8c-f555e7f9b708",
-        "band edges": "b4fcd6e5-d6eb-5476-98ac-4e4d76a5fe7c",
-        "surfaces": "f55f0106-28f7-502e-a8a6-5ae5271de1c7",
-        "oriented bulk": "3efa96ef-5b3a-58b6-a58e-8154569efb54",
-        "slab relaxation": "ef8e81fa-1a78-54b8-9c55-29691477f5a7",
-        "slab potential": "fec31922-2682-5c4b-aebc-9747e3530385",
-        "alignment": "ae42bcf6-b07e-5de8-98bc-f0b25462937e",
+        "bulk": "848aac00-a8bb-587e-804d-ef12c5629243",
+        "dielectric": "b8aac502-ff52-5a9f-86bc-e7536a7998e5",
+        "band edges": "080dad9e-da85-5fef-a9b9-ba0459682c20",
+        "surfaces": "b3402424-384e-5225-a4df-68d590b8ab6b",
+        "oriented bulk": "566a2139-9d95-5985-9373-d3c2248b2ee9",
+        "slab relaxation": "2c0585cb-795d-54c1-8ebd-7f9029787e81",
+        "slab potential": "f9a416fa-81d4-53f3-b774-f1e1572be2db",
+        "alignment": "53f0d796-ed4a-5226-bce9-2921fedc7984",
     },
     "toy": {
         "bulk": "350532c0-08cf-52a0-9640-b896fc53a9e1",
@@ -65,7 +66,7 @@ ENGINES: dict[str, Callable[[], Engine]] = {
 }
 METHODS = {
     "gpaw": "0ab57dc8-b25c-514d-8082-9de6657038d2",
-    "vasp": "af58673a-cbf6-5f39-83d2-5e4a34a78255",
+    "vasp": "c3fdf5b4-ae87-5ce3-ba88-dbc6fff9ef0e",
     "toy": "7bdcf752-d4f9-5a3f-a759-3ada4612cb38",
 }
 
@@ -99,6 +100,30 @@ def test_uuids_stay_as_they_are(engine: str, mgo: Structure) -> None:
     # A change here makes every stored result of this engine a new calculation.
     assert uuids(ENGINES[engine](), mgo) == UUIDS[engine]
     assert content_uuid("method", ENGINES[engine](), True) == METHODS[engine]
+
+
+def test_the_published_protocol_stays_the_same_calculation() -> None:
+    methods = {
+        quality: content_uuid("method", vasp_engine(quality), True)
+        for quality in ("standard", "converged")
+    }
+    assert methods == {
+        "standard": "3610996c-b21a-5393-b93d-7238693b35b9",
+        "converged": "a9a2d42a-65fb-5e35-8604-82ce4cb73c9b",
+    }
+
+
+def test_an_option_that_came_later_counts_only_where_it_is_set(mgo: Structure) -> None:
+    plain, same = vasp_engine(), vasp_engine(one_shot="Eigenval")
+    other = vasp_engine(one_shot="Subrot")
+    assert uuids(plain, mgo) == uuids(same, mgo)
+    assert not set(uuids(other, mgo).values()) & set(uuids(plain, mgo).values())
+    settings = plain.bulk_maker.settings  # type: ignore[attr-defined]
+    assert "one_shot" not in settings.numerical()
+    assert VaspSettings.from_dict(settings.as_dict()) == settings
+    set_settings = other.bulk_maker.settings  # type: ignore[attr-defined]
+    assert set_settings.numerical()["one_shot"] == "Subrot"
+    assert VaspSettings.from_dict(set_settings.as_dict()) == set_settings
 
 
 def test_identifiers_of_a_plan_stay_as_they_are(tmp_path: Path) -> None:

@@ -1,8 +1,19 @@
-"""The functionals of the band edges: their exchange and its range, and the protocols that use them."""
+"""The functionals of the band edges: their exchange and its range, their names, and the protocols.
+
+A name (``functional`` of the documents) is made of the whole method, so that a query for one name never
+returns two methods::
+
+    ddh, hse06, pbe0, pbesol         the engines' own; the density is PBEsol's
+    pbe-x0.33, pbe-x0.25-w0.3        a hybrid without a name: fraction, and range in 1/angstrom
+    b3lyp, r2scan, optb88-vdw        other functionals
+    pbesol+u, pbe+d3, ddh+soc        U, dispersion, spin-orbit coupling
+    hse06@pbe+u                      edges @ density, where that is another functional's than PBEsol
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from surfalign.errors import ConfigurationError
 from surfalign.stores.vocabulary import Functional
@@ -34,6 +45,117 @@ HYBRIDS: dict[str, Hybrid | None] = {
     Functional.PBE0.value: Hybrid(0.25, 0.0),
     Functional.PBESOL.value: None,
 }
+
+
+#: Hybrids of a name, besides those that the engines compute: base, fraction, screening.
+_NAMED = {
+    ("pbe", 0.25, 0.0): Functional.PBE0.value,
+    ("pbe", 0.25, 0.2): Functional.HSE06.value,
+    ("pbe", 0.25, 0.3): "hse03",
+    ("pbesol", 0.25, 0.2): "hsesol",
+    ("b3", 0.2, 0.0): "b3lyp",
+    ("scan", 0.25, 0.0): "scan0",
+    ("r2scan", 0.25, 0.0): "r2scan0",
+    ("lda", 1.0, 0.0): "hf",
+}
+#: Fractions of exchange, and ranges (1/angstrom), that differ by less are one.
+_SAME_FRACTION, _SAME_RANGE = 1e-3, 0.01
+#: A fraction follows from a dielectric constant where it is its inverse to this: both have few digits.
+FRACTION_TOLERANCE = 0.02
+
+
+@dataclass(frozen=True)
+class Method:
+    """All that makes a functional.
+
+    Parameters
+    ----------
+    base
+        Semilocal functional in lower case, e.g. ``pbesol``, ``r2scan``, ``optb88-vdw``.
+    exchange_fraction, screening
+        Fraction of exact exchange; its range separation, 1/angstrom.
+    kernel
+        Word for another kernel of the exchange than the error function's, e.g. ``model``.
+    hubbard_u
+        Element to U - J, eV.
+    dispersion
+        Word for a correction of the energy, e.g. ``d3``.
+    spin_orbit
+        Whether spin-orbit coupling is included.
+    """
+
+    base: str
+    exchange_fraction: float = 0.0
+    screening: float = 0.0
+    kernel: str = ""
+    hubbard_u: Mapping[str, float] = field(default_factory=dict)
+    dispersion: str = ""
+    spin_orbit: bool = False
+
+    def label(self, dielectric_constant: float | None = None) -> str:
+        """Return the name of this method.
+
+        Parameters
+        ----------
+        dielectric_constant
+            Of the same crystal. Only where the fraction of a global hybrid follows from one it is ``ddh``.
+        """
+        parts = [
+            self._exchange_label(dielectric_constant),
+            "u" if self.hubbard_u else "",
+            self.dispersion,
+            "soc" if self.spin_orbit else "",
+        ]
+        return "+".join(part for part in parts if part)
+
+    @property
+    def may_be_dielectric_dependent(self) -> bool:
+        """Whether this is a global hybrid of PBE whose fraction has no name of its own."""
+        known = (self.base, self.screening, self.kernel) == ("pbe", 0.0, "")
+        return known and self.exchange_fraction > 0 and self._name() is None
+
+    def follows_from(self, dielectric_constant: float) -> bool:
+        """Return whether the fraction of exchange is the inverse of a dielectric constant."""
+        return abs(self.exchange_fraction - 1 / dielectric_constant) < FRACTION_TOLERANCE
+
+    def _exchange_label(self, dielectric_constant: float | None) -> str:
+        if not self.exchange_fraction:
+            return self.base
+        if (name := self._name()) is not None:
+            return name
+        known = dielectric_constant is not None and self.follows_from(dielectric_constant)
+        if known and self.may_be_dielectric_dependent:
+            return Functional.DDH.value
+        label = f"{self.base}-x{self.exchange_fraction:.4g}"
+        label += f"-w{self.screening:.3g}" if self.screening else ""
+        return f"{label}-{self.kernel}" if self.kernel else label
+
+    def _name(self) -> str | None:
+        for (base, fraction, screening), name in _NAMED.items():
+            if (
+                base == self.base
+                and not self.kernel
+                and abs(fraction - self.exchange_fraction) < _SAME_FRACTION
+                and abs(screening - self.screening) < _SAME_RANGE
+            ):
+                return name
+        return None
+
+
+def edges_label(edges: str, density: Method, *, hybrid: bool) -> str:
+    """Return the name of band edges against the potential of a density.
+
+    Parameters
+    ----------
+    edges
+        Name of their functional.
+    density
+        The density's functional; its spin-orbit coupling, and PBEsol itself, are not named.
+    hybrid
+        Whether the edges are of another functional than the density.
+    """
+    name = replace(density, spin_orbit=False).label()
+    return f"{edges}@{name}" if hybrid and name != Functional.PBESOL.value else edges
 
 
 @dataclass(frozen=True)

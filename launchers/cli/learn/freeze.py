@@ -38,16 +38,23 @@ def freeze(
         bool,
         typer.Option("--flagged", help="Keep results with a failed check, with a lower weight."),
     ] = False,
+    mixed: Annotated[
+        bool,
+        typer.Option(
+            "--mixed-methods", help="Allow results of several functionals, as fidelities."
+        ),
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """Freeze results of the store, files of slabs or data sets into one hashed file.
 
     Left out are failed results, flagged results (unless --flagged is given) and slabs without a reliable
-    vacuum level; each reason is counted.
+    vacuum level; each reason is counted. Results of several functionals are refused unless --mixed-methods is
+    given.
 
     Example: surfalign learn freeze --query 'functional = ddh' -o ddh.dataset.json.gz
     """
-    dataset = sources.gather(slabs, datasets, query, min_gap=min_gap, flagged=flagged)
+    dataset = sources.gather(slabs, datasets, query, min_gap=min_gap, flagged=flagged, mixed=mixed)
     data.write_dataset(dataset, output)
     sources.say_what_is_left_out(dataset)
     typer.echo(f"Wrote {output}", err=True)

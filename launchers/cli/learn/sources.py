@@ -43,21 +43,22 @@ def gather(
     *,
     min_gap: float | None = None,
     flagged: bool = False,
+    mixed: bool = False,
     name: str = "",
 ) -> FrozenDataset:
     """Return one data set of all named sources; of the whole store where none is named."""
     found = [freeze_slab_file(path, min_gap=min_gap) for path in slabs or []]
     found += [read_dataset(path) for path in datasets or []]
     if query is not None or not found:
-        found.append(_from_store(query or None, flagged))
+        found.append(_from_store(query or None, flagged, mixed))
     if len(found) == 1:
         return found[0]
     return merge(name or "+".join(dataset.name for dataset in found), found)
 
 
-def _from_store(query: str | None, flagged: bool) -> FrozenDataset:
+def _from_store(query: str | None, flagged: bool, mixed: bool) -> FrozenDataset:
     with open_database() as database:
-        return freeze_results(find(database, query, full=True), flagged=flagged)
+        return freeze_results(find(database, query, full=True), flagged=flagged, mixed=mixed)
 
 
 def recipe(

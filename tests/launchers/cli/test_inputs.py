@@ -28,7 +28,7 @@ def test_all_files_of_all_steps_are_written(tmp_path: Path) -> None:
         folders = [path.parent for path in Path(step["folder"]).rglob("INCAR")]
         assert folders
         for folder in folders:
-            assert Incar.from_file(folder / "INCAR")["ENCUT"] == 400
+            assert Incar.from_file(folder / "INCAR")["ENCUT"] == 520
             assert Kpoints.from_file(folder / "KPOINTS")
             assert len(Poscar.from_file(folder / "POSCAR").structure) == step["n_atoms"]
             assert (folder / "POTCAR.spec").read_text().split() == ["Mg", "O"]

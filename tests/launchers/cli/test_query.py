@@ -98,6 +98,16 @@ def test_query_writes_json_to_a_file_and_to_the_output(stored: Database, tmp_pat
     assert json.loads(invoke("query", "formula = SrO", "--json", "-").stdout) == []
 
 
+def test_results_of_several_methods_are_said_to_be_so(stored: Database, tmp_path: Path) -> None:
+    assert "methods" not in invoke("query").stderr, "a result without numbers mixes nothing"
+    store(stored, passed_result("mgo-2", functional="hse06"))
+    for arguments in (("query",), ("query", "--json", "-"), ("export", str(tmp_path / "all.csv"))):
+        said = " ".join(invoke(*arguments).stderr.split())
+        assert "2 methods, whose levels do not compare: 2 of ddh, 1 of hse06" in said
+    assert "methods" not in invoke("query", "functional = ddh").stderr
+    assert "methods" not in invoke("query", "functional = 'hse06'").stderr
+
+
 def test_query_sorts_and_limits(stored: Database) -> None:
     def found(*options: str) -> list[str]:
         records = json.loads(invoke("query", "--json", "-", *options).stdout)

@@ -7,7 +7,7 @@ import math
 import pytest
 from stored_results import failed_result, flagged_result, passed_result, slab
 
-from surfalign.errors import EmptyDatasetError
+from surfalign.errors import EmptyDatasetError, MixedMethodsError
 from surfalign.ml.data.from_results import FLAGGED_WEIGHT, NO_NUMBER, NO_SLAB, freeze_results
 from surfalign.ml.data.records import Fidelity
 
@@ -76,3 +76,29 @@ def test_what_cannot_be_learned_from_is_named() -> None:
 def test_only_failures_are_an_empty_data_set() -> None:
     with pytest.raises(EmptyDatasetError, match="1 left out: failed: ConvergenceError"):
         freeze_results([failed_result("zno")])
+
+
+def test_results_of_several_methods_are_refused_with_their_names() -> None:
+    results = [
+        learnable("a"),
+        learnable("b"),
+        learnable("c", functional="hse06"),
+        learnable("d", functional="ddh+soc"),
+        failed_result("e", functional="pbe0"),
+    ]
+    with pytest.raises(MixedMethodsError, match=r"3 methods: 2 of ddh, 1 of hse06, 1 of ddh\+soc"):
+        freeze_results(results)
+    dataset = freeze_results(results, mixed=True)
+    assert len(dataset.records) == 4
+    assert len(dataset.fidelities) == 3
+
+
+def test_the_semilocal_levels_carry_the_name_of_their_functional() -> None:
+    result = learnable(
+        functional="hse06@pbe+u", semilocal_functional="pbe+u",
+        semilocal_ionization_potential=4.8, semilocal_band_gap=4.6,
+    )  # fmt: skip
+    assert {f.functional for f in freeze_results([result]).fidelities.values()} == {
+        "hse06@pbe+u",
+        "pbe+u",
+    }

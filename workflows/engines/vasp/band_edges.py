@@ -11,15 +11,17 @@ from pymatgen.core import Structure
 from pymatgen.electronic_structure.core import Spin
 from pymatgen.io.vasp import Kpoints
 
-from surfalign.errors import EngineError, InsufficientMemoryError, MetallicError
+from surfalign.errors import EngineKilledError, MetallicError
 from surfalign.workflows.engines.functionals import HYBRIDS, Hybrid, exchange_fraction
 from surfalign.workflows.engines.vasp.cost import default_bands
 from surfalign.workflows.engines.vasp.inputs import kpoints, tags
 from surfalign.workflows.engines.vasp.inputs.sets import plain
 from surfalign.workflows.engines.vasp.inputs.settings import VaspSettings
+from surfalign.workflows.engines.vasp.outputs.bands import band_edges, filled_bands
+from surfalign.workflows.engines.vasp.outputs.vasprun import read_vasprun
 from surfalign.workflows.engines.vasp.running.handlers import Task
 from surfalign.workflows.engines.vasp.running.runner import Runner
-from surfalign.workflows.engines.vasp.steps import planned, read_vasprun
+from surfalign.workflows.engines.vasp.steps import planned
 
 #: What is taken for the edges of a crystal of which nothing has been computed yet (dry runs).
 _GAMMA: list[kpoints.Point] = [(0.0, 0.0, 0.0)]
@@ -33,11 +35,14 @@ class EdgeFolders:
     ----------
     semilocal
         PBEsol at the mesh and the band edges.
+    search
+        PBEsol on a dense mesh, at the same density.
     hybrid, self_consistent
         The hybrid, where it was asked for.
     """
 
     semilocal: Path
+    search: Path
     hybrid: Path | None
     self_consistent: Path | None
 
@@ -88,15 +93,13 @@ class BandEdgesStep:
         hybrid = HYBRIDS[functional]
         mesh = kpoints.exchange_mesh(self.structure, self.settings.hybrid_k_spacing)
         density = self._calculate("static", "static", tags.band_density, mesh, leaves=("CHGCAR",))
-        points = self._points(mesh, density)
+        points, search = self._points(mesh, density)
         edges = self._edges(points, density)
         if hybrid is None:
-            return EdgeFolders(edges, None, None)
+            return EdgeFolders(edges, search, None, None)
         try:
             one_shot = self._hybrid("one_shot", edges, points, hybrid, fraction)
-        except InsufficientMemoryError:
-            raise
-        except EngineError as error:  # wave functions that cannot be read are made anew, once
+        except EngineKilledError as error:  # wave functions that cannot be read are made anew, once
             for name in ("one_shot", "edges"):
                 self.run.again(name, error.found)
             edges = self._edges(points, density)
@@ -104,16 +107,17 @@ class BandEdgesStep:
         final = None
         if self.settings.self_consistent:
             final = self._hybrid("self_consistent", edges, points, hybrid, fraction)
-        return EdgeFolders(edges, one_shot, final)
+        return EdgeFolders(edges, search, one_shot, final)
 
-    def _points(self, mesh: Kpoints, density: Path) -> Kpoints:
-        """The mesh, and the k-points of the edges with weight zero."""
+    def _points(self, mesh: Kpoints, density: Path) -> tuple[Kpoints, Path]:
+        """The mesh, and the k-points of the edges with weight zero; where these were found."""
         dense = kpoints.even_mesh(self.structure, self.settings.band_k_spacing)
         bands = self._calculate(
             "bands", "static", tags.band_search, dense, CHGCAR=density / "CHGCAR"
         )
         found = self.run.look(lambda: edge_points(bands, self.settings), _GAMMA)
-        return kpoints.with_zero_weights(plain(self.structure).get_sorted_structure(), mesh, found)
+        cell = plain(self.structure).get_sorted_structure()
+        return kpoints.with_zero_weights(cell, mesh, found), bands
 
     def _edges(self, points: Kpoints, density: Path) -> Path:
         return self._calculate(
@@ -129,7 +133,7 @@ class BandEdgesStep:
         self, name: str, edges: Path, points: Kpoints, hybrid: Hybrid, fraction: float
     ) -> Path:
         n_bands = self.run.look(
-            lambda: int(read_vasprun(edges).parameters["NBANDS"]),
+            lambda: int(read_vasprun(edges / "vasprun.xml").parameters["NBANDS"]),
             default_bands(self.structure, spinors=self.spinors),
         )
         task: Task = "one_shot" if name == "one_shot" else "hybrid"
@@ -178,22 +182,20 @@ def edge_points(folder: Path, settings: VaspSettings) -> list[kpoints.Point]:
     MetallicError
         When the gap closes.
     """
-    vasprun = read_vasprun(folder)
-    levels = np.asarray((vasprun.eigenvalues or {})[Spin.up])
-    energies, occupations = levels[:, :, 0], levels[:, :, 1]
-    occupied = np.sum(occupations > 0.5, axis=1)
-    n_occupied = int(occupied[0])
-    gap = energies[:, n_occupied].min() - energies[:, n_occupied - 1].max()
-    if np.any(occupied != n_occupied) or gap <= 0:
+    vasprun = read_vasprun(folder / "vasprun.xml")
+    try:
+        filled = filled_bands(vasprun)
+        band_edges(vasprun, filled)
+    except MetallicError as error:
         raise MetallicError(
-            f"the PBEsol gap of the crystal closes ({gap:.2f} eV)",
+            f"with PBEsol, {error.found}",
             "an insulator",
             "use hubbard_u where d states cross, or leave this crystal out",
-        )
+        ) from error
     return kpoints.edge_points(
-        energies,
+        np.asarray((vasprun.eigenvalues or {})[Spin.up])[:, :, 0],
         vasprun.actual_kpoints,
-        n_occupied,
+        filled[0],
         settings.edge_window,
         settings.most_edge_points,
     )

@@ -207,7 +207,12 @@ def memory(size: Size, processors: int, kind: Kind) -> float:
 
 
 def parallel_tags(
-    n_k_points: int, cores: int, *, gpus: int = 0, response: bool = False
+    n_k_points: int,
+    cores: int,
+    *,
+    gpus: int = 0,
+    response: bool = False,
+    node_cores: int | None = None,
 ) -> dict[str, int]:
     """Choose KPAR and NCORE for the machine that runs a calculation.
 
@@ -225,6 +230,8 @@ def parallel_tags(
         Accelerators.
     response
         Whether it is a linear-response calculation.
+    node_cores
+        MPI processes on each of several nodes: the cores that share a band lie on one.
     """
     processes = gpus or cores
     divisors = [d for d in range(1, processes + 1) if processes % d == 0]
@@ -235,6 +242,7 @@ def parallel_tags(
     ]
     kpar = max(efficient, default=1)
     group = processes // kpar
-    shared = [d for d in divisors if group % d == 0 and d * d <= group]
+    near = [d for d in divisors if (node_cores or group) % d == 0]
+    shared = [d for d in near if group % d == 0 and d * d <= group]
     ncore = 1 if gpus or response else max(shared, default=1)
     return {"KPAR": kpar, "NCORE": ncore}

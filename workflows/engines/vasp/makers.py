@@ -7,7 +7,7 @@ and the tags that follow from them (KPAR, NCORE) are those of the machine that r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,13 +24,22 @@ from surfalign.stores.documents import (
     SlabRelaxationDocument,
 )
 from surfalign.workflows.engines.engine import Engine
-from surfalign.workflows.engines.functionals import HYBRIDS, exchange_fraction
+from surfalign.workflows.engines.functionals import (
+    HYBRIDS,
+    Method,
+    edges_label,
+    exchange_fraction,
+)
 from surfalign.workflows.engines.step_resources import Kind
 from surfalign.workflows.engines.vasp import steps
 from surfalign.workflows.engines.vasp.band_edges import BandEdgesStep, EdgeFolders
+from surfalign.workflows.engines.vasp.inputs.hubbard import hubbard_u
+from surfalign.workflows.engines.vasp.inputs.potentials import cell_cutoff_notes
 from surfalign.workflows.engines.vasp.inputs.settings import preset
 from surfalign.workflows.engines.vasp.maker import VaspMaker
 from surfalign.workflows.engines.vasp.outputs import reading
+from surfalign.workflows.engines.vasp.outputs.calculation import Calculation
+from surfalign.workflows.engines.vasp.outputs.edges import read_band_edges
 from surfalign.workflows.engines.vasp.outputs.step_context import StepContext
 from surfalign.workflows.engines.vasp.running.runner import Runner
 
@@ -75,7 +84,9 @@ class VaspBulkMaker(VaspMaker):
         """
 
         def read(folder: Path, context: StepContext) -> BulkDocument:
-            return reading.read_bulk(folder, structure, context)
+            notes = [] if self.oriented else cell_cutoff_notes(structure, self.settings.cutoff)
+            noted = replace(context, warnings=[*context.warnings, *notes])
+            return reading.read_bulk(folder, structure, noted)
 
         step = "oriented_bulk" if self.oriented else "bulk"
         return self._compute(step, "PBEsol", (structure,), (prev_dir, continuation), read)
@@ -132,6 +143,13 @@ class VaspBandEdgesMaker(VaspMaker):
     def _kind(self) -> Kind:
         return "cpu" if HYBRIDS[self.functional] is None else "gpu"
 
+    def _density(self, structure: Structure) -> Method:
+        """All that makes the functional of the density behind the band edges."""
+        elements = sorted({site.specie.symbol for site in structure})
+        values = {e: u.value for e in elements if (u := hubbard_u(e)) and self.settings.hubbard_u}
+        spinors = self.settings.couples_spin_orbit(set(elements))
+        return Method(Functional.PBESOL.value, hubbard_u=values, spin_orbit=spinors)
+
     def calculations(
         self,
         run: Runner,
@@ -163,20 +181,26 @@ class VaspBandEdgesMaker(VaspMaker):
         """
         fraction = exchange_fraction(self.functional, dielectric_constant)
         hybrid = HYBRIDS[self.functional]
+        density = self._density(structure)
+        label = density.label() if hybrid is None else self.functional
+        if hybrid is not None and density.spin_orbit:
+            label += "+soc"
 
         def read(folders: EdgeFolders, context: StepContext) -> BandEdgesDocument:
-            return reading.read_band_edges(
+            return read_band_edges(
                 folders.semilocal,
                 folders.hybrid,
                 structure,
                 context,
-                functional=self.functional,
+                functional=edges_label(label, density, hybrid=hybrid is not None),
+                semilocal_functional=density.label(),
                 exchange_fraction=fraction,
                 screening=hybrid.screening if hybrid else 0.0,
                 dielectric_constant=(
                     dielectric_constant if self.functional == Functional.DDH else None
                 ),
                 self_consistent=folders.self_consistent,
+                band_structures=[Calculation(folders.search)],
             )
 
         return self._compute(

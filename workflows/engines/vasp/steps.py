@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 from pymatgen.core import Structure
-from pymatgen.io.vasp import Kpoints, Vasprun
+from pymatgen.io.vasp import Kpoints
 
 from surfalign.physics.slabs.faces import faces_are_equivalent
 from surfalign.workflows.engines.vasp.inputs import kpoints, tags
 from surfalign.workflows.engines.vasp.inputs.sets import input_set, plain
 from surfalign.workflows.engines.vasp.inputs.settings import VaspSettings
+from surfalign.workflows.engines.vasp.outputs.vasprun import read_vasprun
 from surfalign.workflows.engines.vasp.running.handlers import Task
 from surfalign.workflows.engines.vasp.running.runner import PlannedCalculation, Runner
 
@@ -94,9 +95,4 @@ def planned(
 
 
 def _final_structure(folder: Path) -> Callable[[], Structure]:
-    return lambda: plain(read_vasprun(folder).final_structure)
-
-
-def read_vasprun(folder: Path) -> Vasprun:
-    """Read the results of a calculation that has ended, without densities of states."""
-    return Vasprun(folder / "vasprun.xml", parse_dos=False, parse_potcar_file=False)
+    return lambda: plain(read_vasprun(folder / "vasprun.xml").final_structure)

@@ -86,6 +86,14 @@ def test_groups_of_k_points_divide_the_cores(cores: int, n_k_points: int) -> Non
     assert n_k_points / (rounds * tags["KPAR"]) >= 0.75 or tags["KPAR"] == 1
 
 
+@pytest.mark.parametrize(("cores", "node"), [(72, 36), (144, 36), (256, 128), (192, 48), (40, 20)])
+@pytest.mark.parametrize("n_k_points", [1, 2, 7])
+def test_the_cores_of_a_band_lie_on_one_node(cores: int, node: int, n_k_points: int) -> None:
+    tags = parallel_tags(n_k_points, cores, node_cores=node)
+    assert node % tags["NCORE"] == 0
+    assert cores // tags["KPAR"] % tags["NCORE"] == 0
+
+
 def test_gpus_and_responses_share_no_band() -> None:
     assert parallel_tags(12, 64, gpus=4) == {"KPAR": 4, "NCORE": 1}
     assert parallel_tags(1, 64, response=True) == {"KPAR": 1, "NCORE": 1}

@@ -61,6 +61,7 @@ RECOVERIES = [
     Recovery("eddrmm", "slab_relaxation", "eddrmm", "WAVECAR deleted"),
     Recovery("brmix", "bands", "brmix", ""),
     Recovery("disk_full", "slab_relaxation", "Interrupted", ""),
+    Recovery("zpotrf", "slab_relaxation", "zpotrf", "INCAR: "),
 ]
 
 
@@ -134,7 +135,7 @@ def corrections(output: dict[str, Any]) -> list[Correction]:
 
 
 def test_every_failure_of_the_stub_is_tried() -> None:
-    assert {r.mode for r in RECOVERIES} == set(MOMENTS)
+    assert {r.mode for r in RECOVERIES} | {"read_error", "not_hermitian"} == set(MOMENTS)
     assert len(MOMENTS) >= 12
 
 
@@ -177,6 +178,10 @@ def nearly_over_without(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("kind", "mode", "error", "words"),
     [
+        ("hybrid", "read_error", EngineError, "one_shot: read_error"),
+        ("hybrid", "zpotrf", EngineError, "one_shot: zpotrf"),
+        ("hybrid", "edddav", EngineError, "one_shot: edddav"),
+        ("slab_potential", "read_error", EngineError, "static: read_error"),
         ("slab_potential", "segfault", EngineKilledError, "without a result"),
         ("slab_potential", "charge_sloshing", ConvergenceError, "nconverged"),
         ("dielectric", "out_of_memory", InsufficientMemoryError, "memory"),
@@ -196,3 +201,37 @@ def test_what_fails_always_ends_with_its_cause(
     (stub_engine / f"{kind}.{mode}").write_text("always")
     with pytest.raises(error, match=words):
         steps.run(kind)
+
+
+def test_a_fault_that_would_end_a_one_shot_again_costs_one_run(
+    steps: Steps, stub_engine: Path, tmp_path: Path
+) -> None:
+    failure = stub_engine / "hybrid.read_error"
+    failure.write_text("always")
+    with pytest.raises(EngineError, match="one_shot: read_error") as caught:
+        steps.run("hybrid")
+    assert not isinstance(caught.value, EngineKilledError)
+    folders = {path.name for path in tmp_path.rglob("one_shot*") if path.is_dir()}
+    assert folders == {"one_shot"}
+
+
+def test_a_warning_in_a_run_that_ends_well_ends_nothing(steps: Steps, stub_engine: Path) -> None:
+    for kind in ("slab_potential", "hybrid"):
+        (stub_engine / f"{kind}.not_hermitian").touch()
+        assert corrections(steps.run(kind)) == []
+        assert list(stub_engine.iterdir()) == []
+
+
+def test_a_build_that_writes_profiles_is_run_once(
+    steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUB_VASP_PROFILE", "600")
+    for kind in ("slab_relaxation", "hybrid"):
+        assert corrections(steps.run(kind)) == []
+
+
+def test_the_spelling_of_vasp_5_2_is_understood(
+    steps: Steps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STUB_VASP_READ", "sucessfully")
+    assert corrections(steps.run("hybrid")) == []

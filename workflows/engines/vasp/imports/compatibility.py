@@ -8,16 +8,16 @@ import numpy as np
 from pymatgen.analysis.structure_matcher import StructureMatcher
 
 from surfalign.workflows.engines.vasp.outputs.calculation import Calculation
-from surfalign.workflows.engines.vasp.outputs.provenance import (
-    exchange,
-    gradient_functional,
-    potentials,
-)
+from surfalign.workflows.engines.vasp.outputs.method import semilocal_functional
+from surfalign.workflows.engines.vasp.outputs.provenance import potentials
+from surfalign.workflows.engines.vasp.outputs.reading import matching_sites
 
 #: Cut-offs that differ by less are equal, eV.
 _CUTOFF_TOLERANCE = 0.5
 #: Volumes per atom that differ by less (relative) are equal.
 _VOLUME_TOLERANCE = 0.003
+#: Potentials at the cores that differ by less are one potential, eV: OUTCAR has four digits.
+_SAME_POTENTIAL = 0.02
 
 _SAME_CRYSTAL = StructureMatcher(
     ltol=0.01, stol=0.03, angle_tol=0.5, primitive_cell=True, scale=False
@@ -53,22 +53,6 @@ def disagreements(one: Calculation, other: Calculation, *, functional: bool = Tr
     return reasons
 
 
-def semilocal_functional(run: Calculation) -> dict[str, Any]:
-    """Return what sets the density's functional: GGA, meta-GGA, U, exact exchange, vdW terms."""
-    parameters = run.parameters
-    fraction, screening = exchange(run)
-    meta = str(parameters.get("METAGGA", "--")).strip().upper()
-    found: dict[str, Any] = {
-        "GGA": gradient_functional(run),
-        "METAGGA": "" if meta in ("--", "NONE", "") else meta,
-        "U": {e: u for e, u in sorted(run.vasprun.hubbards.items()) if u},
-        "AEXX": fraction,
-        "HFSCREEN": screening,
-        "IVDW": int(run.incar.get("IVDW", 0)),
-    }
-    return {key: value for key, value in found.items() if value}
-
-
 def same_crystal(one: Calculation, other: Calculation) -> bool:
     """Return whether two bulk calculations are of the same crystal at the same lattice parameters."""
     structures = [run.structure for run in (one, other)]
@@ -87,6 +71,22 @@ def same_cell(one: Any, other: Any, tolerance: float = 0.02) -> bool:
     distances = one.lattice.get_all_distances(one.frac_coords, other.frac_coords)
     different = np.array([[a.specie != b.specie for b in other] for a in one])
     return bool(np.where(different, np.inf, distances).min(axis=1).max() < tolerance)
+
+
+def different_potentials_of_one_cell(one: Calculation, other: Calculation) -> list[str]:
+    """Return why eigenvalues at further k-points of one calculation are not those of another.
+
+    The same atoms in the same cell, the same spins, and the same electrostatic potential at the cores.
+    """
+    if not same_cell(one.structure, other.structure):
+        return ["another cell"]
+    if len(one.vasprun.eigenvalues or {}) != len(other.vasprun.eigenvalues or {}):
+        return ["another number of spins"]
+    order = matching_sites(other.structure, one.structure)
+    apart = float(np.abs(one.site_potentials - other.site_potentials[order]).max())
+    if apart > _SAME_POTENTIAL:
+        return [f"the potentials at the cores differ by up to {apart:.3f} eV"]
+    return []
 
 
 def _different_potentials(one: dict[str, str], other: dict[str, str]) -> list[str]:

@@ -18,16 +18,34 @@ from monty.io import zopen
 
 from surfalign.errors import EngineError, EngineKilledError, SurfalignError
 from surfalign.physics.slabs.recognition import LEAST_VACUUM, empty_heights, is_slab
-from surfalign.workflows.engines.vasp.outputs.calculation import (
-    Calculation,
-    find_file,
-)
-from surfalign.workflows.engines.vasp.outputs.phrases import WAVE_FUNCTIONS_NOT_READ
+from surfalign.workflows.engines.vasp.outputs.calculation import Calculation
+from surfalign.workflows.engines.vasp.outputs.files import find_file
+from surfalign.workflows.engines.vasp.outputs.phrases import wave_functions_unfit
 
 #: Files whose contents identify a calculation, and are named in the provenance.
 IDENTIFYING = ("vasprun.xml", "OUTCAR", "LOCPOT")
 #: Files that make a folder one in which VASP has run.
 _SIGNS = ("vasprun.xml", "OUTCAR")
+#: Tags of runs that compute something else than a ground state, and what that is.
+_OTHER_RUNS = {
+    "LCHIMAG": "chemical shifts: its last energy is that of the response",
+    "LCALCEPS": "the response to finite electric fields",
+    "EFIELD": "an applied electric field: the potential of the vacuum is no level",
+    "ML_LMLFF": "a machine-learned force field, without eigenvalues",
+}
+_OTHER_ALGORITHMS = (
+    "GW",
+    "G0W0",
+    "CHI",
+    "BSE",
+    "TDHF",
+    "TIMEEV",
+    "ACFDT",
+    "RPA",
+    "CRPA",
+    "MP2",
+    "2E4W",
+)
 
 
 class Kind(StrEnum):
@@ -36,6 +54,7 @@ class Kind(StrEnum):
     BULK = "bulk"  # semilocal: energy, band edges, potentials
     HYBRID = "hybrid band edges"
     DIELECTRIC = "dielectric tensor"
+    BANDS = "band structure"  # semilocal, at the density of a bulk calculation
     SLAB_RELAXATION = "slab relaxation"
     SLAB_POTENTIAL = "slab potential"
 
@@ -107,7 +126,12 @@ def find_calculations(
     """
     found: list[FinishedCalculation] = []
     refusals: list[Refusal] = []
-    for folder in _folders(roots):
+
+    def hidden(error: OSError) -> None:
+        reason = f"cannot be looked into ({error.strerror or error})"
+        refusals.append(Refusal((Path(error.filename or "."),), reason))
+
+    for folder in _folders(roots, hidden):
         on_folder(folder)
         try:
             found.append(classify(folder))
@@ -131,15 +155,30 @@ def classify(folder: Path) -> FinishedCalculation:
         When its gap closes.
     """
     run = Calculation(folder)
+    _require_ground_state(run)
     run.require_converged()
     if run.relaxing and not run.ionically_converged:
         raise EngineError(
             f"the relaxation ended after {len(run.vasprun.ionic_steps)} steps without converging"
         )
     kind = _slab_kind(run) if is_slab(run.structure) else _bulk_kind(run)
-    if kind is not Kind.DIELECTRIC:
+    if kind not in (Kind.DIELECTRIC, Kind.BANDS):
         run.band_edges()
+    if kind is not Kind.BANDS:
+        _ = run.energy, run.forces  # refused here, where the folder is named
     return FinishedCalculation(run, kind)
+
+
+def _require_ground_state(run: Calculation) -> None:
+    """Refuse by name what is no calculation of the ground state."""
+    for tag, what in _OTHER_RUNS.items():
+        if run.tag(tag, False) not in (False, 0, 0.0):
+            raise EngineError(f"{tag}: {what}")
+    algorithm = str(run.tag("ALGO", "Normal")).upper()
+    if any(word in algorithm for word in _OTHER_ALGORITHMS):
+        raise EngineError(
+            f"ALGO = {algorithm}: many-body perturbation theory, which no step here is"
+        )
 
 
 def _bulk_kind(run: Calculation) -> Kind:
@@ -152,15 +191,19 @@ def _bulk_kind(run: Calculation) -> Kind:
     if int(run.parameters.get("IBRION", -1)) in (0, 5, 6, 7, 8):
         raise EngineError("molecular dynamics or phonons, which no step of the alignment is")
     if run.hybrid:
-        if run.one_shot and WAVE_FUNCTIONS_NOT_READ in run.stdout:
-            raise EngineError("a one-shot hybrid that found no WAVECAR: its orbitals are random")
+        if run.one_shot and wave_functions_unfit(run.stdout):
+            raise EngineError(
+                "a one-shot hybrid that found no WAVECAR that fits: its orbitals are random"
+            )
         return Kind.HYBRID
-    if int(run.incar.get("ICHARG", 0)) >= 10:
-        raise EngineError("bands at fixed density: the self-consistent calculation is used instead")
-    return Kind.BULK
+    return Kind.BANDS if run.fixed_density else Kind.BULK
 
 
 def _slab_kind(run: Calculation) -> Kind:
+    if run.fixed_density:
+        raise EngineError(
+            "a slab at fixed density: whether that density was converged is not known"
+        )
     if find_file(run.directory, "LOCPOT") is not None:
         run.potential()
         return Kind.SLAB_POTENTIAL
@@ -169,15 +212,18 @@ def _slab_kind(run: Calculation) -> Kind:
     raise EngineKilledError("a slab without LOCPOT: repeat this static calculation with LVHAR")
 
 
-def _folders(roots: Iterable[Path]) -> Iterator[Path]:
-    """Yield each folder in which VASP has run, once, sorted."""
+def _folders(roots: Iterable[Path], on_problem: Callable[[OSError], None]) -> Iterator[Path]:
+    """Yield each folder in which VASP has run, once, sorted; links are followed, in circles once."""
     seen: set[Path] = set()
     for root in roots:
-        for name, children, _ in os.walk(root):
-            children.sort()
+        for name, children, _ in os.walk(root, followlinks=True, onerror=on_problem):
             folder = Path(name).resolve()
-            if folder not in seen and any(find_file(folder, sign) for sign in _SIGNS):
-                seen.add(folder)
+            if folder in seen:
+                children.clear()
+                continue
+            seen.add(folder)
+            children.sort()
+            if any(find_file(folder, sign) or (folder / sign).exists() for sign in _SIGNS):
                 yield folder
 
 

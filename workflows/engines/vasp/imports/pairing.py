@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
 
 from surfalign.errors import SurfalignError
 from surfalign.physics.slabs.recognition import recognise_slab
-from surfalign.stores.documents import Functional
 from surfalign.workflows.engines.vasp.imports.compatibility import (
+    different_potentials_of_one_cell,
     disagreements,
     same_cell,
     same_crystal,
 )
 from surfalign.workflows.engines.vasp.imports.finding import FinishedCalculation, Kind, Refusal
-from surfalign.workflows.engines.vasp.outputs.calculation import find_file
-from surfalign.workflows.engines.vasp.outputs.provenance import exchange, functional_name
-
-#: Fraction of exchange and screening (1/angstrom) of the named hybrids.
-_NAMED = {Functional.HSE06.value: (0.25, 0.2), Functional.PBE0.value: (0.25, 0.0)}
+from surfalign.workflows.engines.vasp.outputs.calculation import Calculation
+from surfalign.workflows.engines.vasp.outputs.files import find_file
+from surfalign.workflows.engines.vasp.outputs.method import method_of
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Pair:
         The semilocal bulk, and the slab with its potential.
     hybrid, dielectric, relaxation
         What else there is.
+    bands, hybrid_bands
+        Further k-points of the bulk's and of the hybrid's cell and potential.
     """
 
     bulk: FinishedCalculation
@@ -37,6 +41,8 @@ class Pair:
     hybrid: FinishedCalculation | None = None
     dielectric: FinishedCalculation | None = None
     relaxation: FinishedCalculation | None = None
+    bands: tuple[FinishedCalculation, ...] = ()
+    hybrid_bands: tuple[FinishedCalculation, ...] = ()
 
     @property
     def calculations(self) -> dict[str, FinishedCalculation]:
@@ -82,16 +88,30 @@ def _fitting(
     """The bulk calculations on the scale of a slab, best first; for the others the reason."""
     good, reasons = [], []
     for bulk in bulks:
-        against = disagreements(bulk.run, slab.run)
-        try:
-            recognise_slab(bulk.run.structure, slab.run.structure)
-        except SurfalignError as error:
-            against.append(error.found)
+        against = _against(disagreements, bulk.run, slab.run) + _against(_no_slab_of, bulk, slab)
         if against:
             reasons.append((bulk, "; ".join(against)))
         else:
             good.append(bulk)
     return sorted(good, key=_goodness, reverse=True), reasons
+
+
+def _no_slab_of(bulk: FinishedCalculation, slab: FinishedCalculation) -> list[str]:
+    recognise_slab(bulk.run.structure, slab.run.structure)  # raises where it is none
+    return []
+
+
+def _against(compare: Callable[..., list[str]], *runs: Any, **arguments: Any) -> list[str]:
+    """What a comparison of two calculations finds; whatever it raises is a reason, too.
+
+    The files are of other people: one that is odd in a way nobody foresaw must not end the import.
+    """
+    try:
+        return compare(*runs, **arguments)
+    except SurfalignError as error:
+        return [error.found]
+    except Exception as error:  # noqa: BLE001
+        return [f"they cannot be compared ({type(error).__name__}: {error})"]
 
 
 def _goodness(bulk: FinishedCalculation) -> tuple[bool, bool, int]:
@@ -110,9 +130,9 @@ def _with_hybrids(
     for hybrid in _of(found, Kind.HYBRID):
         if hybrid.formula != slab.formula:
             continue
-        same = [b for b in bulks if same_crystal(b.run, hybrid.run)]
+        same = [b for b in bulks if _is_of(hybrid, b)]
         against = (
-            disagreements(same[0].run, hybrid.run, functional=False)
+            _against(disagreements, same[0].run, hybrid.run, functional=False)
             if same
             else ["no semilocal bulk calculation of the same cell fits this slab"]
         )
@@ -129,21 +149,55 @@ def _completed(pair: Pair, found: list[FinishedCalculation]) -> Pair:
     tensors = [
         c
         for c in _of(found, Kind.DIELECTRIC)
-        if c.formula == pair.bulk.formula and same_crystal(c.run, pair.bulk.run)
+        if c.formula == pair.bulk.formula and _is_of(c, pair.bulk)
     ]
-    start = pair.slab.run.initial_structure
-    relaxations = [
-        c
-        for c in _of(found, Kind.SLAB_RELAXATION)
-        if same_cell(c.run.structure, start) and not disagreements(c.run, pair.slab.run)
-    ]
-    wants_tensor = pair.hybrid is not None and functional_label(pair.hybrid) == Functional.DDH
+    relaxations = [c for c in _of(found, Kind.SLAB_RELAXATION) if _ends_at(c, pair.slab)]
+    wants_tensor = (
+        pair.hybrid is not None and method_of(pair.hybrid.run).may_be_dielectric_dependent
+    )
+    hybrid = pair.hybrid
     return replace(
         pair,
+        bands=tuple(c for c in found if _has_bands_of(c, pair.bulk)),
+        hybrid_bands=tuple(c for c in found if hybrid is not None and _has_bands_of(c, hybrid)),
         dielectric=tensors[0] if tensors and wants_tensor else None,
         # One run may have relaxed the slab and written its potential.
         relaxation=pair.slab if pair.slab.run.relaxing else next(iter(relaxations), None),
     )
+
+
+def _is_of(calculation: FinishedCalculation, bulk: FinishedCalculation) -> bool:
+    """Whether a calculation is of the crystal of a bulk calculation."""
+    return not _against(_another_crystal, bulk.run, calculation.run)
+
+
+def _another_crystal(one: Calculation, other: Calculation) -> list[str]:
+    return [] if same_crystal(one, other) else ["another crystal"]
+
+
+def _has_bands_of(other: FinishedCalculation, run: FinishedCalculation) -> bool:
+    """Whether a calculation holds further k-points of the cell and the potential of another one.
+
+    Along lines at its density, or with weight zero beside a mesh of its own.
+    """
+    weights = np.asarray(other.run.vasprun.actual_kpoints_weights, dtype=float)
+    lines = other.kind is Kind.BANDS and run.kind is Kind.BULK
+    if other.directory == run.directory or not (lines or (other.kind is run.kind and 0 in weights)):
+        return False
+    return not _against(disagreements, other.run, run.run) and not _against(
+        different_potentials_of_one_cell, other.run, run.run
+    )
+
+
+def _ends_at(relaxation: FinishedCalculation, slab: FinishedCalculation) -> bool:
+    """Whether a relaxation ends where a slab's calculation begins, by the same method."""
+    return not _against(_another_start, relaxation.run, slab.run)
+
+
+def _another_start(relaxation: Calculation, slab: Calculation) -> list[str]:
+    if not same_cell(relaxation.structure, slab.initial_structure):
+        return ["another cell"]
+    return disagreements(relaxation, slab)
 
 
 def _of(found: list[FinishedCalculation], kind: Kind) -> list[FinishedCalculation]:
@@ -153,15 +207,3 @@ def _of(found: list[FinishedCalculation], kind: Kind) -> list[FinishedCalculatio
 def refuse(one: FinishedCalculation, other: FinishedCalculation, reason: str) -> Refusal:
     """Return the refusal of two calculations as a pair."""
     return Refusal((one.directory, other.directory), reason)
-
-
-def functional_label(calculation: FinishedCalculation) -> str:
-    """The name under which band edges are stored and queried."""
-    if calculation.kind is not Kind.HYBRID:
-        name = functional_name(calculation.run)
-        return Functional.PBESOL.value if name == "PBEsol" else name.lower().replace(" ", "")
-    fraction, screening = exchange(calculation.run)
-    for name, (known_fraction, known_screening) in _NAMED.items():
-        if abs(fraction - known_fraction) < 1e-3 and abs(screening - known_screening) < 0.01:
-            return name
-    return Functional.DDH.value if not screening else f"hybrid-{fraction:g}-{screening:g}"

@@ -8,51 +8,20 @@ cell, whose potential they refer to. What does not fit is refused with the reaso
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
 
 from surfalign.errors import SurfalignError
-from surfalign.stores.documents import (
-    ArchivedFile,
-    BulkDocument,
-    DielectricDocument,
-    Document,
-    RawArchive,
-    SlabPotentialDocument,
-    SlabRelaxationDocument,
-    SurfaceLevelsDocument,
-)
+from surfalign.stores.documents import Document, SurfaceLevelsDocument
 from surfalign.stores.levels import SurfaceSteps, surface_levels
+from surfalign.workflows.engines.vasp.imports import documents
 from surfalign.workflows.engines.vasp.imports.finding import (
-    FinishedCalculation,
     Refusal,
     find_calculations,
 )
-from surfalign.workflows.engines.vasp.imports.pairing import (
-    Pair,
-    find_pairs,
-    functional_label,
-    refuse,
-)
+from surfalign.workflows.engines.vasp.imports.pairing import Pair, find_pairs, refuse
 from surfalign.workflows.engines.vasp.imports.slab_description import describe_slab
-from surfalign.workflows.engines.vasp.outputs import reading
-from surfalign.workflows.engines.vasp.outputs.provenance import (
-    cost,
-    exchange,
-    functional_name,
-    started_at,
-)
-from surfalign.workflows.engines.vasp.outputs.step_context import StepContext
-from surfalign.workflows.engines.vasp.running.corrections import corrections_of
 from surfalign.workflows.identity import content_uuid
-
-D = TypeVar("D", bound=Document)
-
-#: Preset under which imported calculations are stored.
-QUALITY = "imported"
-#: Fractions of exchange are rounded to two digits.
-_FRACTION_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
@@ -118,52 +87,32 @@ def read_folders(
         except SurfalignError as error:
             report.refusals.append(refuse(pair.slab, pair.bulk, error.found))
             continue
-        used |= {c.directory for c in pair.calculations.values()} | {pair.bulk.directory}
+        # Files that somebody else made may break readers in any way; the other pairs must not suffer.
+        except Exception as error:  # noqa: BLE001
+            reason = f"cannot be aligned ({type(error).__name__}: {error})"
+            report.refusals.append(refuse(pair.slab, pair.bulk, reason))
+            continue
+        others = [pair.bulk, *pair.bands, *pair.hybrid_bands]
+        used |= {c.directory for c in [*pair.calculations.values(), *others]}
     concerned = used | {d for refusal in report.refusals for d in refusal.directories}
     report.unused = [c.directory for c in found if c.directory not in concerned]
     return report
 
 
 def _result(pair: Pair) -> ImportedResult:
-    source = f"vasp:{pair.slab.directory}"
-    bulk = _bulk_document(pair.bulk)
-    relaxation, potential = _slab_documents(pair)
+    bulk = documents.bulk(pair.bulk)
+    relaxation, potential = documents.slab(pair)
     start = relaxation.initial_structure if relaxation else potential.structure
-    surface = describe_slab(bulk.structure, start, source)
+    surface = describe_slab(bulk.structure, start, f"vasp:{pair.slab.directory}")
     sites = surface.slab.site_properties["bulk_site"]
     potential.structure.add_site_property("bulk_site", sites)
     if relaxation is not None:
         relaxation.structure.add_site_property("bulk_site", sites)
-    dielectric = None
-    if pair.dielectric is not None:
-        dielectric = reading.read_dielectric(
-            pair.dielectric.directory,
-            pair.dielectric.run.structure,
-            _context("dielectric", pair.dielectric),
-        )
-        dielectric = _with_files(dielectric, pair.dielectric)
-    hybrid = pair.hybrid
-    fraction, screening = exchange(hybrid.run) if hybrid else (0.0, 0.0)
-    folders = {"semilocal": pair.bulk} | ({"hybrid": hybrid} if hybrid else {})
-    edges = reading.read_band_edges(
-        pair.bulk.directory,
-        hybrid.directory if hybrid else None,
-        bulk.structure,
-        _context(
-            "band_edges",
-            *folders.values(),
-            stages=list(folders),
-            notes=_fraction_note(fraction, dielectric),
-        ),
-        functional=functional_label(hybrid or pair.bulk),
-        exchange_fraction=fraction,
-        screening=screening,
-        dielectric_constant=dielectric.dielectric_constant if dielectric else None,
-        potential_required=False,
-    )
-    edges = _with_files(edges, hybrid or pair.bulk)
+    dielectric, notes = documents.dielectric(pair)
+    pair = pair if dielectric else replace(pair, dielectric=None)
+    edges = documents.band_edges(pair, bulk, dielectric, notes)
     steps = SurfaceSteps(surface, bulk, edges, bulk, potential, dielectric, relaxation)
-    documents: dict[str, Document | None] = {
+    found: dict[str, Document | None] = {
         "bulk": bulk,
         "dielectric": dielectric,
         "band_edges": edges,
@@ -172,7 +121,7 @@ def _result(pair: Pair) -> ImportedResult:
     }
     stored = {
         step: (_uuid(step, pair), document)
-        for step, document in documents.items()
+        for step, document in found.items()
         if document is not None
     }
     stored["oriented_bulk"] = stored["bulk"]
@@ -185,85 +134,12 @@ def _result(pair: Pair) -> ImportedResult:
     return ImportedResult(levels, stored, result_uuid, pair)
 
 
-def _bulk_document(bulk: FinishedCalculation) -> BulkDocument:
-    document = reading.read_bulk(bulk.directory, bulk.run.structure, _context("bulk", bulk))
-    return _with_files(document, bulk)
-
-
-def _slab_documents(pair: Pair) -> tuple[SlabRelaxationDocument | None, SlabPotentialDocument]:
-    slab, source, relaxation = pair.slab, pair.relaxation, None
-    start = slab.run.structure
-    if source is not None:
-        tolerance = abs(float(source.run.parameters.get("EDIFFG", -0.05)))
-        relaxation = reading.read_slab_relaxation(
-            source.directory,
-            source.run.initial_structure,
-            _context("slab_relaxation", source),
-            force_tolerance=max(tolerance, 0.01),
-        )
-        relaxation = _with_files(relaxation, source)
-        start = relaxation.structure
-    notes = [] if relaxation else ["relaxation_unknown: no relaxation of this slab was found"]
-    potential = reading.read_slab_potential(
-        slab.directory,
-        start,
-        _context("slab_potential", slab, notes=notes),
-        dipole_corrected=bool(slab.run.parameters.get("LDIPOL", False)),
-    )
-    return relaxation, _with_files(potential, slab)
-
-
-def _context(
-    step: str,
-    *calculations: FinishedCalculation,
-    stages: list[str] | None = None,
-    notes: list[str] | None = None,
-) -> StepContext:
-    names = stages or ["" if len(calculations) == 1 else str(i) for i in range(len(calculations))]
-    folders = {name or step: c.directory for name, c in zip(names, calculations, strict=True)}
-    last = calculations[-1]
-    return StepContext(
-        step=step,
-        quality=QUALITY,
-        xc=functional_name(last.run),
-        settings={},
-        started_at=started_at(last.run),
-        cores=cost(last.directory).cores,
-        folders=folders,
-        corrections=[c for name, f in folders.items() for c in corrections_of(f, name)],
-        warnings=list(notes or ()),
-    )
-
-
-def _fraction_note(fraction: float, dielectric: DielectricDocument | None) -> list[str]:
-    """Warn where the fraction of exchange is not that of the dielectric constant beside it."""
-    if (
-        dielectric is None
-        or abs(fraction - 1 / dielectric.dielectric_constant) < _FRACTION_TOLERANCE
-    ):
-        return []
-    return [
-        f"exchange_fraction_differs: AEXX = {fraction:g}, but the dielectric constant found beside it "
-        f"is {dielectric.dielectric_constant:.2f}"
-    ]
-
-
-def _with_files(document: D, calculation: FinishedCalculation) -> D:
-    """The document with path and checksums of the files it was read from, which stay in place."""
-    files = []
-    for name, checksum in calculation.checksums.items():
-        path = calculation.run.file(name)
-        files.append(ArchivedFile(name=path.name, sha256=checksum, n_bytes=path.stat().st_size))
-    archive = RawArchive(path=str(calculation.directory), files=files)
-    record: Any = document
-    changed = record.calculation.model_copy(update={"archive": archive, "hostname": ""})
-    return document.model_copy(update={"calculation": changed})
-
-
 def _uuid(step: str, pair: Pair) -> str:
     """The identity of an imported step: the contents of the files, not where they lie."""
     calculation = pair.calculations[step]
     others = [pair.bulk.checksums] if step == "band_edges" else []
     if step == "band_edges" and pair.dielectric is not None:
         others.append(pair.dielectric.checksums)
+    if step == "band_edges":
+        others += [run.checksums for run in (*pair.bands, *pair.hybrid_bands)]
     return content_uuid("import-vasp", step, calculation.checksums, *others)

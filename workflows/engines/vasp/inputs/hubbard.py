@@ -1,6 +1,8 @@
-"""The U values of the school (Oba, Kumagai; as in their code vise), for closed-shell oxides.
+"""Values of U for closed-shell oxides: those that vise, the code of Kumagai and Oba, had until 2021.
 
-They are an option: the hybrid band edges are tuned to none of them.
+vise has dropped most of them since (its commit 1237f90: "Change U values and now +U is not default"; what is
+left are Mn, Fe, Co, Ni: 3 eV, Cu, Zn: 5 eV, and 5 eV on f shells). So they are an option here, off unless asked
+for, and no part of the published protocol; the hybrid band edges are tuned to none of them.
 """
 
 from __future__ import annotations
@@ -40,5 +42,5 @@ HUBBARD_U = {
 
 
 def hubbard_u(element: str) -> HubbardU | None:
-    """Return the U of an element, or None where the school uses none."""
+    """Return the U of an element, or None where there is none."""
     return HUBBARD_U.get(element)

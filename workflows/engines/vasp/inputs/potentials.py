@@ -27,10 +27,13 @@ class Potential:
         Its name in the set.
     valence
         Electrons that it treats as valence.
+    enmax
+        Cut-off that it needs, eV.
     """
 
     symbol: str
     valence: int
+    enmax: float
 
 
 #: symbol of the file: electrons in its valence.
@@ -45,9 +48,16 @@ _VALENCE = {
     "Hf_pv": 10, "Ta_pv": 11, "W_sv": 14, "Pt": 10, "Au": 11, "Hg": 12,
     "Tl_d": 13, "Pb_d": 14, "Bi_d": 15, "Th": 12,
 }  # fmt: skip
+#: ENMAX of potpaw_PBE.54, eV, as VASP's wiki lists them ("Available PAW potentials"), rounded up; those
+#: that are not here need less than 325 eV.
+_ENMAX = {"Li_sv": 500.0, "C": 400.0, "N": 400.0, "O": 400.0, "F": 400.0}
+_ENMAX_OF_OTHERS = 325.0
 POTENTIALS = {
-    symbol.split("_")[0]: Potential(symbol, valence) for symbol, valence in _VALENCE.items()
+    symbol.split("_")[0]: Potential(symbol, valence, _ENMAX.get(symbol, _ENMAX_OF_OTHERS))
+    for symbol, valence in _VALENCE.items()
 }
+#: A cell that is relaxed needs this many times ENMAX: the basis belongs to the cell it starts from.
+CELL_FACTOR = 1.3
 
 
 def potential(element: str) -> Potential:
@@ -70,6 +80,22 @@ def potential(element: str) -> Potential:
 def potcar_symbols(elements: Iterable[str]) -> dict[str, str]:
     """Return the names of the files of some elements."""
     return {element: potential(element).symbol for element in elements}
+
+
+def hardest(structure: Structure) -> Potential:
+    """Return the potential of a cell that needs the highest cut-off."""
+    return max((potential(s.specie.symbol) for s in structure), key=lambda choice: choice.enmax)
+
+
+def cell_cutoff_notes(structure: Structure, cutoff: float) -> list[str]:
+    """Return what is to be noted where a cell is relaxed at a cut-off (eV) below the recommended one."""
+    hard = hardest(structure)
+    if cutoff >= CELL_FACTOR * hard.enmax:
+        return []
+    return [
+        f"cell_cutoff: the cell was relaxed at {cutoff:g} eV, {cutoff / hard.enmax:.2f} ENMAX of "
+        f"{hard.symbol}; VASP recommends {CELL_FACTOR:g}"
+    ]
 
 
 def valence_electrons(structure: Structure) -> int:

@@ -6,7 +6,7 @@ The preset ``standard`` is the protocol of J. Am. Chem. Soc. 146, 9697 (2024), d
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from monty.json import MSONable
@@ -19,6 +19,7 @@ from surfalign.stores.levels import SPIN_ORBIT_ELEMENTS
 POTCAR_FUNCTIONALS = ("PBE_54", "PBE_64")
 
 SpinOrbit = Literal["off", "heavy", "on"]
+OneShot = Literal["Eigenval", "Subrot"]
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,14 @@ class VaspSettings(MSONable):
     self_consistent
         Whether the gap is that of the self-consistent hybrid.
     hubbard_u
-        Whether the school's U is added to the semilocal functional of all steps.
+        Whether U (:mod:`.hubbard`) is added to the semilocal functional of all steps.
     spin_orbit
         Spin-orbit coupling in the band edges: ``off``, ``heavy`` (crystals with Pb, Bi, Tl, Hg or W)
         or ``on``.
+    one_shot
+        ALGO of the non-self-consistent hybrid: ``Eigenval`` keeps the PBEsol orbitals, ``Subrot``
+        diagonalises the hybrid's Hamiltonian in their space. It came later than the others: it counts for
+        the identity of a calculation only where it is set.
     """
 
     quality: str
@@ -83,6 +88,20 @@ class VaspSettings(MSONable):
     self_consistent: bool = False
     hubbard_u: bool = False
     spin_orbit: SpinOrbit = "off"
+    one_shot: OneShot = field(default="Eigenval", metadata={"since": "0.3"})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return monty's dictionary, without options of a later version that are not set.
+
+        So the settings of a calculation, and what is hashed of them, stay what they were.
+        """
+        left_out = {
+            f.name
+            for f in fields(self)
+            if "since" in f.metadata and getattr(self, f.name) == f.default
+        }
+        plain: dict[str, Any] = super().as_dict()
+        return {name: value for name, value in plain.items() if name not in left_out}
 
     def numerical(self) -> dict[str, Any]:
         """Return the settings as plain JSON, without serialisation marks."""
@@ -108,7 +127,7 @@ STANDARD = VaspSettings(
 QUICK = replace(
     STANDARD,
     quality=Quality.QUICK.value,
-    cutoff=400.0,
+    cutoff=520.0,  # not lower: 1.3 ENMAX of O, whose cells are relaxed; and above Li_sv
     k_spacing=0.50,
     dielectric_k_spacing=0.45,
     hybrid_k_spacing=0.50,
@@ -157,6 +176,7 @@ def preset(quality: str, **options: Any) -> VaspSettings:
         ("potcar_functional", POTCAR_FUNCTIONALS),
         ("self_consistent", (False, True)),
         ("hubbard_u", (False, True)),
+        ("one_shot", ("Eigenval", "Subrot")),
     )
     for name, known in choices:
         if getattr(settings, name) not in known:

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 
 from pymatgen.core import Structure
 
+from surfalign.errors import ConfigurationError
 from surfalign.workflows.engines.vasp.inputs.hubbard import hubbard_u
+from surfalign.workflows.engines.vasp.inputs.potentials import hardest
 from surfalign.workflows.engines.vasp.inputs.settings import VaspSettings
 
 
@@ -23,9 +25,27 @@ class Tag(NamedTuple):
 
 Tags = dict[str, Tag]
 
+_ONE_SHOT = {
+    "Eigenval": "one shot: expectation values of fixed orbitals, nothing is rotated",
+    "Subrot": "one shot: the hybrid is diagonalised once, among the PBEsol orbitals",
+}
+
 
 def semilocal(settings: VaspSettings, structure: Structure) -> Tags:
-    """Tags of a PBEsol calculation at rest: what all others start from."""
+    """Tags of a PBEsol calculation at rest: what all others start from.
+
+    Raises
+    ------
+    ConfigurationError
+        When the cut-off is below what a potential needs.
+    """
+    hard = hardest(structure)
+    if settings.cutoff < hard.enmax:
+        raise ConfigurationError(
+            f"the cut-off is {settings.cutoff:g} eV, and {hard.symbol} needs {hard.enmax:g} eV (ENMAX)",
+            "a cut-off of at least the largest ENMAX of the crystal",
+            "raise cutoff, or take a preset",
+        )
     tags = {
         "GGA": Tag("PS", "PBEsol in every step but the hybrid: geometry, density and potential"),
         "PREC": Tag("Accurate", "no wrap-around errors in the potential that is averaged"),
@@ -59,13 +79,13 @@ def _mixing(structure: Structure) -> Tags:
 
 
 def hubbard_u_tags(structure: Structure) -> Tags:
-    """The school's U on the semilocal functional, in the order of the POSCAR's elements."""
+    """U on the semilocal functional, in the order of the POSCAR's elements."""
     elements = list(dict.fromkeys(s.specie.symbol for s in structure.get_sorted_structure()))
     found = {element: hubbard_u(element) for element in elements}
     if not any(found.values()):
         return {}
     return {
-        "LDAU": Tag(True, "option hubbard_u: the school's U on d and f shells"),
+        "LDAU": Tag(True, "option hubbard_u: U on d and f shells"),
         "LDAUTYPE": Tag(2, "Dudarev: only U - J enters"),
         "LDAUL": Tag([u.shell if (u := found[e]) else -1 for e in elements], "shell of each U"),
         "LDAUU": Tag([u.value if (u := found[e]) else 0.0 for e in elements], "U, eV"),
@@ -136,9 +156,7 @@ def one_shot(
     tags = semilocal(settings, structure)
     tags |= _hybrid(exchange_fraction, screening, n_bands)
     tags |= {
-        "ALGO": Tag(
-            "Eigenval", "one shot: expectation values of fixed orbitals, nothing is rotated"
-        ),
+        "ALGO": Tag(settings.one_shot, _ONE_SHOT[settings.one_shot]),
         "NELM": Tag(1, "one shot: there is no cycle"),
         "ISTART": Tag(1, "reads the PBEsol wave functions"),
         "ICHARG": Tag(0, "density of those wave functions: it stays the PBEsol one"),

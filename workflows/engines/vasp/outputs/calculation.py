@@ -6,55 +6,32 @@ The files may be compressed, and may carry the suffixes that custodian and atoma
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from monty.io import zopen
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 from pymatgen.io.vasp.inputs import Incar
-from pymatgen.io.vasp.outputs import Locpot, Outcar, Vasprun
+from pymatgen.io.vasp.outputs import Outcar
 
 from surfalign.errors import ConvergenceError, EngineError, EngineKilledError, MetallicError
-from surfalign.workflows.engines.vasp.outputs.phrases import END_OF_OUTCAR
+from surfalign.workflows.engines.vasp.outputs import bands
+from surfalign.workflows.engines.vasp.outputs.files import find_file, named, text_of
+from surfalign.workflows.engines.vasp.outputs.locpot import read_potential
+from surfalign.workflows.engines.vasp.outputs.phrases import (
+    END_OF_OUTCAR,
+    ENERGY_IN_OUTCAR,
+    wave_functions_read,
+)
+from surfalign.workflows.engines.vasp.outputs.vasprun import CompleteVasprun, read_vasprun
 
-_COMPRESSIONS = ("", ".gz", ".bz2", ".xz", ".z", ".Z")
-#: Copies that custodian makes of inputs, and of the files of a run that failed.
-_NOT_RESULTS = (".orig", ".spec", ".tar", ".tmp", ".lock")
-
-
-def find_file(directory: Path, name: str) -> Path | None:
-    """Return the file of a name, compressed or suffixed, of the last run in a folder."""
-    for compression in _COMPRESSIONS:
-        if (path := directory / f"{name}{compression}").is_file():
-            return path
-    suffixed = [
-        path
-        for path in directory.glob(f"{name}.*")
-        if path.is_file() and not any(part in path.name for part in _NOT_RESULTS)
-    ]
-    return max(suffixed, key=lambda path: path.name, default=None)
-
-
-@dataclass(frozen=True)
-class BandEdges:
-    """Band edges on the k-points of a calculation, eV; k-points in reduced coordinates."""
-
-    valence_band_maximum: float
-    conduction_band_minimum: float
-    valence_band_k_point: tuple[float, float, float]
-    conduction_band_k_point: tuple[float, float, float]
-
-    @property
-    def band_gap(self) -> float:
-        """Gap, eV; not positive for a metal."""
-        return self.conduction_band_minimum - self.valence_band_maximum
+#: Energies of OUTCAR and vasprun.xml that differ by more are of two runs, eV.
+_SAME_ENERGY = 1e-3
 
 
 @dataclass(frozen=True)
@@ -88,22 +65,19 @@ class Calculation:
         return path
 
     @cached_property
-    def vasprun(self) -> Vasprun:
+    def vasprun(self) -> CompleteVasprun:
         """The parsed vasprun.xml, without densities of states.
 
         Raises
         ------
         EngineKilledError
             When it is missing, empty or broken off.
+        EngineError
+            When it is whole, and holds what cannot be read.
         """
         path = self.file("vasprun.xml")
-        with _named(path), warnings.catch_warnings():
-            # Convergence is judged below, step by step.
-            warnings.simplefilter("ignore")
-            vasprun = Vasprun(path, parse_dos=False, parse_potcar_file=False)
-            if not vasprun.ionic_steps:
-                raise ValueError("it holds no ionic step")
-        return vasprun
+        with named(path):
+            return read_vasprun(path)
 
     @cached_property
     def outcar(self) -> Outcar:
@@ -115,7 +89,7 @@ class Calculation:
             When it is missing or broken off.
         """
         path = self.file("OUTCAR")
-        with _named(path), warnings.catch_warnings():
+        with named(path), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return Outcar(path)
 
@@ -135,19 +109,49 @@ class Calculation:
     def stdout(self) -> str:
         """What VASP printed; empty where it was not kept."""
         path = find_file(self.directory, "vasp.out")
-        return "" if path is None else _text(path)
+        return "" if path is None else text_of(path)
+
+    def tag(self, name: str, default: Any = None) -> Any:
+        """Return the value of a tag: what VASP says that it read, else what INCAR says, else its default.
+
+        Some tags (METAGGA, LCALCEPS) never stand among VASP's parameters, and an INCAR may have been edited
+        after the run.
+        """
+        for tags in (self.vasprun.incar, self.incar, self.parameters):
+            value = tags.get(name)
+            if value is not None and str(value).strip() not in ("--", ""):
+                return value
+        return default
+
+    @cached_property
+    def _outcar_end(self) -> tuple[bool, float | None]:
+        """Whether OUTCAR is whole, whatever follows its last block (a profile), and its last energy, eV."""
+        text = text_of(self.file("OUTCAR"))
+        place = text.rfind(ENERGY_IN_OUTCAR)
+        found = re.match(r"\s*=\s*(-?\d+\.\d+)", text[place + len(ENERGY_IN_OUTCAR) :][:60])
+        return END_OF_OUTCAR in text, float(found[1]) if place >= 0 and found else None
 
     @property
     def finished(self) -> bool:
         """Whether VASP came to its own end."""
-        return END_OF_OUTCAR in _text(self.file("OUTCAR"))[-6000:]
+        return self._outcar_end[0]
+
+    @property
+    def fixed_density(self) -> bool:
+        """Whether the density was that of a file (ICHARG of 10 and above)."""
+        return int(self.tag("ICHARG", 0)) >= 10
+
+    @property
+    def fixed_orbitals(self) -> bool:
+        """Whether eigenvalues are those of given orbitals, of their space, or of their density, once."""
+        algorithm = str(self.tag("ALGO", "Normal")).lower()
+        once = algorithm == "exact" and int(self.tag("NELM", 60)) == 1
+        return once or algorithm in ("eigenval", "subrot", "none", "nothing")
 
     @property
     def one_shot(self) -> bool:
         """Whether the density was kept: eigenvalues of given orbitals, no cycle."""
-        algorithm = str(self.incar.get("ALGO", "Normal")).lower()
-        fixed = int(self.incar.get("ICHARG", 0)) >= 10
-        return fixed or int(self.incar.get("NELM", 60)) == 1 or algorithm in ("eigenval", "nothing")
+        return self.fixed_density or self.fixed_orbitals or int(self.tag("NELM", 60)) == 1
 
     @property
     def hybrid(self) -> bool:
@@ -162,9 +166,17 @@ class Calculation:
 
     @property
     def electronically_converged(self) -> bool:
-        """Whether the last electronic cycle met its tolerance; one-shot runs have none."""
+        """Whether the last electronic cycle met its tolerance.
+
+        A hybrid of a single iteration has none; anything else of a single iteration is as good as the wave
+        functions that it says it has read, which only fixed orbitals keep.
+        """
+        if self.one_shot and self.hybrid:
+            return True
+        if self.fixed_orbitals:
+            return wave_functions_read(self.stdout)
         try:
-            return self.one_shot or bool(self.vasprun.converged_electronic)
+            return bool(self.vasprun.converged_electronic)
         except (IndexError, KeyError):
             # pymatgen counts the steps of a response run in a way that not every VASP writes.
             return bool(self.parameters.get("LEPSILON", False))
@@ -182,22 +194,66 @@ class Calculation:
     @property
     def initial_structure(self) -> Structure:
         """The structure at the start, in the order of POSCAR."""
-        return self.vasprun.initial_structure
+        return _without_flags(self.vasprun.initial_structure)
 
     @property
     def structure(self) -> Structure:
         """The structure at the end, in the order of POSCAR."""
-        return self.vasprun.final_structure
+        return _without_flags(self.vasprun.final_structure)
 
     @property
     def energy(self) -> float:
-        """Total energy of the cell, smearing extrapolated away, eV."""
+        """Total energy of the cell, smearing extrapolated away, eV.
+
+        Raises
+        ------
+        EngineError
+            When the file holds none, or stars.
+        """
+        step = self.vasprun.ionic_steps[-1]
+        last = step["electronic_steps"][-1] if step["electronic_steps"] else {}
+        # The energy is put together from these: that of the step alone is often the entropy.
+        parts = [step.get("e_fr_energy"), last.get("e_fr_energy"), last.get("e_0_energy")]
+        if not all(part is not None and np.isfinite(part) for part in parts):
+            raise self._without("total energy")
         return float(self.vasprun.final_energy)
 
     @property
     def forces(self) -> NDArray[np.float64]:
-        """Forces of the last step, shape (n_sites, 3), eV/angstrom."""
-        return np.asarray(self.vasprun.ionic_steps[-1]["forces"], dtype=float)
+        """Forces of the last step, shape (n_sites, 3), eV/angstrom.
+
+        Raises
+        ------
+        EngineError
+            When the file holds none.
+        """
+        forces = self.vasprun.ionic_steps[-1].get("forces")
+        if forces is None:
+            raise self._without("forces")
+        return np.asarray(forces, dtype=float)
+
+    @property
+    def free(self) -> NDArray[np.bool_]:
+        """Which components of the positions were free to move, shape (n_sites, 3)."""
+        start = self.vasprun.initial_structure
+        flags = start.site_properties.get("selective_dynamics")
+        if flags is None:
+            return np.ones((len(start), 3), dtype=bool)
+        return np.asarray(flags, dtype=bool)
+
+    @property
+    def dielectric_tensors(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Electronic dielectric tensors with and without local fields, empty where there is none.
+
+        The response is computed once: finite displacements (IBRION = 5, 6) follow in further steps.
+        """
+        steps = self.vasprun.ionic_steps
+
+        def last(name: str) -> NDArray[np.float64]:
+            found = [step[name] for step in steps if name in step]
+            return np.asarray(found[-1] if found else [], dtype=float)
+
+        return last("epsilon"), last("epsilon_rpa")
 
     @property
     def site_potentials(self) -> NDArray[np.float64]:
@@ -218,33 +274,20 @@ class Calculation:
             )
         return np.asarray(values, dtype=float)
 
-    def band_edges(self) -> BandEdges:
+    def band_edges(self) -> bands.BandEdges:
         """Return the band edges on the k-points of this calculation.
 
         Raises
         ------
         MetallicError
-            When the gap closes on these k-points.
+            When it is no insulator on these k-points.
         """
-        values = np.concatenate(
-            [np.asarray(v) for v in (self.vasprun.eigenvalues or {}).values()], axis=1
-        )
-        occupied = values[..., 1] > 0.5
-        filled = np.where(occupied, values[..., 0], -np.inf).max(axis=1)
-        empty = np.where(occupied, np.inf, values[..., 0]).min(axis=1)
-        top, bottom = int(filled.argmax()), int(empty.argmin())
-        points = self.vasprun.actual_kpoints
-        edges = BandEdges(
-            float(filled[top]), float(empty[bottom]), _vector(points[top]), _vector(points[bottom])
-        )
-        if not edges.band_gap > 0 or len(set(occupied.sum(axis=1).tolist())) > 1:
+        try:
+            return bands.band_edges(self.vasprun)
+        except MetallicError as error:
             raise MetallicError(
-                f"the gap of {self.structure.composition.reduced_formula} closes in "
-                f"{self.directory} ({edges.band_gap:.3f} eV)",
-                "an insulator in every step",
-                "leave this crystal out, or look at its occupations in vasprun.xml",
-            )
-        return edges
+                f"{error.found}, in {self.directory}", error.expected, error.remedy
+            ) from error
 
     def potential(self) -> NDArray[np.float64]:
         """Return the electrostatic potential energy of an electron on the grid, eV.
@@ -256,22 +299,7 @@ class Calculation:
         EngineError
             When it holds the exchange-correlation potential too.
         """
-        path = self.file("LOCPOT")
-
-        def asked(tag: str) -> bool:
-            return bool(self.incar.get(tag, self.parameters.get(tag, False)))
-
-        if asked("LVTOT") and not asked("LVHAR"):
-            raise EngineError(
-                f"LOCPOT in {self.directory} was written with LVTOT: it holds exchange and "
-                "correlation, which do not decay into the vacuum as the alignment needs",
-                "LVHAR = .TRUE.",
-                "repeat this static calculation with LVHAR instead of LVTOT",
-            )
-        with _named(path), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            locpot = Locpot.from_file(path)
-            return np.asarray(next(iter(dict.values(locpot.data))), dtype=float)
+        return read_potential(self.file("LOCPOT"), total=bool(self.tag("LVTOT", False)))
 
     def require_converged(self) -> None:
         """Refuse a calculation that did not come to its end, or whose density is not settled.
@@ -290,6 +318,21 @@ class Calculation:
                 "a run that came to its own end",
                 "run it again; look at vasp.out and std_err.txt for the cause",
             )
+        energy = self._outcar_end[1]
+        if energy is not None and abs(energy - self.energy) > _SAME_ENERGY:
+            raise EngineError(
+                f"OUTCAR and vasprun.xml in {self.directory} are of different runs: their energies are "
+                f"{energy:.4f} and {self.energy:.4f} eV",
+                "the files of one run",
+                "keep each run in a folder of its own",
+            )
+        if self.fixed_orbitals and not self.electronically_converged:
+            raise EngineError(
+                f"the orbitals in {self.directory} are fixed (ALGO = {self.tag('ALGO')}), and nothing says "
+                "that they were read from a WAVECAR",
+                "vasp.out with the line that WAVECAR was read",
+                "keep vasp.out there, or repeat the calculation with ALGO = Normal",
+            )
         if not self.electronically_converged:
             steps = vasprun.ionic_steps[-1]["electronic_steps"]
             raise ConvergenceError(
@@ -298,25 +341,29 @@ class Calculation:
                 "choose another ALGO or mixing, or more steps (NELM)",
             )
 
-
-def _vector(point: Any) -> tuple[float, float, float]:
-    return cast("tuple[float, float, float]", tuple(float(x) for x in point))
-
-
-def _text(path: Path) -> str:
-    with zopen(path, mode="rt", encoding="utf-8", errors="replace") as file:
-        return str(file.read())
+    def _without(self, what: str) -> EngineError:
+        return EngineError(
+            f"vasprun.xml in {self.directory} holds no {what}",
+            "a calculation of the ground state",
+            "leave this folder out, or repeat its ground state",
+        )
 
 
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Give whatever a parser of pymatgen raises on a broken file one name."""
-    try:
-        yield
-    # Its parsers raise whatever a missing line leads to: lxml's errors, IndexError, KeyError, ...
-    except Exception as error:
-        raise EngineKilledError(
-            f"{path} cannot be read to its end ({type(error).__name__}: {error})",
-            "the complete file of a run that came to its end",
-            "run this calculation again",
-        ) from error
+def converged(folder: Path | Calculation) -> Calculation:
+    """Return the calculation of a folder (or one that was read before) if its density is settled.
+
+    Raises
+    ------
+    EngineKilledError, ConvergenceError, EngineError
+        When it did not.
+    """
+    run = folder if isinstance(folder, Calculation) else Calculation(Path(folder))
+    run.require_converged()
+    return run
+
+
+def _without_flags(structure: Structure) -> Structure:
+    """The structure without what may move in it, which is no property of its atoms."""
+    if "selective_dynamics" not in structure.site_properties:
+        return structure
+    return structure.copy().remove_site_property("selective_dynamics")

@@ -18,22 +18,20 @@ from monty.io import zopen
 from surfalign.hashing import hash_of
 from surfalign.physics.checks import Check
 from surfalign.stores.documents import CalculationRecord
-from surfalign.workflows.engines.vasp.outputs.calculation import Calculation, find_file
+from surfalign.workflows.engines.vasp.outputs.calculation import Calculation
+from surfalign.workflows.engines.vasp.outputs.files import find_file
+from surfalign.workflows.engines.vasp.outputs.method import element_of, functional_name
+from surfalign.workflows.engines.vasp.outputs.phrases import END_OF_OUTCAR
 from surfalign.workflows.engines.vasp.outputs.step_context import StepContext
 
 #: Tags that share out the work, or are labels: they do not change what is computed.
 NOT_NUMERICAL = frozenset(
     {"KPAR", "NCORE", "NPAR", "NSIM", "LPLANE", "LSCALAPACK", "LSCALU", "SYSTEM", "NWRITE"}
 )
-_GGA = {
-    "PS": "PBEsol",
-    "PE": "PBE",
-    "91": "PW91",
-    "RP": "RPBE",
-    "AM": "AM05",
-    "RE": "revPBE",
-    "CA": "LDA",
-}
+
+
+#: A process that uses so many times what VASP reckons with, and so much more (kB), does not.
+_MEMORY_FACTOR, _MEMORY_BASE = 30.0, 8e6
 
 
 def calculation_record(
@@ -57,7 +55,8 @@ def calculation_record(
     hostname
         Machine; None means this one.
     """
-    runs = {stage: Calculation(Path(folder)) for stage, folder in context.folders.items()}
+    folders = {stage: Path(folder) for stage, folder in context.folders.items()}
+    runs = {s: main if f == main.directory else Calculation(f) for s, f in folders.items()}
     settings = dict(context.settings)
     for stage, run in runs.items():
         settings[stage] = {"incar": numerical_tags(run), "k_points": k_points(run)}
@@ -103,47 +102,12 @@ def k_points(run: Calculation) -> dict[str, Any]:
     return {"style": style, "points": listed}
 
 
-def functional_name(run: Calculation) -> str:
-    """Return the functional as a person would write it, e.g. ``PBEsol+U`` or ``PBE, 33 % exchange``."""
-    parameters = run.parameters
-    gga = gradient_functional(run)
-    name = _GGA.get(gga, f"GGA {gga}")
-    if (meta := str(parameters.get("METAGGA", "--")).strip()) not in ("--", "None", ""):
-        name = meta.upper()
-    if run.hybrid:
-        fraction, screening = exchange(run)
-        name = f"{name}, {100 * fraction:g} % exact exchange"
-        name += f", screened by {screening:g}/angstrom" if screening else ""
-    if parameters.get("LDAU", False):
-        name += " +U"
-    if parameters.get("LSORBIT", False):
-        name += " with spin-orbit coupling"
-    return name
-
-
-def gradient_functional(run: Calculation) -> str:
-    """Return VASP's two letters of the GGA; where INCAR names none, it is that of the potentials."""
-    gga = str(run.parameters.get("GGA", "--")).strip().upper()[:2]
-    if gga not in ("--", ""):
-        return gga
-    return "PE" if any("PBE" in title for title in run.vasprun.potcar_symbols) else "CA"
-
-
-def exchange(run: Calculation) -> tuple[float, float]:
-    """Return the fraction of exact exchange and its screening (1/angstrom)."""
-    if not run.hybrid:
-        return 0.0, 0.0
-    return float(run.parameters.get("AEXX", 0.25)), float(run.parameters.get("HFSCREEN", 0.0))
-
-
 def potentials(run: Calculation) -> dict[str, str]:
     """Return title, and where POTCAR is at hand its SHA-256, of the potential of each element."""
     hashes = _potcar_hashes(run.directory)
     found = {}
     for title in run.vasprun.potcar_symbols:
-        words = title.split()
-        element = (words[1] if len(words) > 1 else words[0]).split("_")[0]
-        found[element] = f"{title} sha256:{hashes[title]}" if title in hashes else title
+        found[element_of(title)] = f"{title} sha256:{hashes[title]}" if title in hashes else title
     return found
 
 
@@ -202,15 +166,27 @@ def cost(directory: Path) -> Cost:
             text = str(file.read())
     ranks = re.search(r"running\s+(?:on\s+)?(\d+)\s+(?:mpi-ranks|total cores|nodes)", text[:20000])
     cores = int(ranks[1]) if ranks else 1
+    closing = text[max(text.rfind(END_OF_OUTCAR), 0) :]  # a profile may follow
 
     def last(label: str) -> float | None:
-        found = re.search(rf"{re.escape(label)}:\s*([\d.]+)", text[-6000:])
+        found = re.search(rf"{re.escape(label)}:\s*(\d+(?:\.\d*)?)", closing)
         return float(found[1]) if found else None
 
     wall = last("Elapsed time (sec)") or 0.0
     cpu = last("Total CPU time used (sec)") or wall  # of one process
-    memory = last("Maximum memory used (kb)")  # likewise
+    memory = _believable(last("Maximum memory used (kb)"), text)  # likewise
     return Cost(wall, cpu * cores, cores, None if memory is None else memory * cores / 1e6)
+
+
+def _believable(kilobytes: float | None, text: str) -> float | None:
+    """The memory of a process that VASP measured, unless it is far from what VASP had reckoned with.
+
+    Some builds print hundreds of gigabytes for a cell of two atoms.
+    """
+    reckoned = re.search(r"total amount of memory used by VASP.*?([\d.]+)\s*kBytes", text)
+    if kilobytes is None or reckoned is None:
+        return kilobytes
+    return kilobytes if kilobytes < _MEMORY_FACTOR * float(reckoned[1]) + _MEMORY_BASE else None
 
 
 def _plain(value: Any) -> Any:

@@ -16,20 +16,14 @@ from scipy.optimize import linear_sum_assignment
 
 from surfalign.errors import EngineError
 from surfalign.physics.checks import Check, within
-from surfalign.physics.levels.potential import planar_average
+from surfalign.physics.levels.potential import cell_height, planar_average, slab_regions
 from surfalign.stores.documents import (
-    BandEdgesDocument,
     BulkDocument,
     DielectricDocument,
     SlabPotentialDocument,
     SlabRelaxationDocument,
 )
-from surfalign.workflows.engines.vasp.outputs.calculation import (
-    BandEdges,
-    Calculation,
-    find_file,
-)
-from surfalign.workflows.engines.vasp.outputs.phrases import WAVE_FUNCTIONS_NOT_READ
+from surfalign.workflows.engines.vasp.outputs.calculation import Calculation, converged
 from surfalign.workflows.engines.vasp.outputs.provenance import calculation_record
 from surfalign.workflows.engines.vasp.outputs.step_context import StepContext
 
@@ -37,15 +31,19 @@ from surfalign.workflows.engines.vasp.outputs.step_context import StepContext
 _FARTHEST_MOVE = 2.5
 #: In-plane cell vectors that should be equal may differ by this, angstrom.
 _CELL_TOLERANCE = 1e-3
+#: Atoms that lie no further below the outermost one belong to the face, angstrom.
+_LAYER = 0.5
 
 
-def read_bulk(folder: Path, structure: Structure, context: StepContext) -> BulkDocument:
+def read_bulk(
+    folder: Path | Calculation, structure: Structure, context: StepContext
+) -> BulkDocument:
     """Read the energy, gap and forces of a bulk cell.
 
     Parameters
     ----------
     folder
-        Of the calculation.
+        Of the calculation, or the calculation as it was read before.
     structure
         The structure as the step was given it: its order of sites and its site properties are kept.
     context
@@ -56,7 +54,7 @@ def read_bulk(folder: Path, structure: Structure, context: StepContext) -> BulkD
     EngineKilledError, ConvergenceError, MetallicError
         When the calculation is no good; the messages say why.
     """
-    run = _converged(folder)
+    run = converged(folder)
     order = matching_sites(run.initial_structure, structure)
     largest = _largest_force(run)
     return BulkDocument(
@@ -71,7 +69,9 @@ def read_bulk(folder: Path, structure: Structure, context: StepContext) -> BulkD
     )
 
 
-def read_dielectric(folder: Path, structure: Structure, context: StepContext) -> DielectricDocument:
+def read_dielectric(
+    folder: Path | Calculation, structure: Structure, context: StepContext
+) -> DielectricDocument:
     """Read the electronic dielectric tensor of a linear-response run (LEPSILON).
 
     Parameters as for :func:`read_bulk`.
@@ -81,15 +81,14 @@ def read_dielectric(folder: Path, structure: Structure, context: StepContext) ->
     EngineError
         When there is no tensor, or it is none of an insulator.
     """
-    run = _converged(folder)
-    tensor = np.asarray(run.vasprun.epsilon_static, dtype=float)
+    run = converged(folder)
+    tensor, bare = run.dielectric_tensors
     if tensor.shape != (3, 3) or not np.trace(tensor) / 3 > 1:
         raise EngineError(
-            f"vasprun.xml in {folder} holds the dielectric tensor {tensor.tolist()}",
+            f"vasprun.xml in {run.directory} holds the dielectric tensor {tensor.tolist()}",
             "a tensor with a mean above 1, of a run with LEPSILON = .TRUE.",
             "look at the end of its OUTCAR",
         )
-    bare = np.asarray(run.vasprun.epsilon_static_wolfe, dtype=float)
     return DielectricDocument(
         structure=structure,
         dielectric_tensor=tuple(tuple(float(x) for x in row) for row in tensor),
@@ -101,87 +100,15 @@ def read_dielectric(folder: Path, structure: Structure, context: StepContext) ->
     )
 
 
-def read_band_edges(
-    semilocal: Path,
-    hybrid: Path | None,
-    structure: Structure,
-    context: StepContext,
-    *,
-    functional: str,
-    exchange_fraction: float,
-    screening: float,
-    dielectric_constant: float | None,
-    self_consistent: Path | None = None,
-    potential_required: bool = True,
-) -> BandEdgesDocument:
-    """Read the band edges against the average potential of the semilocal density.
-
-    Parameters
-    ----------
-    semilocal
-        Folder of the semilocal calculation with LOCPOT (LVHAR), of the same cell.
-    hybrid
-        Folder of the hybrid calculation; None where the band edges are semilocal.
-    structure, context
-        As for :func:`read_bulk`.
-    functional, exchange_fraction, screening, dielectric_constant
-        What the edges are of; stored with them. Screening in 1/angstrom.
-    self_consistent
-        Folder of the self-consistent hybrid, which then sets the gap.
-    potential_required
-        Whether LOCPOT must be there; else VASP's convention, a mean of zero, is relied on, with a note.
-
-    Raises
-    ------
-    EngineError
-        When a one-shot run did not read the wave functions it was told to read.
-    """
-    density = _converged(semilocal)
-    order = matching_sites(density.initial_structure, structure)
-    reference, notes = _average_potential(density, potential_required)
-    base = _relative(density.band_edges(), reference)
-    top = base
-    main = density
-    if hybrid is not None:
-        main = _converged(hybrid)
-        _require_wave_functions(main)
-        top = _relative(main.band_edges(), reference)
-    gap, correction = top.band_gap, None
-    if self_consistent is not None:
-        gap = _converged(self_consistent).band_edges().band_gap
-        correction = gap - top.band_gap
-    sites = (density.site_potentials - reference)[order]
-    return BandEdgesDocument(
-        structure=structure,
-        functional=functional,
-        exchange_fraction=exchange_fraction,
-        screening=screening,
-        dielectric_constant=dielectric_constant,
-        valence_band_maximum=top.valence_band_maximum,
-        conduction_band_minimum=top.valence_band_maximum + gap,
-        band_gap=gap,
-        one_shot_band_gap=None if correction is None else top.band_gap,
-        self_consistency_gap_correction=correction,
-        semilocal_valence_band_maximum=base.valence_band_maximum,
-        semilocal_conduction_band_minimum=base.conduction_band_minimum,
-        valence_band_k_point=top.valence_band_k_point,
-        conduction_band_k_point=top.conduction_band_k_point,
-        is_direct=top.valence_band_k_point == top.conduction_band_k_point,
-        spin_orbit=bool(main.parameters.get("LSORBIT", False)),
-        site_potentials=sites.tolist(),
-        calculation=calculation_record(main, context, notes=notes),
-    )
-
-
 def read_slab_relaxation(
-    folder: Path, slab: Structure, context: StepContext, *, force_tolerance: float
+    folder: Path | Calculation, slab: Structure, context: StepContext, *, force_tolerance: float
 ) -> SlabRelaxationDocument:
     """Read a relaxed slab.
 
     Parameters
     ----------
     folder
-        Of the calculation.
+        Of the calculation, or the calculation as it was read before.
     slab
         The slab before the relaxation; its site properties are kept.
     context
@@ -189,7 +116,7 @@ def read_slab_relaxation(
     force_tolerance
         Largest force of a relaxed slab, eV/angstrom.
     """
-    run = _converged(folder)
+    run = converged(folder)
     _require_same_cell(run, slab)
     order = matching_sites(run.initial_structure, slab)
     relaxed = _as_given(run.structure, slab, order)
@@ -207,12 +134,12 @@ def read_slab_relaxation(
         max_displacement=float(shifts.max()),
         n_steps=len(run.vasprun.ionic_steps) - 1,
         converged=check.passed and run.ionically_converged,
-        calculation=calculation_record(run, context, checks=[check]),
+        calculation=calculation_record(run, context, checks=[check], notes=_held_notes(run)),
     )
 
 
 def read_slab_potential(
-    folder: Path, slab: Structure, context: StepContext, *, dipole_corrected: bool
+    folder: Path | Calculation, slab: Structure, context: StepContext, *, dipole_corrected: bool
 ) -> SlabPotentialDocument:
     """Read the potential of a slab; parameters as for :func:`read_slab_relaxation`.
 
@@ -221,7 +148,7 @@ def read_slab_potential(
     EngineKilledError, EngineError
         When LOCPOT is missing, broken off or written with LVTOT.
     """
-    run = _converged(folder)
+    run = converged(folder)
     _require_same_cell(run, slab)
     order = matching_sites(run.initial_structure, slab)
     profile = planar_average(run.potential(), run.structure.lattice.matrix)
@@ -265,12 +192,6 @@ def matching_sites(written: Structure, given: Structure) -> NDArray[np.int64]:
     return np.asarray(order, dtype=np.int64)
 
 
-def _converged(folder: Path) -> Calculation:
-    run = Calculation(Path(folder))
-    run.require_converged()
-    return run
-
-
 def _as_given(computed: Structure, given: Structure, order: NDArray[np.int64]) -> Structure:
     """The computed structure in the given order of sites, with its site properties and labels."""
     return Structure(
@@ -279,35 +200,6 @@ def _as_given(computed: Structure, given: Structure, order: NDArray[np.int64]) -
         computed.frac_coords[order],
         site_properties=given.site_properties,
     )
-
-
-def _average_potential(run: Calculation, required: bool) -> tuple[float, list[str]]:
-    """Mean of LOCPOT, eV, and what is to be noted of it."""
-    if required or find_file(run.directory, "LOCPOT") is not None:
-        return float(run.potential().mean()), []
-    note = (
-        "average_potential_assumed: the bulk has no LOCPOT; VASP's convention, zero, was relied on"
-    )
-    return 0.0, [note]
-
-
-def _relative(edges: BandEdges, reference: float) -> BandEdges:
-    return BandEdges(
-        edges.valence_band_maximum - reference,
-        edges.conduction_band_minimum - reference,
-        edges.valence_band_k_point,
-        edges.conduction_band_k_point,
-    )
-
-
-def _require_wave_functions(run: Calculation) -> None:
-    if run.one_shot and WAVE_FUNCTIONS_NOT_READ in run.stdout:
-        raise EngineError(
-            f"the one-shot calculation in {run.directory} found no wave functions to start from, "
-            "so its eigenvalues are those of random ones",
-            "the WAVECAR of the semilocal calculation in its folder",
-            "repeat the semilocal calculation with LWAVE = .TRUE., then this one",
-        )
 
 
 def _require_same_cell(run: Calculation, slab: Structure) -> None:
@@ -321,7 +213,27 @@ def _require_same_cell(run: Calculation, slab: Structure) -> None:
 
 
 def _largest_force(run: Calculation) -> float:
-    return float(np.linalg.norm(run.forces, axis=1).max())
+    """Largest force on what was free to move: a held atom feels the bulk that is not there."""
+    return float(np.linalg.norm(np.where(run.free, run.forces, 0.0), axis=1).max())
+
+
+def _held_notes(run: Calculation) -> list[str]:
+    """What is to be said of atoms that were held, by where they are."""
+    held: NDArray[np.bool_] = np.logical_not(np.any(run.free, axis=1))
+    if not held.any():
+        return []
+    cell = run.initial_structure.lattice.matrix
+    heights = run.initial_structure.frac_coords[:, 2] * cell_height(cell)
+    regions = slab_regions(heights, cell_height(cell))
+    above = (heights - regions.slab_centre + cell_height(cell) / 2) % cell_height(cell)
+    faces = [held[above > above.max() - _LAYER].all(), held[above < above.min() + _LAYER].all()]
+    share = f"{held.sum()} of {len(held)} atoms were held in the relaxation"
+    if sum(faces) == 1:
+        return [
+            f"one_side_held: {share}, one face among them: the surface energy is the mean of a relaxed and "
+            "an unrelaxed face, which are not alike"
+        ]
+    return [f"{'faces' if all(faces) else 'inner_layers'}_held: {share}"]
 
 
 def _cycle_checks(run: Calculation) -> list[Check]:

@@ -28,7 +28,8 @@ from surfalign.stores.documents import (
     SlabPotentialDocument,
     SlabRelaxationDocument,
 )
-from surfalign.workflows.engines.vasp.outputs.calculation import Calculation, find_file
+from surfalign.workflows.engines.vasp.outputs.calculation import Calculation
+from surfalign.workflows.engines.vasp.outputs.files import find_file
 from surfalign.workflows.engines.vasp.outputs.step_context import StepContext
 
 AnyStep = (

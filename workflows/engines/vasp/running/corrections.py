@@ -8,7 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from monty.io import zopen
+
 from surfalign.stores.documents import Correction
+from surfalign.workflows.engines.vasp.outputs.files import find_file
 
 #: Stops a run in time; the continuation is what is recorded.
 _NO_ERROR = "CheckpointHandler"
@@ -26,25 +29,42 @@ def corrections_of(folder: Path, stage: str) -> list[Correction]:
     stage
         Name of the calculation in its step.
     """
-    log = folder / LOG_FILE
-    if not log.is_file():
-        return []
     found: list[Correction] = []
-    for run in json.loads(log.read_text()):
-        for entry in run["corrections"]:
-            if entry["handler"].get("@class") == _NO_ERROR:
-                continue
-            changes = [line for action in entry["actions"] or () for line in describe(action)]
-            correction = Correction(
-                stage=stage,
-                handler=str(entry["handler"].get("@class", "custodian")),
-                errors=sorted(_readable(str(error)) for error in entry["errors"]),
-                actions=changes or (["run again"] if entry["actions"] else []),
-            )
-            # a monitor that waits for VASP to stop writes the same entry at every turn
-            if not found or found[-1] != correction:
-                found.append(correction)
+    for entry in _entries(folder):
+        handler = entry.get("handler") or {}  # the custodian of 2013 did not name it
+        name = handler.get("@class", "custodian") if isinstance(handler, dict) else str(handler)
+        if name == _NO_ERROR:
+            continue
+        actions = entry.get("actions") or ()
+        changes = [line for action in actions for line in describe(action)]
+        correction = Correction(
+            stage=stage,
+            handler=name,
+            errors=sorted(_readable(str(error)) for error in entry.get("errors") or ()),
+            actions=changes or (["run again"] if actions else []),
+        )
+        # a monitor that waits for VASP to stop writes the same entry at every turn
+        if not found or found[-1] != correction:
+            found.append(correction)
     return found
+
+
+def _entries(folder: Path) -> list[dict[str, Any]]:
+    """The entries of custodian's log, plain or compressed; none where it is empty or broken off.
+
+    What was corrected is provenance: no number hangs on it, so a broken log refuses none.
+    """
+    log = find_file(folder, LOG_FILE)
+    if log is None:
+        return []
+    try:
+        with zopen(log, mode="rt", encoding="utf-8", errors="replace") as file:
+            runs = json.loads(file.read())
+    except (OSError, EOFError, ValueError):
+        return []
+    runs = [run for run in runs if isinstance(run, dict)] if isinstance(runs, list) else []
+    entries = [entry for run in runs for entry in run.get("corrections") or ()]
+    return [entry for entry in entries if isinstance(entry, dict)]
 
 
 def _readable(error: str) -> str:
@@ -54,10 +74,14 @@ def _readable(error: str) -> str:
 
 def describe(action: dict[str, Any]) -> Iterable[str]:
     """Return an action of custodian in words, e.g. ``INCAR: ALGO = All``."""
+    changes = action.get("action") if isinstance(action, dict) else None
+    if not isinstance(changes, dict):  # an older custodian's
+        yield str(action)
+        return
     target = str(action.get("dict") or action.get("file") or "custodian")
-    for verb, values in action.get("action", {}).items():
+    for verb, values in changes.items():
         if verb == "_file_copy":
-            yield f"{target} copied to {values['dest']}"
+            yield f"{target} copied to {dict(values).get('dest', 'another file')}"
         elif verb == "_file_delete":
             yield f"{target} deleted"
         elif verb == "_unset":

@@ -18,18 +18,20 @@ from custodian.vasp.handlers import (
 )
 from custodian.vasp.validators import VaspFilesValidator, VasprunXMLValidator
 
-from surfalign.workflows.engines.vasp.running.recoveries import (
-    CheckpointHandler,
+from surfalign.workflows.engines.vasp.running.printed_faults import (
     GeneralErrorHandler,
-    HungHandler,
-    InterruptedHandler,
     ListedErrorHandler,
     OneShotErrorHandler,
+    WaveFunctionsReadValidator,
+)
+from surfalign.workflows.engines.vasp.running.recoveries import (
+    CheckpointHandler,
+    HungHandler,
+    InterruptedHandler,
     OutOfMemoryHandler,
     PatientUnconvergedHandler,
     QuietStdErrHandler,
     SlabUnconvergedHandler,
-    WaveFunctionsReadValidator,
 )
 
 #: What kind of calculation is run: it decides which recoveries make sense.

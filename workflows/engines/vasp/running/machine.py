@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import time
@@ -30,23 +31,27 @@ class Machine:
         Visible accelerators.
     deadline
         When the queue ends the job, seconds since the epoch; None where it does not.
+    node_cores
+        MPI processes on each of several nodes; None where it is one.
     """
 
     cores: int
     gpus: int
     deadline: float | None
+    node_cores: int | None = None
 
 
 def this_machine(settings: Settings) -> Machine:
     """Return what this process may use."""
-    return Machine(_cores(settings), _gpus(settings), _deadline(settings))
+    return Machine(_cores(settings), _gpus(settings), _deadline(settings), _node_cores())
 
 
 def vasp_commands(settings: Settings, machine: Machine, *, spinors: bool) -> tuple[str, str]:
     """Return the command of VASP, and that of its variant for Gamma only.
 
     They are atomate2's (``ATOMATE2_VASP_CMD``, ``_GAMMA_CMD``, ``_NCL_CMD``, or ~/.atomate2.yaml), read
-    when a calculation starts; where GPUs are visible, ``vasp_gpu_command`` goes first.
+    when a calculation starts; where GPUs are visible, ``vasp_gpu_command`` or, for spinors,
+    ``vasp_gpu_ncl_command`` goes first.
 
     Parameters
     ----------
@@ -58,11 +63,21 @@ def vasp_commands(settings: Settings, machine: Machine, *, spinors: bool) -> tup
         Whether orbitals are spinors (spin-orbit coupling), which another executable computes.
     """
     commands = Atomate2Settings()
+    if gpu := _gpu_command(settings, machine, spinors=spinors):
+        return expandvars(gpu), expandvars(gpu)
     if spinors:
         return expandvars(commands.VASP_NCL_CMD), expandvars(commands.VASP_NCL_CMD)
-    if machine.gpus and settings.vasp_gpu_command:
-        return expandvars(settings.vasp_gpu_command), expandvars(settings.vasp_gpu_command)
     return expandvars(commands.VASP_CMD), expandvars(commands.VASP_GAMMA_CMD)
+
+
+def gpus_used(settings: Settings, machine: Machine, *, spinors: bool) -> int:
+    """Return how many GPUs the command of VASP uses: none where only the other build has one."""
+    return machine.gpus if _gpu_command(settings, machine, spinors=spinors) else 0
+
+
+def _gpu_command(settings: Settings, machine: Machine, *, spinors: bool) -> str | None:
+    command = settings.vasp_gpu_ncl_command if spinors else settings.vasp_gpu_command
+    return command if machine.gpus else None
 
 
 def _cores(settings: Settings) -> int:
@@ -71,9 +86,16 @@ def _cores(settings: Settings) -> int:
     return available_cores(settings)
 
 
+def _node_cores() -> int | None:
+    """Processes on a node where SLURM says that there are several, e.g. ``36(x2)``."""
+    tasks = os.environ.get("SLURM_TASKS_PER_NODE", "")
+    found = re.fullmatch(r"(\d+)\(x\d+\)", tasks)
+    return int(found[1]) if found else None
+
+
 def _gpus(settings: Settings) -> int:
     """GPUs that the queue gave; 0 where no executable uses them."""
-    if settings.vasp_gpu_command is None:
+    if settings.vasp_gpu_command is None and settings.vasp_gpu_ncl_command is None:
         return 0
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     if visible:

@@ -12,23 +12,25 @@ import time
 from pathlib import Path
 from typing import Any, ClassVar
 
-from custodian.custodian import ErrorHandler, Validator
-from custodian.utils import backup
+from custodian.custodian import ErrorHandler
 from custodian.vasp.handlers import (
-    VASP_BACKUP_FILES,
     FrozenJobErrorHandler,
     StdErrHandler,
     UnconvergedErrorHandler,
-    VaspErrorHandler,
 )
-from custodian.vasp.interpreter import VaspModder
 from custodian.vasp.utils import is_valid_poscar
 from pymatgen.io.vasp import Incar, Oszicar
 
-from surfalign.workflows.engines.vasp.outputs.phrases import END_OF_OUTCAR, WAVE_FUNCTIONS_READ
-
-#: Written beside a STOPCAR: the run was asked to stop, so nothing that is unfinished is an error.
-CHECKPOINT_FILE = "checkpoint_requested"
+from surfalign.workflows.engines.vasp.running.printed_faults import GeneralErrorHandler
+from surfalign.workflows.engines.vasp.running.run_state import (
+    CHECKPOINT_FILE,
+    apply_actions,
+    continuation_actions,
+    ended,
+    just_corrected,
+    stopping,
+    tail_of,
+)
 
 #: The error of a run whose output stands still.
 FROZEN = "Frozen job"
@@ -81,7 +83,7 @@ class PatientUnconvergedHandler(UnconvergedErrorHandler):
 
     def check(self, directory: str = "./") -> bool:
         """Return whether the run ended unconverged by itself."""
-        return not _stopping(directory) and bool(super().check(directory))
+        return not stopping(directory) and bool(super().check(directory))
 
     def correct(self, directory: str = "./") -> dict[str, Any]:
         """Go on from the last geometry, or change the electronic algorithm."""
@@ -89,7 +91,7 @@ class PatientUnconvergedHandler(UnconvergedErrorHandler):
             self.continuations += 1
             if self.continuations == 1 and is_valid_poscar("CONTCAR", directory):
                 actions = [{"file": "CONTCAR", "action": {"_file_copy": {"dest": "POSCAR"}}}]
-                return _apply(["Unconverged"], actions, directory)
+                return apply_actions(["Unconverged"], actions, directory)
         correction: dict[str, Any] = super().correct(directory)
         return correction
 
@@ -116,7 +118,7 @@ class SlabUnconvergedHandler(PatientUnconvergedHandler):
             settings = self.GENTLER[self.mixings]
             self.mixings += 1
             actions = [{"dict": "INCAR", "action": {"_set": settings}}]
-            return _apply(["Charge sloshing"], actions, directory)
+            return apply_actions(["Charge sloshing"], actions, directory)
         return super().correct(directory)
 
 
@@ -143,7 +145,7 @@ class OutOfMemoryHandler(ErrorHandler):
         """Return whether an output tells of lacking memory."""
         folder = Path(directory)
         return any(
-            _OUT_OF_MEMORY.search(_tail(folder / name)) for name in ("vasp.out", "std_err.txt")
+            _OUT_OF_MEMORY.search(tail_of(folder / name)) for name in ("vasp.out", "std_err.txt")
         )
 
     def correct(self, directory: str = "./") -> dict[str, Any]:
@@ -157,7 +159,9 @@ class OutOfMemoryHandler(ErrorHandler):
             change = {"NCORE": ncore * 2}
         else:
             return {"errors": ["Out of memory"], "actions": None}
-        return _apply(["Out of memory"], [{"dict": "INCAR", "action": {"_set": change}}], directory)
+        return apply_actions(
+            ["Out of memory"], [{"dict": "INCAR", "action": {"_set": change}}], directory
+        )
 
 
 class InterruptedHandler(ErrorHandler):
@@ -172,17 +176,13 @@ class InterruptedHandler(ErrorHandler):
     def check(self, directory: str = "./") -> bool:
         """Return whether the run was killed from outside."""
         folder = Path(directory)
-        if (
-            _stopping(directory)
-            or _just_corrected(folder)
-            or END_OF_OUTCAR in _tail(folder / "OUTCAR")
-        ):
+        if stopping(directory) or just_corrected(folder) or ended(folder):
             return False
-        return not (OutOfMemoryHandler().check(directory) or VaspErrorHandler().check(directory))
+        return not (OutOfMemoryHandler().check(directory) or GeneralErrorHandler().check(directory))
 
     def correct(self, directory: str = "./") -> dict[str, Any]:
         """Go on from the last geometry and wave functions."""
-        return _apply(["Interrupted"], continuation_actions(directory), directory)
+        return apply_actions(["Interrupted"], continuation_actions(directory), directory)
 
 
 class HungHandler(FrozenJobErrorHandler):
@@ -200,99 +200,14 @@ class HungHandler(FrozenJobErrorHandler):
 
     def check(self, directory: str = "./") -> bool:
         """Return whether nothing was written for long."""
-        return not _just_corrected(Path(directory)) and bool(super().check(directory))
+        return not just_corrected(Path(directory)) and bool(super().check(directory))
 
     def correct(self, directory: str = "./") -> dict[str, Any]:
         """Go on from the last geometry and wave functions, or give up."""
         self.restarts += 1
         if self.restarts > self.MOST_RESTARTS:
             return {"errors": [FROZEN], "actions": None}
-        return _apply([FROZEN], continuation_actions(directory), directory)
-
-
-class GeneralErrorHandler(VaspErrorHandler):
-    """Custodian's handler of what VASP prints, for runs that keep no density.
-
-    Some of its corrections delete CHGCAR and WAVECAR, and trip where there is none; that of EDDDAV
-    trips where the run ended before it printed its number of electrons.
-    """
-
-    def correct(self, directory: str = "./") -> dict[str, Any]:
-        """Correct the fault."""
-        if self.errors == {"edddav"}:
-            actions: list[dict[str, Any]] = _last_geometry(directory)
-            actions.append({"dict": "INCAR", "action": {"_set": {"ALGO": "All", "ISEARCH": 1}}})
-            return _apply(["edddav"], actions, directory)
-        absent = [
-            path for name in ("CHGCAR", "WAVECAR") if not (path := Path(directory) / name).exists()
-        ]
-        for path in absent:
-            path.touch()
-        try:
-            correction: dict[str, Any] = super().correct(directory)
-        finally:
-            for path in absent:
-                path.unlink(missing_ok=True)
-        return correction
-
-
-class ListedErrorHandler(GeneralErrorHandler):
-    """Never switches symmetry off where the k-points are a list of irreducible ones.
-
-    The density would then be that of a part of the zone. The step tries something else instead.
-    """
-
-    def correct(self, directory: str = "./") -> dict[str, Any]:
-        """Correct the fault, or give up where the base class switches symmetry off."""
-        correction: dict[str, Any] = super().correct(directory)
-        changes = [a["action"].get("_set", {}) for a in correction["actions"] or ()]
-        if any(change.get("ISYM", 1) <= 0 for change in changes):
-            return {"errors": correction["errors"], "actions": None}
-        return correction
-
-
-class WaveFunctionsReadValidator(Validator):
-    """Refuses a hybrid on fixed orbitals that did not read its orbitals.
-
-    VASP starts from random ones where the file does not fit, and ends without an error.
-    """
-
-    def check(self, directory: str = "./") -> bool:
-        """Return whether the orbitals are not those of the file."""
-        return WAVE_FUNCTIONS_READ not in _head(Path(directory) / "vasp.out")
-
-
-class OneShotErrorHandler(VaspErrorHandler):
-    """The faults of a one-shot hybrid that can be mended without touching its wave functions.
-
-    The base class deletes a WAVECAR that cannot be read: the shot would then be fired at random
-    orbitals. Here that fault is left to the step, which makes the wave functions anew.
-    """
-
-    def __init__(self, output_filename: str = "vasp.out", **arguments: Any) -> None:
-        mended = ["elf_kpar", "kpoints_trans"]
-        known = [name for name in mended if name in VaspErrorHandler.error_msgs]
-        super().__init__(output_filename, errors_subset_to_catch=known)
-
-
-def continuation_actions(directory: str | Path) -> list[dict[str, Any]]:
-    """Return what makes an unfinished calculation go on from where it was (custodian's actions)."""
-    folder = Path(directory)
-    incar = Incar.from_file(folder / "INCAR")
-    actions = _last_geometry(folder)
-    wave_functions = folder / "WAVECAR"
-    if wave_functions.is_file() and wave_functions.stat().st_size > 0 and incar.get("LWAVE"):
-        actions.append({"dict": "INCAR", "action": {"_set": {"ISTART": 1}}})
-    # an action that changes nothing still tells custodian that the fault is dealt with
-    return actions or [{"dict": "INCAR", "action": {"_set": {}}}]
-
-
-def _last_geometry(directory: str | Path) -> list[dict[str, Any]]:
-    """Start a relaxation from where it came to."""
-    incar = Incar.from_file(Path(directory) / "INCAR")
-    if int(incar.get("NSW", 0)) > 0 and is_valid_poscar("CONTCAR", str(directory)):
-        return [{"file": "CONTCAR", "action": {"_file_copy": {"dest": "POSCAR"}}}]
-    return []
+        return apply_actions([FROZEN], continuation_actions(directory), directory)
 
 
 def charge_sloshes(oszicar: Path, least_steps: int = 8) -> bool:
@@ -316,36 +231,3 @@ def _ended_in_ionic_steps(directory: str) -> bool:
         return len(Oszicar(str(folder / "OSZICAR")).electronic_steps[-1]) < limit
     except (OSError, IndexError, ValueError):
         return False
-
-
-def _just_corrected(folder: Path) -> bool:
-    """Whether a handler has edited the inputs since the run wrote its last line."""
-    outputs = [folder / name for name in ("OUTCAR", "vasp.out")]
-    written = [path.stat().st_mtime_ns for path in outputs if path.is_file()]
-    return (folder / "INCAR").stat().st_mtime_ns > max(written, default=0)
-
-
-def _stopping(directory: str | Path) -> bool:
-    return (Path(directory) / CHECKPOINT_FILE).exists()
-
-
-def _apply(errors: list[str], actions: list[dict[str, Any]], directory: str) -> dict[str, Any]:
-    backup(VASP_BACKUP_FILES, directory=directory)
-    VaspModder(directory=directory).apply_actions(actions)
-    return {"errors": errors, "actions": actions}
-
-
-def _tail(path: Path, size: int = 20_000) -> str:
-    """The end of a file that may be large; empty where there is none."""
-    if not path.is_file():
-        return ""
-    with path.open("rb") as file:
-        file.seek(max(0, path.stat().st_size - size))
-        return file.read().decode(errors="replace")
-
-
-def _head(path: Path, size: int = 20_000) -> str:
-    if not path.is_file():
-        return ""
-    with path.open("rb") as file:
-        return file.read(size).decode(errors="replace")

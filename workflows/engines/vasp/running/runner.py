@@ -33,10 +33,14 @@ from surfalign.workflows.engines.vasp.inputs.sets import VaspSet, write_inputs
 from surfalign.workflows.engines.vasp.running import corrections
 from surfalign.workflows.engines.vasp.running.failures import ended, failure, require_files
 from surfalign.workflows.engines.vasp.running.handlers import Task, handlers_for, validators_for
-from surfalign.workflows.engines.vasp.running.machine import Machine, vasp_commands
-from surfalign.workflows.engines.vasp.running.recoveries import (
+from surfalign.workflows.engines.vasp.running.machine import (
+    Machine,
+    gpus_used,
+    vasp_commands,
+)
+from surfalign.workflows.engines.vasp.running.recoveries import FROZEN
+from surfalign.workflows.engines.vasp.running.run_state import (
     CHECKPOINT_FILE,
-    FROZEN,
     continuation_actions,
 )
 
@@ -244,7 +248,11 @@ class StepRunner:
         inputs, machine = calculation.inputs, self.machine
         points = number_of_points(inputs.kpoint_list, inputs.cell)
         return parallel_tags(
-            points, machine.cores, gpus=machine.gpus, response=calculation.task == "dfpt"
+            points,
+            machine.cores,
+            gpus=gpus_used(self.settings, machine, spinors="LSORBIT" in inputs.tags),
+            response=calculation.task == "dfpt",
+            node_cores=machine.node_cores,
         )
 
     def _run_custodian(self, calculation: PlannedCalculation, folder: Path) -> None:

@@ -12,7 +12,13 @@ from surfalign.stores.documents import SurfaceDescription
 from surfalign.workflows.engines.functionals import protocol
 from surfalign.workflows.engines.vasp.inputs import tags
 from surfalign.workflows.engines.vasp.inputs.kpoints import bulk_mesh
-from surfalign.workflows.engines.vasp.inputs.potentials import potcar_symbols, valence_electrons
+from surfalign.workflows.engines.vasp.inputs.potentials import (
+    CELL_FACTOR,
+    POTENTIALS,
+    cell_cutoff_notes,
+    potcar_symbols,
+    valence_electrons,
+)
 from surfalign.workflows.engines.vasp.inputs.sets import (
     VaspSet,
     input_set,
@@ -56,6 +62,15 @@ def test_a_one_shot_hybrid_moves_nothing_but_eigenvalues(mgo: Structure) -> None
     screened = tags.one_shot(settings, mgo, exchange_fraction=0.25, screening=0.208, n_bands=20)
     assert value(screened, "HFSCREEN") == 0.208
     assert "HFRCUT" not in screened
+
+
+def test_the_one_shot_hybrid_may_be_diagonalised_once(mgo: Structure) -> None:
+    settings = preset("standard", one_shot="Subrot")
+    found = tags.one_shot(settings, mgo, exchange_fraction=0.25, screening=0.208, n_bands=20)
+    assert value(found, "ALGO") == "Subrot"
+    assert value(found, "NELM") == 1
+    with pytest.raises(ConfigurationError, match="one_shot is 'Normal'"):
+        preset("standard", one_shot="Normal")
 
 
 def test_the_dielectric_step_clamps_the_ions(mgo: Structure) -> None:
@@ -120,6 +135,37 @@ def test_every_oxide_of_the_library_has_potentials() -> None:
         symbols = potcar_symbols({site.specie.symbol for site in structure})
         assert all(symbols.values())
         assert valence_electrons(structure) % 2 == 0, "closed shells"
+
+
+@pytest.mark.parametrize("quality", ["quick", "standard", "converged"])
+def test_no_preset_is_below_what_a_potential_needs(quality: str) -> None:
+    settings = preset(quality)
+    assert settings.cutoff >= max(choice.enmax for choice in POTENTIALS.values())
+    assert settings.cutoff >= CELL_FACTOR * POTENTIALS["O"].enmax
+
+
+@pytest.mark.parametrize(
+    ("element", "cutoff", "words"),
+    [
+        ("Li", 480.0, "480 eV, and Li_sv needs 500 eV"),
+        ("Mg", 399.0, "399 eV, and O needs 400 eV"),
+        ("Ti", 300.0, "300 eV, and O needs 400 eV"),
+    ],
+)
+def test_a_cut_off_below_what_a_potential_needs_is_refused(
+    element: str, cutoff: float, words: str
+) -> None:
+    oxide = Structure(Lattice.cubic(4), [element, "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    with pytest.raises(ConfigurationError, match=words):
+        tags.bulk_static(preset("quick", cutoff=cutoff), oxide)
+
+
+def test_a_cell_that_is_relaxed_below_the_recommended_cut_off_is_noted(mgo: Structure) -> None:
+    assert cell_cutoff_notes(mgo, 520.0) == []
+    lithia = Structure(Lattice.cubic(4), ["Li", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    (note,) = cell_cutoff_notes(lithia, 520.0)
+    assert note.startswith("cell_cutoff: the cell was relaxed at 520 eV, 1.04 ENMAX of Li_sv")
+    assert cell_cutoff_notes(lithia, 650.0) == []
 
 
 def test_an_element_without_a_chosen_potential_is_named() -> None:

@@ -20,10 +20,10 @@ from surfalign.errors import ConvergenceError, EngineError, EngineKilledError
 from surfalign.stores.documents import SurfaceDescription
 from surfalign.stores.levels import SurfaceSteps, surface_levels
 from surfalign.workflows.engines.vasp.outputs.calculation import Calculation
-from surfalign.workflows.engines.vasp.outputs.provenance import functional_name
+from surfalign.workflows.engines.vasp.outputs.edges import read_band_edges
+from surfalign.workflows.engines.vasp.outputs.method import functional_name
 from surfalign.workflows.engines.vasp.outputs.reading import (
     matching_sites,
-    read_band_edges,
     read_bulk,
     read_dielectric,
     read_slab_potential,

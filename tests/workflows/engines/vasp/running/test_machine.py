@@ -9,12 +9,14 @@ import pytest
 from surfalign.settings import Settings
 from surfalign.workflows.engines.vasp.running.machine import (
     Machine,
+    gpus_used,
     parse_slurm_time,
     this_machine,
     vasp_commands,
 )
 
 VARIABLES = (
+    "SLURM_TASKS_PER_NODE",
     "SLURM_NTASKS", "SLURM_JOB_ID", "SLURM_JOB_END_TIME", "SLURM_GPUS_ON_NODE",
     "CUDA_VISIBLE_DEVICES", "ATOMATE2_VASP_CMD", "ATOMATE2_VASP_GAMMA_CMD", "ATOMATE2_VASP_NCL_CMD",
 )  # fmt: skip
@@ -71,6 +73,26 @@ def test_commands_are_atomate2s_and_read_late(monkeypatch: pytest.MonkeyPatch) -
     assert vasp_commands(settings, cpu, spinors=False) == ("srun vasp_std", "srun vasp_gam")
     assert vasp_commands(settings, cpu, spinors=True) == ("srun vasp_ncl", "srun vasp_ncl")
     assert vasp_commands(settings, gpu, spinors=False) == ("srun vasp_gpu", "srun vasp_gpu")
+
+
+def test_spinors_go_to_gpus_only_with_a_build_for_them() -> None:
+    gpu = Machine(4, 4, None)
+    without = Settings(vasp_gpu_command="srun vasp_gpu")
+    assert gpus_used(without, gpu, spinors=False) == 4
+    assert gpus_used(without, gpu, spinors=True) == 0
+    both = Settings(vasp_gpu_command="srun vasp_gpu", vasp_gpu_ncl_command="srun vasp_gpu_ncl")
+    assert gpus_used(both, gpu, spinors=True) == 4
+    assert vasp_commands(both, gpu, spinors=True) == ("srun vasp_gpu_ncl", "srun vasp_gpu_ncl")
+    assert gpus_used(both, Machine(4, 0, None), spinors=True) == 0
+
+
+@pytest.mark.parametrize(
+    ("tasks", "cores"),
+    [("36(x2)", 36), ("128(x4)", 128), ("36", None), ("36,12", None), ("", None)],
+)
+def test_nodes_of_a_job(monkeypatch: pytest.MonkeyPatch, tasks: str, cores: int | None) -> None:
+    monkeypatch.setenv("SLURM_TASKS_PER_NODE", tasks)
+    assert this_machine(Settings()).node_cores == cores
 
 
 @pytest.mark.programs

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from custodian.vasp.handlers import VaspErrorHandler
 from pymatgen.core import Structure
 from pymatgen.io.vasp import Incar
 
@@ -27,16 +28,21 @@ from surfalign.workflows.engines.vasp.running.handlers import (
     handlers_for,
     validators_for,
 )
+from surfalign.workflows.engines.vasp.running.printed_faults import (
+    GeneralErrorHandler,
+    ListedErrorHandler,
+    OneShotErrorHandler,
+    WaveFunctionsReadValidator,
+)
 from surfalign.workflows.engines.vasp.running.recoveries import (
-    CHECKPOINT_FILE,
     CheckpointHandler,
     HungHandler,
     InterruptedHandler,
-    ListedErrorHandler,
-    OneShotErrorHandler,
     OutOfMemoryHandler,
-    WaveFunctionsReadValidator,
     charge_sloshes,
+)
+from surfalign.workflows.engines.vasp.running.run_state import (
+    CHECKPOINT_FILE,
     continuation_actions,
 )
 
@@ -85,7 +91,8 @@ def test_nothing_deletes_the_orbitals_of_a_one_shot_or_mends_its_single_iteratio
         "HungHandler",
         "OneShotErrorHandler",
     }
-    assert "coef" not in OneShotErrorHandler().errors_subset_to_catch
+    caught = set(OneShotErrorHandler().errors_subset_to_catch)
+    assert caught == set(VaspErrorHandler.error_msgs) - {"coef"}
     assert any(isinstance(v, WaveFunctionsReadValidator) for v in validators_for("one_shot"))
 
 
@@ -96,11 +103,54 @@ def test_listed_points_keep_their_symmetry(task: Task, folder: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "name", sorted(set(VaspErrorHandler.error_msgs) - {"coef", "auto_nbands", "elf_kpar"})
+)
+def test_every_fault_that_custodian_knows_is_named_in_a_one_shot(folder: Path, name: str) -> None:
+    (folder / "vasp.out").write_text(f" {VaspErrorHandler.error_msgs[name][0]}\n")
+    handler = OneShotErrorHandler()
+    assert handler.check(str(folder))
+    correction = handler.correct(str(folder))
+    assert name in correction["errors"]
+    assert correction["actions"] is None
+    (folder / "OUTCAR").write_text(" General timing and accounting informations for this job:\n")
+    assert not OneShotErrorHandler().check(str(folder)), "it ended: that was a warning"
+
+
+@pytest.mark.parametrize(
+    "behind", ["", "\n PROFILE, used timers: 250\n" + 600 * f"{1:90}\n", 20_000 * "srun: done\n"]
+)
+def test_a_run_that_came_to_its_end_was_not_interrupted_whatever_follows(
+    folder: Path, behind: str
+) -> None:
+    older(folder, "INCAR")
+    end = " General timing and accounting informations for this job:\n"
+    (folder / "OUTCAR").write_text(f" vasp.6.4.3\n{end}{behind}")
+    assert not InterruptedHandler().check(str(folder))
+
+
 def test_a_correction_that_switches_symmetry_off_is_refused_for_a_list(folder: Path) -> None:
     handler = ListedErrorHandler()
     (folder / "vasp.out").write_text("LAPACK: Routine ZPOTRF failed!\n")
     assert handler.check(str(folder))
     assert handler.correct(str(folder)) == {"errors": ["zpotrf"], "actions": None}
+
+
+@pytest.mark.parametrize(
+    "line", ["WARNING in EDDRMM: call to ZHEGV failed", "BRMIX: very serious problems"]
+)
+def test_bands_keep_the_density_that_they_are_of(folder: Path, line: str) -> None:
+    inputs = incar(folder) | {"ICHARG": 11}
+    Incar(inputs).write_file(folder / "INCAR")
+    (folder / "CHGCAR").write_text("density")
+    (folder / "vasp.out").write_text(f" {line}\n")
+    handler = GeneralErrorHandler()
+    for _ in range(3):
+        assert handler.check(str(folder))
+        actions = handler.correct(str(folder))["actions"]
+        assert (folder / "CHGCAR").read_text() == "density"
+        assert all(action.get("file") != "CHGCAR" for action in actions or ())
+    assert not (folder / "CHGCAR.kept").exists()
 
 
 @pytest.mark.parametrize(
@@ -178,6 +228,22 @@ def test_orbitals_that_were_not_read_are_refused(folder: Path) -> None:
     assert validator.check(str(folder))
     (folder / "vasp.out").write_text(" the WAVECAR file was read successfully\n")
     assert not validator.check(str(folder))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        " WAVECAR not read",
+        " WAVECAR: different cutoff or change in lattice found",
+        " random initialization beyond band           13",
+        " number of k-points has changed, file:    10 present:    12",
+    ],
+)
+def test_orbitals_that_did_not_fit_are_refused_even_where_vasp_says_it_read_them(
+    folder: Path, line: str
+) -> None:
+    (folder / "vasp.out").write_text(f"{line}\n the WAVECAR file was read successfully\n")
+    assert WaveFunctionsReadValidator().check(str(folder))
 
 
 @pytest.mark.parametrize(("sign", "sloshes"), [(-1, True), (1, False)])

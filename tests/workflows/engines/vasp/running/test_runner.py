@@ -21,7 +21,7 @@ from surfalign.workflows.engines.vasp.inputs.settings import preset
 from surfalign.workflows.engines.vasp.makers import VaspBulkMaker
 from surfalign.workflows.engines.vasp.running import corrections
 from surfalign.workflows.engines.vasp.running.machine import Machine
-from surfalign.workflows.engines.vasp.running.recoveries import CHECKPOINT_FILE
+from surfalign.workflows.engines.vasp.running.run_state import CHECKPOINT_FILE
 from surfalign.workflows.engines.vasp.running.runner import (
     FINISHED_FILE,
     CheckpointReached,
