@@ -92,6 +92,7 @@ def checks() -> Iterator[tuple[str, Callable[[], Finding]]]:
     yield "GPAW", check_gpaw
     yield "MPI", check_mpi
     yield "PAW datasets", check_datasets
+    yield "start potential", check_start_potential
     yield "local database server", check_database_server
     yield "database", check_database
     yield "VASP", check_vasp
@@ -257,6 +258,23 @@ def check_gpaw() -> Finding:
         detail = f"{version}, built without {missing}: slower, or on fewer cores, than it could be"
         return Finding("GPAW", State.WARNING, detail, _build_gpaw())
     return Finding("GPAW", State.OK, f"{version}, with {' and '.join(parts)}")
+
+
+def check_start_potential() -> Finding:
+    """Look which pretrained potential starts relaxations; none is needed."""
+    from surfalign.workflows.engines.relaxation.potential.choice import PACKAGES, chosen_potentials
+
+    settings = _settings()
+    chosen = chosen_potentials(settings)
+    if chosen:
+        known = [
+            f"{name} {_version(PACKAGES[name])}" if name in PACKAGES else name for name in chosen
+        ]
+        return Finding("start potential", State.OK, " and ".join(known))
+    if settings.start_potential == "none":
+        return Finding("start potential", State.OK, "none, as the settings say")
+    detail = "not installed: relaxations start from the bulk's positions"
+    return Finding("start potential", State.MISSING, detail, _pip("chgnet"), required=False)
 
 
 def check_mpi() -> Finding:

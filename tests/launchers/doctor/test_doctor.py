@@ -262,3 +262,19 @@ def test_materials_project_needs_a_package_and_a_key(
     assert finding.detail == "mp-api is not installed"
     assert not finding.blocks
     assert "a" * 32 not in str(finding)
+
+
+def test_the_potential_that_starts_relaxations_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "own.py"
+    own.write_text("")
+    for named, state, detail in (
+        ("none", State.OK, "none, as the settings say"),
+        (str(own), State.OK, str(own)),
+        ("oracle", State.MISSING, "start_potential names 'oracle'"),
+    ):
+        monkeypatch.setenv("SURFALIGN_START_POTENTIAL", named)
+        finding = examine("start potential", installation.check_start_potential)
+        assert finding.state is state
+        assert finding.detail.startswith(detail)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from surfalign.workflows.engines.gpaw.datasets import require_supported
 from surfalign.workflows.engines.gpaw.engine_process import EngineProcess
 from surfalign.workflows.engines.gpaw.meshes import Kind, Mesh, mesh
 from surfalign.workflows.engines.gpaw.settings import GpawSettings
+
+_progress = logging.getLogger("surfalign.progress")
 
 
 class ParallelGPAW(Calculator):  # type: ignore[misc]  # ase ships no types
@@ -114,9 +117,8 @@ class ParallelGPAW(Calculator):  # type: ignore[misc]  # ase ships no types
         return self.engine.call(task, **arguments)
 
     def say(self, text: str) -> None:
-        """Emit a line of progress."""
-        if self.engine is not None:
-            self.engine.say(text)
+        """Emit a line of progress, also before the engine runs."""
+        _progress.info("%s: %s", self.label, text)
 
     def _started(self, task: str, arguments: dict[str, Any]) -> EngineProcess:
         """Start as many processes as the first task is worth.

@@ -103,7 +103,8 @@ def find_start(
         Hessian(springs, scalable=True),
         LevelResponse.guessed(slab, space),
     )
-    if oriented_bulk is None or not space.size or not potentials:
+    knows_sites = "bulk_site" in slab.site_properties
+    if oriented_bulk is None or not knows_sites or not space.size or not potentials:
         return plain
     before = _cpu_time_of_children()
     start = _by_potentials(plain, slab, oriented_bulk, springs, potentials, say)
