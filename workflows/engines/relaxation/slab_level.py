@@ -10,14 +10,17 @@ from surfalign.physics.levels.potential import PlanarProfile, slab_regions
 
 #: Atoms this much farther from the centre than the last needed one still count, angstrom.
 _RIM = 0.1
+#: A third plane is held only where so much stays free at each face, angstrom.
+_FREE_DEPTH = 4.0
 
 
 def central_atoms(slab: Structure) -> NDArray[np.bool_]:
     """Return which atoms make up the centre of a slab.
 
-    It is the smallest part about the middle that holds every site of the bulk, and two planes at least,
-    for a single plane that is held would leave the distances of all planes free. A slab that would have
-    no other atoms keeps less: one plane, or none.
+    It is the smallest part about the middle that holds every site of the bulk, and three planes, or two
+    where three would leave less than 4 angstrom at each face: a single plane that is held would leave the
+    distances of all planes free, and beside two planes the averages in the middle still see them change.
+    A slab that would have no other atoms keeps less: one plane, or none.
 
     Parameters
     ----------
@@ -35,13 +38,28 @@ def central_atoms(slab: Structure) -> NDArray[np.bool_]:
     offsets = (heights - centre + period / 2) % period - period / 2
     distance, sites = np.abs(offsets), _sites(slab)
     whole = max(float(distance[sites == site].min()) for site in set(sites.tolist()))
-    apart = distance[distance > _RIM]
-    two_planes = float(apart.min()) if apart.size else 0.0
-    for reach in (max(whole, two_planes), whole):
+    half = float(distance.max())
+    # Planes lie in pairs about the middle, but for one in the middle itself.
+    pairs = _distinct(distance[distance > _RIM])
+    has_middle_plane = bool((distance <= _RIM).any())
+    two = pairs[0] if pairs else 0.0
+    three = two if has_middle_plane or len(pairs) < 2 else pairs[1]
+    if half - max(whole, three) - _RIM < _FREE_DEPTH:
+        three = two
+    for reach in (max(whole, three), max(whole, two), whole):
         inside = distance <= reach + _RIM
         if not inside.all():
             return np.asarray(inside)
     return np.zeros(len(slab), dtype=bool)
+
+
+def _distinct(distances: NDArray[np.float64]) -> list[float]:
+    """Return the distances of planes from the middle, each once, the smallest first (angstrom)."""
+    found: list[float] = []
+    for distance in np.sort(distances):
+        if not found or distance > found[-1] + _RIM:
+            found.append(float(distance))
+    return found
 
 
 def slab_level(slab: Structure, planar_average: ArrayLike, site_potentials: ArrayLike) -> float:

@@ -76,6 +76,20 @@ def test_the_centre_of_a_slab_holds_every_site_of_the_bulk() -> None:
     assert inside.sum() < len(slab)
 
 
+@pytest.mark.parametrize(
+    ("name", "thickness", "planes"), [("MgO", 12.0, 3), ("MgO", 14.0, 4), ("SrO", 12.0, 2)]
+)
+def test_three_planes_are_held_where_enough_stays_free(
+    name: str, thickness: float, planes: int
+) -> None:
+    crystal = symmetrize(load_crystal(name).structure)
+    (surface,) = enumerate_slabs(
+        crystal, (1, 0, 0), slab_thickness=thickness, vacuum_thickness=12.0
+    )
+    held = central_atoms(surface.slab)
+    assert len(set(np.round(surface.slab.cart_coords[held, 2], 2))) == planes
+
+
 def test_atoms_on_one_another_are_an_error() -> None:
     slab = Structure(Lattice.cubic(4), ["Mg", "O", "O"], [[0, 0, 0], [0.5] * 3, [0.5] * 3])
     with pytest.raises(InvalidStructureError, match="distinct places"):
