@@ -34,9 +34,8 @@ def central_atoms(slab: Structure) -> NDArray[np.bool_]:
     """
     period = float(slab.lattice.c)
     heights = slab.frac_coords[:, 2] * period
-    centre = slab_regions(heights, period).slab_centre
-    offsets = (heights - centre + period / 2) % period - period / 2
-    distance, sites = np.abs(offsets), _sites(slab)
+    distance = slab_regions(heights, period).distances_from_centre(heights)
+    sites = _sites(slab)
     whole = max(float(distance[sites == site].min()) for site in set(sites.tolist()))
     half = float(distance.max())
     # Planes lie in pairs about the middle, but for one in the middle itself.
@@ -79,14 +78,12 @@ def slab_level(slab: Structure, planar_average: ArrayLike, site_potentials: Arra
     """
     profile = PlanarProfile(np.asarray(planar_average, dtype=float), float(slab.lattice.c))
     regions = slab_regions(slab.frac_coords[:, 2] * profile.period, profile.period)
-    quarter, middle = regions.vacuum_thickness / 4, regions.vacuum_centre
-    vacuum = profile.average(middle - quarter, middle + quarter)
     inside, sites = central_atoms(slab), _sites(slab)
     if not inside.any():
         inside[:] = True
     values = np.asarray(site_potentials, dtype=float)
     by_site = [values[inside & (sites == site)].mean() for site in set(sites.tolist())]
-    return vacuum - float(np.mean(by_site))
+    return float(np.mean(regions.vacuum_levels(profile)) - np.mean(by_site))
 
 
 def _sites(slab: Structure) -> NDArray[np.int64]:

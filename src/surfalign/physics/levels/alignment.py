@@ -69,10 +69,7 @@ def potential_step(
     smooth = macroscopic_average(profile, bulk_repeat)
     quarter = regions.vacuum_thickness / 4
     middle = regions.vacuum_centre
-    below, above = (
-        profile.average(middle - quarter, middle),
-        profile.average(middle, middle + quarter),
-    )
+    below, above = regions.vacuum_levels(profile)
     reach = _CENTRE_SHARE * regions.slab_thickness
     centre = regions.slab_centre
     checks = (
@@ -156,7 +153,7 @@ def site_alignment(
             "one bulk index per slab site, each smaller than the number of bulk sites",
             "build the slab from the same bulk structure as the band edges",
         )
-    distance = _distance_to(regions.slab_centre, np.asarray(atom_heights, float), regions.period)
+    distance = regions.distances_from_centre(atom_heights)
     # At least one whole repeat; where the atoms at its rim come in planes, all of them.
     inside = distance <= max(bulk_repeat / 2, float(distance.min())) + 0.1
     offsets = slab_values - bulk_values[sites]
@@ -164,11 +161,6 @@ def site_alignment(
     return SiteAlignment(
         float(np.mean(per_site)), float(max(per_site) - min(per_site)), int(inside.sum())
     )
-
-
-def _distance_to(height: float, heights: np.ndarray, period: float) -> np.ndarray:
-    """Distances along the normal, angstrom, by the nearest periodic image."""
-    return np.asarray(np.abs((heights - height + period / 2) % period - period / 2))
 
 
 def ionization_potential(potential_step_value: float, valence_band_maximum: float) -> float:

@@ -198,6 +198,16 @@ class SlabRegions:
         """Height of the middle of the vacuum, above the slab."""
         return self.top + 0.5 * self.vacuum_thickness
 
+    def distances_from_centre(self, heights: ArrayLike) -> FloatArray:
+        """Distances of heights (angstrom, any wrapping) from the middle of the slab, angstrom."""
+        apart = np.asarray(heights, dtype=float) - self.slab_centre + self.period / 2
+        return np.asarray(np.abs(apart % self.period - self.period / 2))
+
+    def vacuum_levels(self, profile: PlanarProfile) -> tuple[float, float]:
+        """Levels below and above the middle of the vacuum, eV: its half farthest from the slab."""
+        quarter, middle = self.vacuum_thickness / 4, self.vacuum_centre
+        return profile.average(middle - quarter, middle), profile.average(middle, middle + quarter)
+
 
 def slab_regions(atom_heights: ArrayLike, period: float) -> SlabRegions:
     """Find slab and vacuum: the vacuum is the largest empty interval of the periodic cell.

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from surfalign.errors import EngineError
 from surfalign.physics.checks import Check, within
+from surfalign.physics.lattice.symmetry_search import ask_spglib
 from surfalign.workflows.engines.gpaw.child import ground_state
 
 Floats = NDArray[np.float64]
@@ -154,8 +155,10 @@ def invariant_tensors(atoms: Atoms) -> Floats:
         Shape (n, 3, 3): one tensor for cubic crystals, two for uniaxial ones, up to six.
     """
     cell = atoms.cell.array
-    symmetry = spglib.get_symmetry(
-        (cell, atoms.get_scaled_positions(), atoms.numbers), symprec=_SYMMETRY_TOLERANCE
+    symmetry = ask_spglib(
+        spglib.get_symmetry,
+        (cell, atoms.get_scaled_positions(), atoms.numbers),
+        _SYMMETRY_TOLERANCE,
     )
     rotations = [np.eye(3)] if symmetry is None else symmetry["rotations"]
     cartesian = [cell.T @ r @ np.linalg.inv(cell.T) for r in rotations]
