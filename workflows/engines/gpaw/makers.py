@@ -434,6 +434,8 @@ def relaxation_document(
         n_steps=len(found.steps) - 1,
         converged=found.converged,
         predicted_change=found.steps[-1].predicted_change,
+        predicted_error=found.steps[-1].predicted_error,
+        centre_change=found.centre_change,
         start=found.start.name,
         start_refusals=list(found.start.refusals),
         steps=[RelaxationStep(**asdict(step)) for step in found.steps],

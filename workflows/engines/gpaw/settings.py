@@ -142,9 +142,11 @@ CONVERGED = GpawSettings(
 )
 #: When the relaxation of a slab ends, at each quality.
 RELAXATIONS = {
-    QUICK.quality: RelaxationSettings(level_tolerance=0.03),
+    QUICK.quality: RelaxationSettings(level_tolerance=0.045, force_tolerance=0.3),
     STANDARD.quality: RelaxationSettings(level_tolerance=0.02),
-    CONVERGED.quality: RelaxationSettings(level_tolerance=0.005, max_evaluations=40),
+    CONVERGED.quality: RelaxationSettings(
+        level_tolerance=0.005, force_tolerance=0.05, max_evaluations=40
+    ),
 }
 PRESETS = {preset.quality: preset for preset in (QUICK, STANDARD, CONVERGED)}
 

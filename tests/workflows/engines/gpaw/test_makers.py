@@ -100,6 +100,14 @@ def test_an_engine_has_the_thicknesses_of_its_preset(quality: Quality) -> None:
     assert engine.quality == quality.value
 
 
+def test_a_cut_off_that_asks_for_a_finer_grid_than_the_preset_gets_it() -> None:
+    cao = Structure.from_spacegroup(
+        "Fm-3m", Lattice.cubic(4.8105), ["Ca", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]
+    ).get_primitive_structure()
+    settings = replace(COARSE, cutoff=600.0)  # with 0.19 angstrom GPAW refuses this cell
+    assert compute(GpawBulkMaker(settings=settings).make(cao)).energy < 0
+
+
 def test_makers_survive_serialisation() -> None:
     engine = gpaw_engine("standard", "ddh")
     for maker in (engine.bulk_maker, engine.slab_relax_maker, engine.band_edges_maker):
