@@ -22,6 +22,7 @@ from surfalign.stores.documents import (
     CalculationRecord,
     DielectricDocument,
     PotentialProfile,
+    Quality,
     ResultState,
     SlabPotentialDocument,
     SlabRelaxationDocument,
@@ -116,6 +117,7 @@ def surface_levels(
         *step.checks,
         alignment.site_agreement(ip, ip_sites),
         _positive_surface_energy(gamma),
+        *_convergence_check(steps, parts),
         *_step_checks(steps),
     ]
     failed = sorted({check.name for check in checks if not check.passed})
@@ -188,6 +190,23 @@ def _convergence_parts(steps: SurfaceSteps, alignments_apart: float) -> dict[str
     if numerical is not None:
         parts["settings"] = numerical
     return parts
+
+
+def _convergence_check(steps: SurfaceSteps, parts: Mapping[str, float]) -> list[Check]:
+    """Hold the error to what the preset promises, where the relaxation watched the level itself."""
+    quality = steps.slab_potential.calculation.quality
+    relaxation = steps.slab_relaxation
+    if not parts or quality not in list(Quality) or (relaxation and not relaxation.steps):
+        return []
+    return [
+        within(
+            "convergence_error",
+            combined_error(parts),
+            Quality(quality).promised_error,
+            "eV",
+            f"How far the IP may be from its converged value, against what '{quality}' promises.",
+        )
+    ]
 
 
 def _surface_energy(steps: SurfaceSteps) -> float:

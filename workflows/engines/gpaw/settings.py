@@ -104,7 +104,7 @@ class GpawSettings(MSONable):
 
 QUICK = GpawSettings(
     quality=Quality.QUICK.value,
-    cutoff=400.0,
+    cutoff=500.0,
     k_spacing=0.55,
     slab_thickness=12.5,
     vacuum_thickness=15.0,

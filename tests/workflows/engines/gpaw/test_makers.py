@@ -100,6 +100,7 @@ def test_an_engine_has_the_thicknesses_of_its_preset(quality: Quality) -> None:
     assert engine.quality == quality.value
 
 
+@pytest.mark.dft
 def test_a_cut_off_that_asks_for_a_finer_grid_than_the_preset_gets_it() -> None:
     cao = Structure.from_spacegroup(
         "Fm-3m", Lattice.cubic(4.8105), ["Ca", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]
