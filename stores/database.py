@@ -22,9 +22,9 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from surfalign.errors import ConfigurationError
 from surfalign.settings import Settings
-from surfalign.stores.addresses import address_of, malformed, masked, options_of
-from surfalign.stores.database_errors import errors_named, named
-from surfalign.stores.database_failures import ATLAS_ERROR, UNAUTHORIZED
+from surfalign.stores.connection.addresses import address_of, malformed, masked, options_of
+from surfalign.stores.connection.errors import errors_named, named
+from surfalign.stores.connection.failures import ATLAS_ERROR, UNAUTHORIZED
 
 if TYPE_CHECKING:
     from jobflow import JobStore

@@ -15,7 +15,7 @@ from surfalign.launchers.cli.output import output_console, print_json
 from surfalign.launchers.cluster.profiles import load_profile
 from surfalign.launchers.database import server
 from surfalign.settings import Settings, address_source, load_settings
-from surfalign.stores.addresses import address_of
+from surfalign.stores.connection.addresses import address_of
 from surfalign.stores.database import connect
 
 commands = typer.Typer(

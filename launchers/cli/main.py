@@ -171,7 +171,7 @@ def _named(error: Exception) -> SurfalignError | None:
     from bson.errors import BSONError
     from pymongo.errors import PyMongoError
 
-    from surfalign.stores.database_errors import named
+    from surfalign.stores.connection.errors import named
 
     return named(error) if isinstance(error, PyMongoError | BSONError) else None
 

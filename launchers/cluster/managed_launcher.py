@@ -10,7 +10,7 @@ from surfalign.launchers.cluster.job_table import JobTable
 from surfalign.launchers.cluster.launcher import JobRecord, JobState
 from surfalign.launchers.cluster.profiles import Profile
 from surfalign.launchers.database.server import address_in_use
-from surfalign.stores.database_errors import errors_named
+from surfalign.stores.connection.errors import errors_named
 
 
 class ManagedLauncher(ABC):

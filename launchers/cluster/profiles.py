@@ -28,7 +28,7 @@ from surfalign.errors import ConfigurationError
 from surfalign.files import read_secret
 from surfalign.plugins import PluginGroup, call_problem
 from surfalign.settings import Settings, address_source, load_settings, settings_file
-from surfalign.stores.addresses import masked
+from surfalign.stores.connection.addresses import masked
 from surfalign.workflows.routing import DEFAULT, RESOURCE_KINDS, STEPS
 
 #: Kinds of work that a profile may send to queues: the steps of the flow, and the learner's training.

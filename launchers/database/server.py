@@ -42,7 +42,7 @@ from surfalign.launchers.database.server_process import (
     option,
 )
 from surfalign.settings import Settings, load_settings
-from surfalign.stores.addresses import Address, address_of
+from surfalign.stores.connection.addresses import Address, address_of
 from surfalign.stores.database import Database, connect
 
 PROGRAM = "secantusd-py"

@@ -24,7 +24,7 @@ from surfalign.launchers.local.flow_graph import FlowGraph, Node, State
 from surfalign.launchers.local.job_processes import Outcome, Workers
 from surfalign.launchers.local.progress_reports import engine_reports
 from surfalign.launchers.local.shares import Need, Share, divide, more_memory, need_of
-from surfalign.stores.database_errors import named
+from surfalign.stores.connection.errors import named
 from surfalign.workflows.identity import without_finished
 
 Report = Callable[[str], None]

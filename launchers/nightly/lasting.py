@@ -10,7 +10,7 @@ from pathlib import Path
 from surfalign.errors import ConfigurationError
 from surfalign.launchers.cluster.profiles import Profile, load_profile
 from surfalign.settings import Settings, address_source, load_settings, settings_file
-from surfalign.stores.addresses import Address, address_of
+from surfalign.stores.connection.addresses import Address, address_of
 
 #: Variables that are kept as they are.
 _KEPT = ("SURFALIGN_DATABASE_NAME", "SURFALIGN_BLOB_STORE", "SURFALIGN_PROFILES")

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from surfalign.errors import ConfigurationError
 from surfalign.settings import Settings, address_source, load_settings
-from surfalign.stores.addresses import address_of, masked
+from surfalign.stores.connection.addresses import address_of, masked
 from surfalign.stores.database import Database, connect
 
 SECRET = "s3cret"

@@ -27,8 +27,8 @@ from surfalign.errors import (
     SurfalignError,
 )
 from surfalign.settings import Settings
+from surfalign.stores.connection.errors import errors_named, named
 from surfalign.stores.database import Database, connect
-from surfalign.stores.database_errors import errors_named, named
 
 SECRET = "s3cret"
 

@@ -16,8 +16,8 @@ from pymongo.errors import (
 from pymongo.errors import ConfigurationError as MongoConfigurationError
 
 from surfalign.errors import SurfalignError
-from surfalign.stores.addresses import malformed
-from surfalign.stores.database_failures import (
+from surfalign.stores.connection.addresses import malformed
+from surfalign.stores.connection.failures import (
     CONFIGURATIONS,
     CONNECTIONS,
     REFUSALS,
