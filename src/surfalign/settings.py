@@ -191,7 +191,8 @@ def load_settings(**overrides: Any) -> Settings:
         ) from error
     if settings.database_uri_file is None:
         return settings
-    if settings.database_uri is not None:
+    # Jobs of a queue get an empty variable, for that of the shell that submitted them would be there.
+    if settings.database_uri is not None and settings.database_uri.get_secret_value():
         raise ConfigurationError(
             "the database is named by database_uri and by database_uri_file",
             "one of them",

@@ -241,8 +241,8 @@ class FireworksLauncher(ManagedLauncher):
 
     def worksite(self, cluster: str) -> Worksite:
         """Write the files that the jobs of a cluster need; return where they are."""
-        site = Worksite(self.profile.clusters[cluster])
-        site.write(self.uri, self.database_name)
+        site = Worksite(self.profile.clusters[cluster], self.database_name)
+        site.write(self.uri)
         return site
 
 

@@ -6,11 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import pymongo
 import pytest
 from failing_database import FailingDatabase
+from stored_results import job_output, passed_result
 from typer.testing import CliRunner, Result
 
 from surfalign.errors import ConfigurationError
@@ -120,6 +124,55 @@ def test_two_names_of_the_database_are_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("SURFALIGN_DATABASE_NAME", "oxides")
     with pytest.raises(ConfigurationError, match="names the database 'users'"):
         invoke("status")
+
+
+# --- users -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def reader(database: Database, server_uri: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A user who may only read, whose password holds all that must be encoded; he is configured."""
+    database.jobs.update([job_output(passed_result("a"), "job-a", "2026-01-01T00:00:00")])
+    password = "p@ss/w:rd%25 +"
+    name = f"reader_{database.name}"
+    with pymongo.MongoClient[dict[str, Any]](server_uri) as client:
+        roles = [{"role": "read", "db": database.name}]
+        client["admin"].command("createUser", name, pwd=password, roles=roles)
+        _, _, host = server_uri.rpartition("@")
+        uri = f"mongodb://{name}:{quote(password, safe='')}@{host.replace('/?', '/?authSource=admin&')}"
+        monkeypatch.setenv("SURFALIGN_DATABASE_URI", uri)
+        yield password
+        client["admin"].command("dropUser", name)
+
+
+def test_a_user_who_may_only_read_queries_and_is_told_that_he_may_not_build(
+    reader: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = json.loads(invoke("status", "--json").stdout)
+    assert report["answering"] is True
+    assert report["jobs"] == 1
+    assert CliRunner().invoke(app, ["query"], catch_exceptions=False).exit_code == 0
+    said = _said(capsys, "build")
+    assert "refuses this user: not authorized" in said
+    assert "Traceback" not in said
+    assert reader not in said + json.dumps(report)
+
+
+def test_a_password_that_is_not_encoded_is_refused_and_not_shown(
+    reader: str,
+    database: Database,
+    server_uri: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    host = server_uri.rpartition("@")[2]
+    monkeypatch.setenv(
+        "SURFALIGN_DATABASE_URI", f"mongodb://reader_{database.name}:{reader}@{host}"
+    )
+    for command in (("query",), ("db", "status"), ("db", "status", "--json"), ("db", "start")):
+        said = _said(capsys, *command)
+        assert "not percent-encoded" in said
+        assert not any(piece in said for piece in ("p@ss", "w:rd", "ss/w"))
 
 
 # --- a database that fails -----------------------------------------------------------------------

@@ -12,8 +12,12 @@ from toy_engine import toy_engine
 
 from surfalign.crystals.sources import load_crystal
 from surfalign.errors import ConfigurationError
+from surfalign.launchers.cluster.fireworks.launcher import FireworksLauncher
 from surfalign.launchers.cluster.launcher import open_launcher
 from surfalign.launchers.cluster.profiles import load_profile
+from surfalign.settings import load_settings
+from surfalign.stores.blobs import open_blobs
+from surfalign.stores.connection.addresses import address_of
 from surfalign.stores.database import Database
 from surfalign.workflows.flows import BandAlignmentMaker
 
@@ -57,6 +61,28 @@ def test_a_campaign_stores_no_password(
     holders = [path for path in files if password in path.read_text("utf-8", "replace")]
     assert holders
     assert {stat.S_IMODE(path.stat().st_mode) for path in holders} == {0o600}
+
+
+def test_a_job_on_a_node_sees_the_database_of_its_campaign(
+    database: Database,
+    server_uri: str,
+    write_profile: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever the shell that submitted, or the settings file on the node, say: arrays go there, too."""
+    profile = load_profile(str(write_profile("fireworks")))
+    with FireworksLauncher(profile) as opened:
+        site = opened.worksite("local")
+    monkeypatch.setenv("SURFALIGN_DATABASE_URI", "mongodb://elsewhere/")
+    monkeypatch.setenv("SURFALIGN_DATABASE_NAME", "another")
+    for name, value in site.environment.items():
+        monkeypatch.setenv(name, value)
+    found = address_of(load_settings())
+    assert (found.uri, found.name) == (server_uri, database.name)
+    monkeypatch.setenv("SURFALIGN_BLOB_STORE", "database")
+    with open_blobs() as store:
+        store.write("abc", b"content")
+    assert database.collection("arrays.files").count_documents({"_id": "abc"}) == 1
 
 
 @pytest.mark.parametrize(
