@@ -10,6 +10,7 @@ from gridfs.errors import GridFSError
 from pymongo.errors import (
     BulkWriteError,
     ConnectionFailure,
+    DocumentTooLarge,
     OperationFailure,
     PyMongoError,
 )
@@ -94,7 +95,7 @@ def _refusal(error: OperationFailure, message: str) -> tuple[int | None, str]:
 def _other(error: PyMongoError | BSONError) -> Kind:
     """Return the kind of what is neither a connection nor a refusal."""
     if isinstance(error, BSONError):
-        large = "DocumentTooLarge" in type(error).__name__
+        large = isinstance(error, DocumentTooLarge)
         return Kind(
             "takes no document as large as this" if large else "cannot hold this document",
             "documents of numbers, texts, lists and tables, below 16 MB",
