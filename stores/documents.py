@@ -160,7 +160,7 @@ class BandEdgesDocument(Document):
 
     structure: Structure = Field(description="Cell as computed")
     functional: str = Field(
-        description="Name of the method of the band edges, made of all of it, e.g. 'ddh', 'hse06@pbe+u'"
+        description="Name of the method of the band edges, made of all of it, e.g. 'ddh', 'hse06@pbe+u-Ti3'"
     )
     semilocal_functional: str = Field(
         default=Functional.PBESOL.value, description="Name of the method of the density"
@@ -357,7 +357,7 @@ class SurfaceLevelsDocument(SurfaceIdentity):
     )
     surface_name: str = Field(default="", description="Human name, e.g. 'MgO(100)-A'")
     functional: str = Field(
-        description="Name of the method of the band edges, made of all of it, e.g. 'ddh', 'hse06@pbe+u'"
+        description="Name of the method of the band edges, made of all of it, e.g. 'ddh', 'hse06@pbe+u-Ti3'"
     )
     semilocal_functional: str = Field(
         default=Functional.PBESOL.value, description="Name of the method of the density"
