@@ -192,16 +192,19 @@ def _inside_mapping(path: str, fields: dict[str, FieldDescription]) -> FieldDesc
 def _grammar() -> pp.ParserElement:
     """Build the parser: LL(1), so no backtracking whatever the text."""
     and_, or_, not_, in_ = (pp.CaselessKeyword(word) for word in ("and", "or", "not", "in"))
+    not_.set_name("comparison")  # refusals name what stands there, not the parser's own words
+    in_.set_name("in")
     reserved = and_ | or_ | not_ | in_
     opening, closing = pp.Suppress("("), pp.Suppress(")")
 
     name = ~reserved + pp.Regex(r"[A-Za-z_]\w*(?:\.[\w@-]+)*")
     field = name.set_name("field name")
-    number = pp.Regex(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+    number = pp.Regex(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?").set_name("number")
     unit = ~reserved + pp.Regex(r"(?:[A-Za-zÅ%]|1/)[\w/^*²³-]*")
     quoted = pp.QuotedString('"', esc_char="\\") | pp.QuotedString("'", esc_char="\\")
     bracket = (opening | pp.Suppress("[")).set_name("value")
-    vector = bracket + pp.DelimitedList(number) + (closing | pp.Suppress("]"))
+    end = (closing | pp.Suppress("]")).set_name("closing bracket")
+    vector = bracket + pp.DelimitedList(number) + end
     word = ~reserved + pp.Regex(r"[A-Za-z_][\w:.+-]*")
 
     value = (

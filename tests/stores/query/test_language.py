@@ -30,6 +30,7 @@ from surfalign.stores.query.results import count, find
         ("slab_thickness > 10 Å", {"slab_thickness": {"$gt": 10.0}}),
         ("area > 1 angstrom**2", {"area": {"$gt": 1.0}}),
         ("timings.cpu_time > 60 s", {"timings.cpu_time": {"$gt": 60.0}}),
+        ("band_gap < 1E1 or band_gap < 1e+1", {"$or": [{"band_gap": {"$lt": 10.0}}] * 2}),
         ("exchange_fraction = 0.25", {"exchange_fraction": 0.25}),
         ("space_group_number = 225", {"space_group_number": 225}),
         ("space_group_number > 99999999999999999999", {"space_group_number": {"$gt": 2**63 - 1}}),
@@ -37,6 +38,7 @@ from surfalign.stores.query.results import count, find
         ("formula == 'Mg2O2'", {"formula": "MgO"}),
         ("source = library:TiO2-rutile", {"source": "library:TiO2-rutile"}),
         ("source = 'it\\'s'", {"source": "it's"}),
+        ('source = "my \\"best\\" crystal"', {"source": 'my "best" crystal'}),
         ("relaxed = TRUE", {"relaxed": True}),
         ("source = 'true'", {"source": "true"}),
         ("state != failed", {"state": {"$nin": ["failed", None]}}),
@@ -75,6 +77,16 @@ from surfalign.stores.query.results import count, find
             {"$or": [{"band_gap": {"$lte": 1.0}}, {"formula": {"$nin": ["MgO", None]}}]},
         ),
         ("not not band_gap > 1", {"band_gap": {"$gt": 1.0}}),
+        ("not band_gap < 1", {"band_gap": {"$gte": 1.0}}),
+        ("not band_gap <= 1", {"band_gap": {"$gt": 1.0}}),
+        ("not band_gap > 1", {"band_gap": {"$lte": 1.0}}),
+        ("not band_gap >= 1", {"band_gap": {"$lt": 1.0}}),
+        ("not band_gap = 1", {"band_gap": {"$nin": [1.0, None]}}),
+        ("not band_gap != 1", {"band_gap": 1.0}),
+        # No item of the list, which is not the same as some item on the other side.
+        ("not timings.wall_time > 2 s", {"timings.wall_time": {"$not": {"$gt": 2.0}}}),
+        ("not timings.step = bulk", {"timings.step": {"$nin": ["bulk", None]}}),
+        ("not timings.step != bulk", {"timings.step": "bulk"}),
     ],
 )
 def test_translation(query: str, expected: dict[str, Any]) -> None:
@@ -84,7 +96,13 @@ def test_translation(query: str, expected: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("ionization_potental > 6", "no field 'ionization_potental'.*such as ionization_potential"),
+        ("Band_gap > 6", "no field 'Band_gap'.*such as band_gap, semilocal_band_gap"),
+        ("qqq > 6", "such as formula, ionization_potential, band_gap"),
+        (
+            "ionization_potental > 6",
+            "no field 'ionization_potental'.*such as ionization_potential, "
+            r"semilocal_ionization_potential, ionization_potential_site_potentials\. To do",
+        ),
         ("gap > 6", "no field 'gap'.*such as band_gap"),
         ("formula.x = 1", r"no field 'formula\.x'"),
         ("_id = 1", "no field '_id'"),
@@ -127,6 +145,23 @@ def test_translation(query: str, expected: dict[str, Any]) -> None:
         ("formula = MgO)", r"at character 14, '\)'.*end of text"),
         ("formula in ()", "at character 13.*value"),
         ("formula = 'MgO", "at character 11"),
+        ("formula = in", "at character 11, 'in'.*Expected: value"),
+        ("formula in = 1", r"at character 12, '= 1'.*Expected: '\('"),
+        ("formula not MgO", "at character 13, 'MgO'.*Expected: in"),
+        ("formula in (MgO", r"at character 16, its end.*Expected: '\)'"),
+        ("formula in (MgO,", r"at character 16, ','.*Expected: '\)'"),
+        ("miller_index = (1, 0 and", "at character 22, 'and'.*Expected: closing bracket"),
+        ("miller_index = (1, 0,", "at character 21, ','.*Expected: closing bracket"),
+        ("miller_index = (", "at character 17, its end.*Expected: number"),
+        ("not and", "at character 5, 'and'.*Expected: comparison"),
+        ("not = 3", "at character 5, '= 3'.*Expected: comparison"),
+        ("or = 3", "at character 1, 'or = 3'.*Expected: comparison"),
+        ("formula = MgO or or", "at character 18, 'or'.*Expected: comparison"),
+        ("formula = MgO or and (", "at character 18, 'and .'.*Expected: comparison"),
+        ("formula = MgO and (", "at character 20, its end.*Expected: comparison"),
+        ("(formula = MgO and", "at character 19, its end.*Expected: comparison"),
+        ("band_gap 1", "at character 10, '1'.*Expected: one of = !="),
+        ("formula = 'MgO and CaO and ZnO and BaO", '11, "\'MgO and CaO and ZnO"'),
         ("relaxed = true band_gap < 2", "at character 16, 'band_gap < 2'.*end of text"),
         ('{"$where": "1"}', "at character 1"),
         ("$where = 1", "at character 1"),
@@ -140,7 +175,18 @@ def test_translation(query: str, expected: dict[str, Any]) -> None:
 def test_refusal(query: str, message: str) -> None:
     with pytest.raises(QuerySyntaxError, match=message) as caught:
         to_filter(query)
-    assert not any(word in str(caught.value) for word in ("Suppress", "Forward", "Re:("))
+    assert not any(word in str(caught.value) for word in PARSERS_WORDS)
+
+
+#: The parser's own words, which no user should read.
+PARSERS_WORDS = ("Suppress", "Forward", "Re:(", "Keyword")
+
+
+def test_the_longest_query_is_ten_thousand_characters() -> None:
+    query = "relaxed = true"
+    assert to_filter(query.ljust(MAX_LENGTH)) == {"relaxed": True}
+    with pytest.raises(QuerySyntaxError, match=r"10001 characters.*at most 10000"):
+        to_filter(query.ljust(MAX_LENGTH + 1))
 
 
 @given(st.text(max_size=60))
@@ -181,9 +227,13 @@ words = st.sampled_from(
 
 
 @given(st.lists(words, max_size=14))
-def test_any_words_are_understood_or_refused(query: list[str]) -> None:
-    with suppress(QuerySyntaxError):
+def test_any_words_are_understood_or_refused_in_plain_words(query: list[str]) -> None:
+    refusal = ""
+    try:
         to_filter(" ".join(query))
+    except QuerySyntaxError as error:
+        refusal = str(error)
+    assert not any(word in refusal for word in PARSERS_WORDS)
 
 
 def test_long_queries_take_linear_time() -> None:
