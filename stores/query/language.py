@@ -26,7 +26,7 @@ import pyparsing as pp
 from surfalign.errors import QuerySyntaxError
 from surfalign.stores.documents import SurfaceLevelsDocument
 from surfalign.stores.query.fields import FieldDescription, Kind, describe
-from surfalign.stores.query.values import Literal, expectation, mongo_value
+from surfalign.stores.query.values import Literal, mongo_value
 
 Filter = dict[str, Any]
 
@@ -259,6 +259,6 @@ def _refuse(text: str, error: pp.ParseBaseException) -> NoReturn:
     raise QuerySyntaxError(
         f"the query cannot be understood at character {place + 1}, "
         + (f"{near!r}" if near else "its end"),
-        expectation(error.msg),
+        error.msg.removeprefix("Expected "),
         REMEDY,
     ) from error

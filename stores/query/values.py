@@ -107,13 +107,6 @@ def mongo_value(field: FieldDescription, path: str, literal: Literal) -> Any:
     )
 
 
-def expectation(message: str) -> str:
-    """Return what pyparsing's message says that it expected."""
-    return (
-        message.removeprefix("Expected ").partition(", found")[0].replace("{", "").replace("}", "")
-    )
-
-
 def _check_unit(field: FieldDescription, path: str, literal: Literal) -> None:
     if literal.unit is None or field.kind is Kind.MAPPING:
         return

@@ -13,8 +13,11 @@ from stored_results import failed_result, flagged_result, passed_result, store
 
 from surfalign.errors import QuerySyntaxError
 from surfalign.stores.database import Database
+from surfalign.stores.documents import BulkDocument
+from surfalign.stores.query.fields import describe
 from surfalign.stores.query.language import MAX_LENGTH, known_field, to_filter
 from surfalign.stores.query.results import count, find
+from surfalign.stores.query.values import Literal, mongo_value
 
 
 @pytest.mark.parametrize(
@@ -50,6 +53,7 @@ from surfalign.stores.query.results import count, find
         ("source = 'it\\'s'", {"source": "it's"}),
         ('source = "my \\"best\\" crystal"', {"source": 'my "best" crystal'}),
         ("relaxed = TRUE", {"relaxed": True}),
+        ("relaxed = False", {"relaxed": False}),
         ("source = 'true'", {"source": "true"}),
         ("state != failed", {"state": {"$nin": ["failed", None]}}),
         ("state <> failed", {"state": {"$nin": ["failed", None]}}),
@@ -146,7 +150,7 @@ def test_translation(query: str, expected: dict[str, Any]) -> None:
         ("miller_index = 'a b c'", "three integers"),
         ("miller_index = 10", "three integers"),
         ("created_at > 2026", "2026 is no value of created_at.*a time such as"),
-        ("created_at > 'yesterday'", "'yesterday' is no time"),
+        ("created_at > 'yesterday'", "'yesterday' is no time for created_at"),
         ("slab_structure = 3", "slab_structure is a structure.*another field"),
         ("checks = 3", "checks is a record.*checks.name"),
         ("formula MgO", "at character 9, 'MgO'.*one of = != < <= > >= in"),
@@ -191,7 +195,14 @@ def test_refusal(query: str, message: str) -> None:
 
 
 #: The parser's own words, which no user should read.
-PARSERS_WORDS = ("Suppress", "Forward", "Re:(", "Keyword")
+PARSERS_WORDS = ("Suppress", "Forward", "Re:(", "Keyword", "Expected: Expected", "Expected: {")
+
+
+@pytest.mark.parametrize("unit", ["angstrom^3", "angstrom**3", "Å³", "ang^3"])
+def test_volumes_have_the_usual_spellings(unit: str) -> None:
+    path = "equation_of_state.equilibrium_volume"
+    field = describe(BulkDocument)[path]
+    assert mongo_value(field, path, Literal.number("70", unit)) == 70.0
 
 
 def test_the_longest_query_is_ten_thousand_characters() -> None:

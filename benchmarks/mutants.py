@@ -1,0 +1,333 @@
+"""Mutation testing: make small faults in a module, one at a time, and count those that the tests find.
+
+The faults are those of mutmut 3.8 (other operators, numbers plus one, arguments dropped, texts changed, ...).
+mutmut's own runner cannot be used here: it leaves out decorated functions (all properties, all that is
+cached) and constants of modules (all tolerances), and takes no packages behind links. So its operators
+are applied to whole modules here, and each fault is tried in a fork of a process that has loaded the
+libraries: half a second instead of six.
+
+No faults are made in docstrings, messages of errors, sentences, annotations, decorators and imports.
+
+    make mutants
+    .venv-mutants/bin/python benchmarks/mutants.py surfalign.physics.levels.potential
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import importlib.util
+import json
+import os
+import random
+import select
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import libcst as cst
+import pytest
+from libcst.metadata import MetadataWrapper
+from mutmut.mutation.file_mutation import MutationVisitor, deep_replace
+from mutmut.mutation.mutators import mutation_operators
+from mutmut.mutation.pragma_handling import IgnoredCode
+
+ROOT = Path(__file__).resolve().parents[1]
+
+#: What is measured, and the tests that concern it beside the mirror of the module.
+TESTS = {
+    "surfalign.physics.checks": ["tests/physics/levels"],
+    "surfalign.physics.levels": ["tests/physics/levels"],
+    "surfalign.physics.lattice": ["tests/physics/lattice", "tests/physics/slabs"],
+    "surfalign.physics.slabs": ["tests/physics/slabs"],
+    "surfalign.stores.levels": ["tests/stores/test_levels.py"],
+    "surfalign.stores.query.fields": ["tests/stores/query", "tests/stores/test_documents.py"],
+    "surfalign.stores.query": ["tests/stores/query/test_language.py"],
+}
+#: Levels, and the query language; the other modules of the stores need a server.
+STORES = (
+    "surfalign.stores.levels",
+    "surfalign.stores.query.fields",
+    "surfalign.stores.query.language",
+    "surfalign.stores.query.values",
+)
+#: Left to the tests of relaxations.
+LEFT_OUT = {"surfalign.physics.levels.response"}
+
+#: Seconds; a test that takes longer is not asked about every fault, so scores are lower bounds.
+SLOW_TEST = 2.0
+
+#: Tests that need no server, no DFT and no other program.
+QUICK = "not (dft or mongo or slurm or processes or programs or serial or gpu)"
+
+
+@dataclass
+class Mutant:
+    """One fault: where it is, what it changes, and what became of it."""
+
+    number: int
+    line: int
+    before: str
+    after: str
+    outcome: str = ""
+    seconds: float = 0.0
+
+
+class Visitor(MutationVisitor):
+    """mutmut's visitor, let into decorated functions and kept out of messages."""
+
+    def _skip_node_and_children(self, node: cst.CSTNode) -> bool:
+        if isinstance(node, cst.Raise | cst.Import | cst.ImportFrom):
+            return True
+        if isinstance(node, cst.Call) and _called(node).endswith("Error"):
+            return True
+        if isinstance(node, cst.SimpleString | cst.FormattedString) and _is_sentence(node):
+            return True
+        if isinstance(node, cst.FunctionDef):
+            return False
+        return bool(super()._skip_node_and_children(node))
+
+
+def _called(node: cst.Call) -> str:
+    name = node.func.attr if isinstance(node.func, cst.Attribute) else node.func
+    return name.value if isinstance(name, cst.Name) else ""
+
+
+def _is_sentence(node: cst.SimpleString | cst.FormattedString) -> bool:
+    """Tell a text for people, by its blanks, from a name or a key."""
+    if isinstance(node, cst.SimpleString):
+        return " " in node.value.strip("'\"")
+    return any(
+        isinstance(p, cst.FormattedStringText) and " " in p.value.strip() for p in node.parts
+    )
+
+
+def mutated_sources(source: str) -> Iterator[str]:
+    """Yield the source with each of its faults in turn."""
+    wrapper = MetadataWrapper(cst.parse_module(source))
+    visitor = Visitor(mutation_operators, IgnoredCode(set(), set(), set()))
+    module = wrapper.visit(visitor)
+    for mutation in visitor.mutations:
+        changed = deep_replace(module, mutation.original_node, mutation.mutated_node)
+        if isinstance(changed, cst.Module) and changed.code != source:
+            yield changed.code
+
+
+def mutants_of(source: str) -> tuple[list[Mutant], list[str]]:
+    """Return the faults, and the sources with them."""
+    mutants, sources = [], []
+    for number, mutated in enumerate(mutated_sources(source)):
+        try:
+            compile(mutated, "mutant", "exec", dont_inherit=True)
+        except SyntaxError:
+            continue
+        matcher = difflib.SequenceMatcher(
+            None, source.splitlines(), mutated.splitlines(), autojunk=False
+        )
+        (_, i1, i2, j1, j2), *_ = [code for code in matcher.get_opcodes() if code[0] != "equal"]
+        before = " ".join(line.strip() for line in source.splitlines()[i1:i2])
+        after = " ".join(line.strip() for line in mutated.splitlines()[j1:j2])
+        mutants.append(Mutant(number, i1 + 1, before, after))
+        sources.append(mutated)
+    return mutants, sources
+
+
+class MutatedLoader(SourceFileLoader):
+    """Loads a module from a changed source, as if its file held it."""
+
+    def __init__(self, name: str, path: str, source: str) -> None:
+        super().__init__(name, path)
+        self.source = source
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Compile the changed source."""
+        return compile(self.source, self.path, "exec", dont_inherit=True)
+
+
+class MutatedFinder:
+    """Finds one module in a changed source."""
+
+    def __init__(self, name: str, path: str, source: str) -> None:
+        self.loader = MutatedLoader(name, path, source)
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """Find the module that is changed, and no other."""
+        if fullname != self.loader.name:
+            return None
+        return importlib.util.spec_from_file_location(
+            fullname, self.loader.path, loader=self.loader
+        )
+
+
+class FastFirst:
+    """Runs the fastest tests first, and not those that take longer than a fault is worth."""
+
+    def __init__(self, mirror: str, durations: dict[str, float]) -> None:
+        self.mirror, self.durations = mirror, durations
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Order the tests."""
+        items[:] = [i for i in items if self.durations.get(i.nodeid, 0.0) < SLOW_TEST]
+        items.sort(key=lambda i: (self.durations.get(i.nodeid, 0.0), self.mirror not in i.nodeid))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note how long a test took."""
+        self.durations[report.nodeid] = self.durations.get(report.nodeid, 0.0) + report.duration
+
+
+class Bench:
+    """Runs the tests of one module against changed sources of it."""
+
+    def __init__(self, module: str, tests: Sequence[str]) -> None:
+        self.module = module
+        self.path = ROOT / "src" / (module.replace(".", "/") + ".py")
+        self.tests = list(tests)
+        mirror = ROOT / "tests" / Path(*module.split(".")[1:-1]) / f"test_{self.path.stem}.py"
+        self.order = FastFirst(mirror.name, {})
+        if mirror.exists() and not any(mirror.is_relative_to(ROOT / test) for test in tests):
+            self.tests.insert(0, str(mirror.relative_to(ROOT)))
+
+    def preload(self) -> None:
+        """Load the libraries; the package itself is loaded anew in each fork."""
+        for name in ("hypothesis", "surfalign.launchers.database.server", self.module):
+            importlib.import_module(name)
+        for name in [n for n in sys.modules if n.partition(".")[0] == "surfalign"]:
+            del sys.modules[name]
+
+    def arguments(self) -> list[str]:
+        """Return the arguments of pytest."""
+        plugins = ("no:cacheprovider", "no:xdist", "no:xdist.looponfail", "no:rerunfailures")
+        options = [part for plugin in plugins for part in ("-p", plugin)]
+        return ["-x", "-q", "--tb=no", "--assert=plain", "-m", QUICK, *options, *self.tests]
+
+    def whole(self) -> float:
+        """Run the tests on the source as it is, and note their durations; return the seconds."""
+        read, write = os.pipe()
+        start = time.monotonic()
+        if (child := os.fork()) == 0:
+            code = pytest.main([*self.arguments(), "--durations=5"], plugins=[self.order])
+            os.write(write, json.dumps(self.order.durations).encode())
+            os._exit(int(code))
+        os.close(write)
+        with os.fdopen(read) as durations:
+            self.order.durations = json.load(durations)
+        if os.waitpid(child, 0)[1] != 0:
+            raise SystemExit(f"The tests of {self.module} fail without any fault.")
+        return time.monotonic() - start
+
+    def outcome(self, source: str, limit: float) -> str:
+        """Return ``killed``, ``timeout`` or ``survived``."""
+        child = os.fork()
+        if child == 0:
+            self._child(source)
+        if not _ends(child, limit):
+            os.killpg(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return "timeout"
+        return "survived" if os.waitpid(child, 0)[1] == 0 else "killed"
+
+    def _child(self, source: str) -> None:
+        code: int = 1
+        try:
+            os.setpgid(0, 0)
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, 1)
+            os.dup2(nothing, 2)
+            sys.meta_path.insert(0, MutatedFinder(self.module, str(self.path), source))
+            code = int(pytest.main(self.arguments(), plugins=[self.order]))
+        finally:
+            os._exit(code)
+
+
+def _ends(child: int, limit: float) -> bool:
+    """Wait until a process ends, at most so many seconds."""
+    handle = os.pidfd_open(child)
+    try:
+        return bool(select.select([handle], [], [], limit)[0])
+    finally:
+        os.close(handle)
+
+
+def measure(module: str, results: Path, sample: int, again: bool) -> list[Mutant]:
+    """Try the faults of a module; those found before stay found with ``again``."""
+    tests = next(t for name, t in TESTS.items() if module.startswith(name))
+    bench = Bench(module, tests)
+    mutants, sources = mutants_of(bench.path.read_text())
+    file = results / f"{module}.json"
+    known = {}
+    if again and file.exists():
+        known = {(m["before"], m["after"]): m["outcome"] for m in json.loads(file.read_text())}
+    chosen = sorted(random.Random(0).sample(range(len(mutants)), min(sample, len(mutants))))
+    bench.preload()
+    limit = 3 * bench.whole() + 10
+    for index in chosen:
+        mutant = mutants[index]
+        mutant.outcome = known.get((mutant.before, mutant.after), "")
+        if mutant.outcome in ("", "survived"):
+            start = time.monotonic()
+            mutant.outcome = bench.outcome(sources[index], limit)
+            mutant.seconds = round(time.monotonic() - start, 2)
+    tried = [mutants[index] for index in chosen]
+    results.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps([asdict(mutant) for mutant in tried], indent=1))
+    return tried
+
+
+def all_modules() -> list[str]:
+    """Return the modules to measure."""
+    files = [*ROOT.glob("src/surfalign/physics/**/*.py"), *ROOT.glob("stores/query/*.py")]
+    files.append(ROOT / "stores/levels.py")
+    source = ROOT / "src"
+    names = [str(f.relative_to(source if f.is_relative_to(source) else ROOT)) for f in files]
+    dotted = [
+        name.removesuffix(".py").replace("/", ".") for name in names if "__init__" not in name
+    ]
+    whole = [n if n.startswith("surfalign.") else f"surfalign.{n}" for n in dotted]
+    return sorted(name for name in whole if name not in LEFT_OUT)
+
+
+def report(module: str, tried: list[Mutant]) -> None:
+    """Print the survivors and the score of a module."""
+    survivors = [mutant for mutant in tried if mutant.outcome == "survived"]
+    for mutant in survivors:
+        print(f"  {mutant.line}: {mutant.before}\n    -> {mutant.after}")
+    killed = len(tried) - len(survivors)
+    print(
+        f"{module}: {killed} of {len(tried)} found, {killed / max(1, len(tried)):.1%}", flush=True
+    )
+
+
+def main() -> None:
+    """Measure the modules named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "modules", nargs="*", help="dotted names; all of physics and the store's by default"
+    )
+    parser.add_argument(
+        "--results", type=Path, default=ROOT / "build/mutants", help="folder of results"
+    )
+    parser.add_argument(
+        "--sample", type=int, default=10**6, help="so many faults of each module, by chance"
+    )
+    parser.add_argument("--again", action="store_true", help="try only those that survived before")
+    parser.add_argument("--count", action="store_true", help="count the faults and stop")
+    options = parser.parse_args()
+    os.chdir(ROOT)
+    for module in options.modules or all_modules():
+        if options.count:
+            path = ROOT / "src" / (module.replace(".", "/") + ".py")
+            print(len(mutants_of(path.read_text())[0]), module)
+        else:
+            report(module, measure(module, options.results, options.sample, options.again))
+
+
+if __name__ == "__main__":
+    main()
