@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import gc
 import importlib
 import importlib.util
 import json
@@ -28,6 +29,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -43,7 +45,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 #: What is measured, and the tests that concern it beside the mirror of the module.
 TESTS = {
-    "surfalign.physics.checks": ["tests/physics/levels"],
+    "surfalign.physics.checks": ["tests/physics/test_checks.py", "tests/physics/levels"],
     "surfalign.physics.levels": ["tests/physics/levels"],
     "surfalign.physics.lattice": ["tests/physics/lattice", "tests/physics/slabs"],
     "surfalign.physics.slabs": ["tests/physics/slabs"],
@@ -60,9 +62,6 @@ STORES = (
 )
 #: Left to the tests of relaxations.
 LEFT_OUT = {"surfalign.physics.levels.response"}
-
-#: Seconds; a test that takes longer is not asked about every fault, so scores are lower bounds.
-SLOW_TEST = 2.0
 
 #: Tests that need no server, no DFT and no other program.
 QUICK = "not (dft or mongo or slurm or processes or programs or serial or gpu)"
@@ -169,14 +168,15 @@ class MutatedFinder:
 class FastFirst:
     """Runs the fastest tests first, and not those that take longer than a fault is worth."""
 
-    def __init__(self, mirror: str, durations: dict[str, float]) -> None:
-        self.mirror, self.durations = mirror, durations
+    def __init__(self, slow: float) -> None:
+        self.slow = slow
+        self.durations: dict[str, float] = {}
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Order the tests."""
-        items[:] = [i for i in items if self.durations.get(i.nodeid, 0.0) < SLOW_TEST]
-        items.sort(key=lambda i: (self.durations.get(i.nodeid, 0.0), self.mirror not in i.nodeid))
+        items[:] = [i for i in items if self.durations.get(i.nodeid, 0.0) < self.slow]
+        items.sort(key=lambda item: self.durations.get(item.nodeid, 0.0))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note how long a test took."""
@@ -186,21 +186,21 @@ class FastFirst:
 class Bench:
     """Runs the tests of one module against changed sources of it."""
 
-    def __init__(self, module: str, tests: Sequence[str]) -> None:
+    def __init__(self, module: str, tests: Sequence[str], slow: float) -> None:
         self.module = module
         self.path = ROOT / "src" / (module.replace(".", "/") + ".py")
         self.tests = list(tests)
-        mirror = ROOT / "tests" / Path(*module.split(".")[1:-1]) / f"test_{self.path.stem}.py"
-        self.order = FastFirst(mirror.name, {})
-        if mirror.exists() and not any(mirror.is_relative_to(ROOT / test) for test in tests):
-            self.tests.insert(0, str(mirror.relative_to(ROOT)))
+        self.order = FastFirst(slow)
 
     def preload(self) -> None:
         """Load the libraries; the package itself is loaded anew in each fork."""
-        for name in ("hypothesis", "surfalign.launchers.database.server", self.module):
+        for plugin in entry_points(group="pytest11"):
+            plugin.load()
+        for name in ("surfalign.launchers.database.server", self.module):
             importlib.import_module(name)
         for name in [n for n in sys.modules if n.partition(".")[0] == "surfalign"]:
             del sys.modules[name]
+        gc.freeze()  # the forks need not look through the libraries for garbage
 
     def arguments(self) -> list[str]:
         """Return the arguments of pytest."""
@@ -256,16 +256,17 @@ def _ends(child: int, limit: float) -> bool:
         os.close(handle)
 
 
-def measure(module: str, results: Path, sample: int, again: bool) -> list[Mutant]:
-    """Try the faults of a module; those found before stay found with ``again``."""
+def measure(module: str, options: argparse.Namespace) -> list[Mutant]:
+    """Try the faults of a module; those found before stay found with ``--again``."""
     tests = next(t for name, t in TESTS.items() if module.startswith(name))
-    bench = Bench(module, tests)
+    bench = Bench(module, tests, options.slow)
     mutants, sources = mutants_of(bench.path.read_text())
-    file = results / f"{module}.json"
+    file = options.results / f"{module}.json"
     known = {}
-    if again and file.exists():
+    if options.again and file.exists():
         known = {(m["before"], m["after"]): m["outcome"] for m in json.loads(file.read_text())}
-    chosen = sorted(random.Random(0).sample(range(len(mutants)), min(sample, len(mutants))))
+    n_chosen = min(options.sample, len(mutants))
+    chosen = sorted(random.Random(0).sample(range(len(mutants)), n_chosen))
     bench.preload()
     limit = 3 * bench.whole() + 10
     for index in chosen:
@@ -276,7 +277,7 @@ def measure(module: str, results: Path, sample: int, again: bool) -> list[Mutant
             mutant.outcome = bench.outcome(sources[index], limit)
             mutant.seconds = round(time.monotonic() - start, 2)
     tried = [mutants[index] for index in chosen]
-    results.mkdir(parents=True, exist_ok=True)
+    options.results.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps([asdict(mutant) for mutant in tried], indent=1))
     return tried
 
@@ -317,6 +318,9 @@ def main() -> None:
     parser.add_argument(
         "--sample", type=int, default=10**6, help="so many faults of each module, by chance"
     )
+    parser.add_argument(
+        "--slow", type=float, default=2.0, help="leave out tests that take so many seconds"
+    )
     parser.add_argument("--again", action="store_true", help="try only those that survived before")
     parser.add_argument("--count", action="store_true", help="count the faults and stop")
     options = parser.parse_args()
@@ -326,7 +330,7 @@ def main() -> None:
             path = ROOT / "src" / (module.replace(".", "/") + ".py")
             print(len(mutants_of(path.read_text())[0]), module)
         else:
-            report(module, measure(module, options.results, options.sample, options.again))
+            report(module, measure(module, options))
 
 
 if __name__ == "__main__":

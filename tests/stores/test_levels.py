@@ -247,6 +247,9 @@ def test_the_curves_have_the_vacuum_as_their_zero() -> None:
     smooth = np.interp([0.0, 16.0, 39.0], positions, result.potential.macroscopic_average)
     assert planar == pytest.approx([0.0, 1.3 - STEP, 0.0], abs=1e-3)
     assert smooth == pytest.approx([0.0, -STEP, 0.0], abs=1e-3)
+    # Averaged twice: an eighth of the step has come half a repeat before the edge, at 9 angstrom.
+    before = np.interp(9.0 - REPEAT / 2, positions, result.potential.macroscopic_average)
+    assert before == pytest.approx(-STEP / 8, abs=0.2)
 
 
 def test_a_result_says_of_which_surface_it_is() -> None:
