@@ -43,7 +43,7 @@ from mutmut.mutation.pragma_handling import IgnoredCode
 
 ROOT = Path(__file__).resolve().parents[1]
 
-#: What is measured, and the tests that concern it beside the mirror of the module.
+#: The tests that concern a module, by the beginning of its name.
 TESTS = {
     "surfalign.physics.checks": ["tests/physics/test_checks.py", "tests/physics/levels"],
     "surfalign.physics.levels": ["tests/physics/levels"],
@@ -53,7 +53,7 @@ TESTS = {
     "surfalign.stores.query.fields": ["tests/stores/query", "tests/stores/test_documents.py"],
     "surfalign.stores.query": ["tests/stores/query/test_language.py"],
 }
-#: Levels, and the query language; the other modules of the stores need a server.
+#: What is measured beside the physics: the levels and the query language.
 STORES = (
     "surfalign.stores.levels",
     "surfalign.stores.query.fields",
@@ -103,9 +103,8 @@ def _is_sentence(node: cst.SimpleString | cst.FormattedString) -> bool:
     """Tell a text for people, by its blanks, from a name or a key."""
     if isinstance(node, cst.SimpleString):
         return " " in node.value.strip("'\"")
-    return any(
-        isinstance(p, cst.FormattedStringText) and " " in p.value.strip() for p in node.parts
-    )
+    texts = [part.value for part in node.parts if isinstance(part, cst.FormattedStringText)]
+    return any(" " in text.strip() for text in texts)
 
 
 def mutated_sources(source: str) -> Iterator[str]:
@@ -138,31 +137,22 @@ def mutants_of(source: str) -> tuple[list[Mutant], list[str]]:
     return mutants, sources
 
 
-class MutatedLoader(SourceFileLoader):
-    """Loads a module from a changed source, as if its file held it."""
+class MutatedModule(SourceFileLoader):
+    """Finds and loads one module from a changed source, as if its file held it."""
 
-    def __init__(self, name: str, path: str, source: str) -> None:
-        super().__init__(name, path)
+    def __init__(self, name: str, path: Path, source: str) -> None:
+        super().__init__(name, str(path))
         self.source = source
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """Find the module that is changed, and no other."""
+        if name != self.name:
+            return None
+        return importlib.util.spec_from_file_location(name, self.path, loader=self)
 
     def get_code(self, fullname: str) -> CodeType:
         """Compile the changed source."""
         return compile(self.source, self.path, "exec", dont_inherit=True)
-
-
-class MutatedFinder:
-    """Finds one module in a changed source."""
-
-    def __init__(self, name: str, path: str, source: str) -> None:
-        self.loader = MutatedLoader(name, path, source)
-
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        """Find the module that is changed, and no other."""
-        if fullname != self.loader.name:
-            return None
-        return importlib.util.spec_from_file_location(
-            fullname, self.loader.path, loader=self.loader
-        )
 
 
 class FastFirst:
@@ -232,7 +222,8 @@ class Bench:
             os.killpg(child, signal.SIGKILL)
             os.waitpid(child, 0)
             return "timeout"
-        return "survived" if os.waitpid(child, 0)[1] == 0 else "killed"
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        return "survived" if code in (0, pytest.ExitCode.NO_TESTS_COLLECTED) else "killed"
 
     def _child(self, source: str) -> None:
         code: int = 1
@@ -241,7 +232,7 @@ class Bench:
             nothing = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nothing, 1)
             os.dup2(nothing, 2)
-            sys.meta_path.insert(0, MutatedFinder(self.module, str(self.path), source))
+            sys.meta_path.insert(0, MutatedModule(self.module, self.path, source))
             code = int(pytest.main(self.arguments(), plugins=[self.order]))
         finally:
             os._exit(code)
@@ -284,15 +275,9 @@ def measure(module: str, options: argparse.Namespace) -> list[Mutant]:
 
 def all_modules() -> list[str]:
     """Return the modules to measure."""
-    files = [*ROOT.glob("src/surfalign/physics/**/*.py"), *ROOT.glob("stores/query/*.py")]
-    files.append(ROOT / "stores/levels.py")
-    source = ROOT / "src"
-    names = [str(f.relative_to(source if f.is_relative_to(source) else ROOT)) for f in files]
-    dotted = [
-        name.removesuffix(".py").replace("/", ".") for name in names if "__init__" not in name
-    ]
-    whole = [n if n.startswith("surfalign.") else f"surfalign.{n}" for n in dotted]
-    return sorted(name for name in whole if name not in LEFT_OUT)
+    files = (ROOT / "src/surfalign/physics").rglob("*.py")
+    names = {".".join(f.relative_to(ROOT / "src").with_suffix("").parts) for f in files}
+    return [*sorted(n for n in names - LEFT_OUT if "__init__" not in n), *STORES]
 
 
 def report(module: str, tried: list[Mutant]) -> None:
@@ -300,37 +285,23 @@ def report(module: str, tried: list[Mutant]) -> None:
     survivors = [mutant for mutant in tried if mutant.outcome == "survived"]
     for mutant in survivors:
         print(f"  {mutant.line}: {mutant.before}\n    -> {mutant.after}")
-    killed = len(tried) - len(survivors)
-    print(
-        f"{module}: {killed} of {len(tried)} found, {killed / max(1, len(tried)):.1%}", flush=True
-    )
+    killed, total = len(tried) - len(survivors), len(tried)
+    print(f"{module}: {killed} of {total} found, {killed / max(1, total):.1%}", flush=True)
 
 
 def main() -> None:
     """Measure the modules named, or all."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument(
-        "modules", nargs="*", help="dotted names; all of physics and the store's by default"
-    )
-    parser.add_argument(
-        "--results", type=Path, default=ROOT / "build/mutants", help="folder of results"
-    )
-    parser.add_argument(
-        "--sample", type=int, default=10**6, help="so many faults of each module, by chance"
-    )
-    parser.add_argument(
-        "--slow", type=float, default=2.0, help="leave out tests that take so many seconds"
-    )
-    parser.add_argument("--again", action="store_true", help="try only those that survived before")
-    parser.add_argument("--count", action="store_true", help="count the faults and stop")
+    add = parser.add_argument
+    add("modules", nargs="*", help="dotted names; all of the physics and the store's by default")
+    add("--results", type=Path, default=ROOT / "build/mutants", help="folder of results")
+    add("--sample", type=int, default=10**6, help="so many faults of each module, by chance")
+    add("--slow", type=float, default=2.0, help="leave out tests that take so many seconds")
+    add("--again", action="store_true", help="try only those that survived before")
     options = parser.parse_args()
     os.chdir(ROOT)
     for module in options.modules or all_modules():
-        if options.count:
-            path = ROOT / "src" / (module.replace(".", "/") + ".py")
-            print(len(mutants_of(path.read_text())[0]), module)
-        else:
-            report(module, measure(module, options))
+        report(module, measure(module, options))
 
 
 if __name__ == "__main__":

@@ -286,7 +286,7 @@ def test_all_steps_that_ran_are_recorded_in_their_order() -> None:
         structure=bulk_cell(),
         dielectric_tensor=tensor,
         dielectric_constant=3.0,
-        calculation=record("dielectric", code_versions={"numpy": "1"}, cores=8),
+        calculation=record("dielectric", code_versions={"numpy": "1", "libxc": "7"}, cores=8),
     )
     held = potential(slab())
     held.calculation.code_versions = {"numpy": "2", "scipy": "1"}
@@ -300,7 +300,7 @@ def test_all_steps_that_ran_are_recorded_in_their_order() -> None:
     assert {(timing.wall_time, timing.cpu_time) for timing in result.timings} == {(3.0, 5.0)}
     assert result.settings["band_edges"] == {"of": "band_edges"}
     assert result.settings_hash == hash_of(result.settings)
-    assert result.code_versions == {"numpy": "2", "scipy": "1"}
+    assert result.code_versions == {"numpy": "2", "scipy": "1", "libxc": "7"}
     assert result.relaxed
 
 
