@@ -163,7 +163,7 @@ def test_what_rows_of_a_square_net_disturb_is_counted_by_hand(crystal: MakeCryst
                     there = (np.array(cell) + step) % 2
                     for atom, site, gone in zip(layer.positions, layer.sites, pattern.removed, strict=True):  # fmt: skip
                         if gone[tuple(there)]:
-                            apart = (atom + [*step, 0] - place) @ oriented.lattice
+                            apart = (atom + np.array([*step, 0]) - place) @ oriented.lattice
                             share = max(0.0, 1 - apart @ apart / CUTOFF**2) ** 3
                             seen += share * numbers[site] ** 0.5
                 totals += charge**0.5 * seen ** np.array([1, 2, 3])
