@@ -104,7 +104,9 @@ class CalculationRecord(Document):
         default_factory=list, description="Convergence checks of this step (SCF, forces, ...)"
     )
     numerical_error: float | None = quantity(
-        "eV", "What cut-off, grid and k-points of the preset change in an IP, as measured", default=None
+        "eV",
+        "What cut-off, grid and k-points of the preset change in an IP, as measured",
+        default=None,
     )
     corrections: list[Correction] = Field(
         default_factory=list, description="What error recovery changed on the way, in order"
@@ -222,7 +224,9 @@ class RelaxationStep(Document):
         "eV", "Vacuum level against the sites in the slab's centre, up to a constant"
     )
     newton_step: float = quantity("angstrom", "Largest displacement that the Hessian asks for")
-    predicted_change: float = quantity("eV", "Level at the minimum minus the level here, first order")
+    predicted_change: float = quantity(
+        "eV", "Level at the minimum minus the level here, first order"
+    )
     predicted_error: float = quantity("eV", "How far that may be wrong", default=0.0)
     precise: bool = Field(description="Whether the electrons met the full criterion")
 
@@ -244,7 +248,9 @@ class SlabRelaxationDocument(Document):
         "eV", "How far the IP predicted for the minimum may be wrong", default=None
     )
     centre_change: float | None = quantity(
-        "eV", "Change of the IP when held atoms in the centre are released, to first order", default=None
+        "eV",
+        "Change of the IP when held atoms in the centre are released, to first order",
+        default=None,
     )
     start: str = Field(
         default="", description="Where the relaxation started: 'bulk cut', or a potential's name"

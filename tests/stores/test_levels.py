@@ -20,6 +20,7 @@ from surfalign.stores.documents import (
     Correction,
     DielectricDocument,
     RawArchive,
+    RelaxationStep,
     ResultState,
     SlabPotentialDocument,
     SlabRelaxationDocument,
@@ -104,12 +105,12 @@ def bulk(structure: Structure, energy: float, **fields: Any) -> BulkDocument:
 
 
 def relaxation(
-    structure: Structure, potential: SlabPotentialDocument | None = None
+    structure: Structure, potential: SlabPotentialDocument | None = None, **fields: Any
 ) -> SlabRelaxationDocument:
     return SlabRelaxationDocument(
         structure=structure, initial_structure=structure, energy=0.0, max_force=0.0,
         max_displacement=0.0, n_steps=1, converged=True, potential=potential,
-        calculation=record("slab_relaxation"),
+        calculation=record("slab_relaxation"), **fields,
     )  # fmt: skip
 
 
@@ -191,6 +192,63 @@ def test_the_alignment_by_sites_stands_beside_the_other_and_is_compared_with_it(
         assert result.failed_checks == failed
 
 
+def watched(**fields: Any) -> SlabRelaxationDocument:
+    """A relaxation that watched the level on its way."""
+    step = RelaxationStep(
+        energy=0.0,
+        largest_force=0.1,
+        level=0.0,
+        newton_step=0.01,
+        predicted_change=0.0,
+        precise=True,
+    )
+    return relaxation(slab(), steps=[step], **({"predicted_error": 0.03} | fields))
+
+
+def test_the_level_is_that_of_the_minimum_and_of_a_released_centre() -> None:
+    result = levels(slab_relaxation=watched(predicted_change=-0.12, centre_change=0.04))
+    assert result.level_corrections == {"relaxation": -0.12, "held_centre": 0.02}
+    assert result.ionization_potential == pytest.approx(STEP - VBM - 0.10, abs=1e-4)
+    assert result.electron_affinity == pytest.approx(STEP - VBM - GAP - 0.10, abs=1e-4)
+    assert result.ionization_potential_site_potentials == pytest.approx(STEP - VBM - 0.10, abs=1e-3)
+    assert result.semilocal_ionization_potential == pytest.approx(
+        STEP - SEMILOCAL_VBM - 0.10, abs=1e-4
+    )
+    assert result.potential_step == pytest.approx(STEP, abs=1e-4)  # of the slab as computed
+
+
+def test_the_error_of_convergence_adds_independent_parts() -> None:
+    apart = potential(slab(), apart=0.02)
+    apart.calculation.numerical_error = 0.01
+    result = levels(slab_potential=apart, slab_relaxation=watched(centre_change=-0.08))
+    parts = {"alignment": 0.02, "relaxation": 0.03, "held_centre": 0.04, "settings": 0.01}
+    assert result.convergence_parts == pytest.approx(parts, abs=1e-3)
+    assert result.convergence_error == pytest.approx(np.sqrt(30e-4), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("quality", "failed"), [("quick", []), ("standard", ["convergence_error"])]
+)
+def test_an_error_above_what_its_preset_promises_is_flagged(
+    quality: str, failed: list[str]
+) -> None:
+    document = potential(slab())
+    document.calculation.quality = quality
+    result = levels(slab_potential=document, slab_relaxation=watched(predicted_error=0.07))
+    assert result.failed_checks == failed
+
+
+def test_a_relaxation_that_never_watched_the_level_promises_nothing() -> None:
+    silent = levels(slab_relaxation=relaxation(slab(), predicted_change=0.3))
+    assert (silent.convergence_error, silent.convergence_parts) == (None, {})
+    assert silent.level_corrections == {}  # a change without its error is no correction
+    judged = levels(slab_relaxation=relaxation(slab(), predicted_error=0.4))
+    assert judged.convergence_error == pytest.approx(0.4, abs=1e-3)
+    assert judged.failed_checks == []
+    unrelaxed = levels()
+    assert set(unrelaxed.convergence_parts) == {"alignment"}
+
+
 def test_slabs_of_another_crystal_are_refused() -> None:
     with pytest.raises(PhysicsInputError, match="same bulk structure"):
         levels(band_edges=band_edges(site_potentials=[-30.0]))
@@ -270,7 +328,7 @@ def test_a_result_says_of_which_method_it_is() -> None:
     assert (result.functional, result.semilocal_functional) == ("ddh", "pbesol+u")
     assert (result.exchange_fraction, result.dielectric_constant) == (0.34, 2.96)
     assert (result.engine, result.engine_version, result.quality) == ("toy", "1", "quick")
-    assert result.levels_version == 2
+    assert result.levels_version == 3
 
 
 def test_engine_and_quality_are_those_of_the_slab() -> None:

@@ -48,4 +48,6 @@ def test_forces_on_held_atoms_do_not_count() -> None:
     height = np.abs(slab.cart_coords[:, 2] - slab.cart_coords[:, 2].mean())
     forces = np.zeros((len(slab), 3))
     forces[height < 1.5, 2] = 1.0
-    assert level_error(slab, [slab.cart_coords], [forces], height > 1.5) == pytest.approx(0.0, abs=1e-12)
+    assert level_error(slab, [slab.cart_coords], [forces], height > 1.5) == pytest.approx(
+        0.0, abs=1e-12
+    )
