@@ -32,11 +32,14 @@ class HeldCentre:
         Shape of the Hessian in ``space``; its scale is learnt from the free atoms.
     response
         First guess in ``space``.
+    smaller
+        Displacements that are allowed when fewer atoms are held, where that is possible.
     """
 
     space: SymmetricSpace
     springs: FloatArray
     response: LevelResponse
+    smaller: SymmetricSpace | None = None
 
     def change_on_release(
         self, free: SymmetricSpace, hessian: Hessian, response: LevelResponse, forces: FloatArray
@@ -54,17 +57,34 @@ class HeldCentre:
         """
         if not free.size or free.size == self.space.size:
             return 0.0
+        whole, gradient = self._whole(free, hessian, response)
+        step = whole.newton_step(self.space.reduce(forces))
+        step_of_free = hessian.newton_step(free.reduce(forces))
+        return float(gradient @ step - response.gradient @ step_of_free)
+
+    def knowledge_of(
+        self,
+        wanted: SymmetricSpace,
+        free: SymmetricSpace,
+        hessian: Hessian,
+        response: LevelResponse,
+    ) -> tuple[Hessian, LevelResponse]:
+        """Return Hessian and response in another space of this slab, from what was learnt in ``free``."""
+        whole, gradient = self._whole(free, hessian, response)
+        into = self.space.basis.T @ wanted.basis
+        return Hessian(into.T @ whole.matrix @ into), LevelResponse(into.T @ gradient)
+
+    def _whole(
+        self, free: SymmetricSpace, hessian: Hessian, response: LevelResponse
+    ) -> tuple[Hessian, FloatArray]:
+        """Put what was learnt of the free atoms into the springs and the guess for all of them."""
         into = self.space.basis.T @ free.basis  # orthonormal columns
         springs = into.T @ self.springs @ into
         scale = np.exp(np.mean(_log_eigenvalues(hessian.matrix) - _log_eigenvalues(springs)))
-        whole = scale * self.springs
-        whole = whole + into @ (hessian.matrix - scale * springs) @ into.T
-        gradient = self.response.gradient + into @ (
-            response.gradient - into.T @ self.response.gradient
-        )
-        step = np.linalg.solve(with_floor(whole, _FLOOR), self.space.reduce(forces))
-        step_of_free = hessian.newton_step(free.reduce(forces))
-        return float(gradient @ step - response.gradient @ step_of_free)
+        matrix = scale * self.springs + into @ (hessian.matrix - scale * springs) @ into.T
+        guessed = self.response.gradient
+        gradient = guessed + into @ (response.gradient - into.T @ guessed)
+        return Hessian(with_floor(matrix, _FLOOR)), gradient
 
 
 def _log_eigenvalues(matrix: FloatArray) -> FloatArray:

@@ -9,7 +9,7 @@ the levels where modes are soft, but where this estimate is good enough; estimat
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from monty.json import MSONable
 from numpy.typing import NDArray
 
 from surfalign.physics.checks import Check, within
+from surfalign.physics.levels.convergence import CENTRE_SHARE
 from surfalign.workflows.engines.relaxation.level_estimate import LevelEstimate, estimate_level
 from surfalign.workflows.engines.relaxation.start import RelaxationStart, Say
 
@@ -180,7 +181,8 @@ def relax(
     """Relax the ions from a start.
 
     The electrons are converged loosely on the way, and fully where the criteria are met, which they must
-    be then too. A step after which the energy is higher teaches the Hessian and is taken back.
+    be then too. A step after which the energy is higher teaches the Hessian and is taken back. Where
+    holding the centre would leave too large an error, only its innermost planes stay held, and it goes on.
 
     Parameters
     ----------
@@ -203,6 +205,9 @@ def relax(
             say(f"the start of {start.name} is not taken: {reason}")
             return relax(evaluate, start.refused(reason), settings, say)
         left = settings.max_evaluations - len(walk.steps)
+        if done and left > 0 and walk.centre_costs(found.forces):
+            say("holding the centre would change the IP: only its innermost planes stay held")
+            done = walk.hold_less(here, found)
         if found.precise and (done or left <= 0):
             released = walk.centre_change(found.forces)
             return Relaxation(here, found, tuple(walk.steps), done, start, released)
@@ -261,6 +266,27 @@ class _Walk:
         if self.centre is None:
             return 0.0
         return self.centre.change_on_release(self.space, self.hessian, self.response, forces)
+
+    def centre_costs(self, forces: FloatArray) -> bool:
+        """Ask whether holding the centre leaves too large an error, and fewer atoms could be held."""
+        can = self.centre is not None and self.centre.smaller is not None
+        change = abs(self.centre_change(forces))
+        return can and change * CENTRE_SHARE > self.settings.level_tolerance
+
+    def hold_less(self, positions: FloatArray, found: Evaluation) -> bool:
+        """Hold the innermost planes alone; return whether the criteria are met with them too."""
+        assert self.centre is not None
+        assert self.centre.smaller is not None
+        wanted = self.centre.smaller
+        self.hessian, self.response = self.centre.knowledge_of(
+            wanted, self.space, self.hessian, self.response
+        )
+        before, self.space = self.space, wanted
+        self._moves = [wanted.reduce(before.expand(move)) for move in self._moves]
+        self.centre = replace(self.centre, smaller=None)
+        self._last = self._best = None
+        self.steps.pop()  # the same evaluation, judged anew
+        return self.take(positions, found)
 
     def next_positions(self) -> FloatArray:
         """Return the next geometry: a Newton step from the best one, not too long."""

@@ -14,6 +14,25 @@ _RIM = 0.1
 _FREE_DEPTH = 4.0
 
 
+def innermost_planes(slab: Structure) -> NDArray[np.bool_]:
+    """Return which atoms lie in the plane in the middle and the two about it, or in the inner two.
+
+    Parameters
+    ----------
+    slab
+        Normal along c.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(n_atoms,)``; none where these would be all.
+    """
+    distance = _distances(slab)
+    pairs = _distinct(distance[distance > _RIM])
+    inside = distance <= (pairs[0] if pairs else 0.0) + _RIM
+    return np.asarray(inside if not inside.all() else np.zeros(len(slab), dtype=bool))
+
+
 def central_atoms(slab: Structure) -> NDArray[np.bool_]:
     """Return which atoms make up the centre of a slab.
 
@@ -32,9 +51,7 @@ def central_atoms(slab: Structure) -> NDArray[np.bool_]:
     numpy.ndarray
         Shape ``(n_atoms,)``.
     """
-    period = float(slab.lattice.c)
-    heights = slab.frac_coords[:, 2] * period
-    distance = slab_regions(heights, period).distances_from_centre(heights)
+    distance = _distances(slab)
     sites = _sites(slab)
     whole = max(float(distance[sites == site].min()) for site in set(sites.tolist()))
     half = float(distance.max())
@@ -50,6 +67,13 @@ def central_atoms(slab: Structure) -> NDArray[np.bool_]:
         if not inside.all():
             return np.asarray(inside)
     return np.zeros(len(slab), dtype=bool)
+
+
+def _distances(slab: Structure) -> NDArray[np.float64]:
+    """Return how far each atom lies from the middle of the slab, angstrom."""
+    period = float(slab.lattice.c)
+    heights = slab.frac_coords[:, 2] * period
+    return slab_regions(heights, period).distances_from_centre(heights)
 
 
 def _distinct(distances: NDArray[np.float64]) -> list[float]:

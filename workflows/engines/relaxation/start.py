@@ -18,7 +18,7 @@ from surfalign.workflows.engines.relaxation.model_hessian import model_hessian
 from surfalign.workflows.engines.relaxation.potential.anomalies import anomalies, disagreement
 from surfalign.workflows.engines.relaxation.potential.process import ask_potential
 from surfalign.workflows.engines.relaxation.quasi_newton import START_FLOOR, Hessian, with_floor
-from surfalign.workflows.engines.relaxation.slab_level import central_atoms
+from surfalign.workflows.engines.relaxation.slab_level import central_atoms, innermost_planes
 from surfalign.workflows.engines.relaxation.symmetric_space import SymmetricSpace, symmetric_space
 
 FloatArray = NDArray[np.float64]
@@ -105,7 +105,7 @@ def find_start(
         space,
         Hessian(springs, scalable=True),
         LevelResponse.guessed(slab, space),
-        centre=_centre(slab, whole) if space.size < whole.size else None,
+        centre=_centre(slab, whole, space) if space.size < whole.size else None,
     )
     knows_sites = "bulk_site" in slab.site_properties
     if oriented_bulk is None or not knows_sites or not space.size or not potentials:
@@ -115,8 +115,14 @@ def find_start(
     return replace(start, cpu_time=_cpu_time_of_children() - before)
 
 
-def _centre(slab: Structure, whole: SymmetricSpace) -> HeldCentre:
-    return HeldCentre(whole, model_hessian(slab, whole), LevelResponse.guessed(slab, whole))
+def _centre(slab: Structure, whole: SymmetricSpace, space: SymmetricSpace) -> HeldCentre:
+    smaller = whole.holding(innermost_planes(slab))
+    return HeldCentre(
+        whole,
+        model_hessian(slab, whole),
+        LevelResponse.guessed(slab, whole),
+        smaller if smaller.size > space.size else None,
+    )
 
 
 def _by_potentials(

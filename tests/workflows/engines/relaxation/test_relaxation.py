@@ -15,6 +15,7 @@ from surfalign.workflows.engines.relaxation.relaxation import (
     RelaxationSettings,
     relax,
 )
+from surfalign.workflows.engines.relaxation.slab_level import central_atoms, innermost_planes
 from surfalign.workflows.engines.relaxation.start import RelaxationStart, find_start
 
 from .test_symmetric_space import slab_of
@@ -130,6 +131,32 @@ def test_a_potential_that_dft_contradicts_is_not_believed(
     assert found.start.name == plain.name
     (reason,) = found.start.refusals
     assert reason.startswith("oracle: DFT would move")
+
+
+@pytest.mark.parametrize("pull", [0.0, 0.1])
+def test_fewer_atoms_are_held_where_holding_them_would_change_the_level(pull: float) -> None:
+    slab = slab_of("SnO2", (1, 1, 0), thickness=12.0)
+    start = find_start(slab, None, silent)
+    assert start.centre is not None
+    whole, centre = start.centre.space, central_atoms(slab)
+    stiffness = 1.5 * start.centre.springs
+    outward = np.sign(slab.cart_coords[:, 2] - slab.cart_coords[:, 2].mean())
+    cation = np.array([site.specie.symbol == "Sn" for site in slab])
+    shift = np.zeros((len(slab), 3))
+    shift[:, 2] = outward * np.where(centre, pull * cation, 0.08)
+    minimum = whole.reduce(shift)
+
+    def engine(positions: np.ndarray, precise: bool) -> Evaluation:
+        q = whole.reduce(positions - slab.cart_coords) - minimum
+        level = float(start.centre.response.gradient @ q)
+        energy = 0.5 * float(q @ stiffness @ q)
+        return Evaluation(energy, whole.expand(-stiffness @ q), level, precise)
+
+    found = relax(engine, start, RelaxationSettings(level_tolerance=0.02), silent)
+    assert found.converged
+    moved = np.abs(found.positions - slab.cart_coords).max(axis=1) > 1e-6
+    assert moved[centre].any() == (pull > 0)
+    assert not moved[innermost_planes(slab)].any()
 
 
 def test_a_slab_without_free_coordinates_is_computed_once() -> None:

@@ -15,9 +15,9 @@ from surfalign.workflows.engines.relaxation.slab_level import central_atoms
 from surfalign.workflows.engines.relaxation.symmetric_space import symmetric_space
 
 
-def slab_of(name: str, index: tuple[int, int, int]) -> Structure:
+def slab_of(name: str, index: tuple[int, int, int], thickness: float = 9.0) -> Structure:
     crystal = symmetrize(load_crystal(name).structure)
-    return enumerate_slabs(crystal, index, slab_thickness=9.0, vacuum_thickness=12.0)[0].slab
+    return enumerate_slabs(crystal, index, slab_thickness=thickness, vacuum_thickness=12.0)[0].slab
 
 
 def n_operations(structure: Structure) -> int:
