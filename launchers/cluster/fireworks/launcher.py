@@ -12,7 +12,7 @@ import logging
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,7 +21,7 @@ from pymongo import ASCENDING, IndexModel
 from surfalign.errors import ConfigurationError, MissingDependencyError
 from surfalign.launchers.cluster import slurm, slurm_submission
 from surfalign.launchers.cluster.atomic_counters import number_one_at_a_time
-from surfalign.launchers.cluster.job_files import Worksite, connection_options
+from surfalign.launchers.cluster.job_files import LOCK_EXPIRY, Worksite, connection_options
 from surfalign.launchers.cluster.job_requests import RAISED_BY, raised_after
 from surfalign.launchers.cluster.launcher import Cause, JobRecord, JobState, classify, last_line
 from surfalign.launchers.cluster.managed_launcher import ManagedLauncher
@@ -301,6 +301,9 @@ def _open_launchpad(uri: str, name: str) -> LaunchPad:
     # Its bulk insertion draws a progress bar without asking.
     module.tqdm = iter
     number_one_at_a_time()
+    # As in the jobs: a lock is held for milliseconds; an older one was left by a process that died. Without
+    # this, worker and operator wait for five minutes and give up.
+    module.WFLock = partial(module.WFLock, expire_secs=LOCK_EXPIRY, kill=True)
     return LaunchPad(
         host=uri,
         name=name,
