@@ -6,6 +6,7 @@ packages, which load slowly, are for those who change something.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection as Container
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,8 @@ from pymongo.collection import Collection
 
 from surfalign.launchers.cluster.job_files import connection_options
 from surfalign.launchers.cluster.launcher import JobState
+
+logger = logging.getLogger(__name__)
 
 #: Collection of the launcher's own facts: whether the campaign is paused.
 FACTS = "launcher_facts"
@@ -88,6 +91,28 @@ class JobTable:
     def troubles(self) -> dict[str, str]:
         """Return what keeps queues and clusters from working, as the worker noted it."""
         return troubles_in(self.database[FACTS])
+
+
+class Troubles:
+    """What a worker finds wrong with queues and clusters: told once to the log, and noted for people.
+
+    Parameters
+    ----------
+    table
+        Where it is noted.
+    """
+
+    def __init__(self, table: JobTable) -> None:
+        self._table = table
+        self._noted = table.troubles()
+
+    def note(self, place: str, trouble: str) -> None:
+        """Note what keeps a place from working; an empty text ends it."""
+        if self._noted.get(place, "") != trouble:
+            self._noted[place] = trouble
+            self._table.note_trouble(place, trouble)
+            if trouble:
+                logger.error("%s: %s", place, trouble)
 
 
 def troubles_in(facts: Collection[dict[str, Any]]) -> dict[str, str]:

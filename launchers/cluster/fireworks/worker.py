@@ -36,6 +36,7 @@ from surfalign.launchers.cluster.fireworks.launcher import (
     place_of,
     slurm_number,
 )
+from surfalign.launchers.cluster.job_table import Troubles
 from surfalign.launchers.cluster.launcher import TRANSIENT, BetweenRounds, Cause, nothing
 from surfalign.launchers.cluster.profiles import Queue
 from surfalign.launchers.cluster.suspicions import Suspects
@@ -93,7 +94,7 @@ class FireworksWorker:
         self._waiting = Suspects()
         self._number_at: Callable[[str], str | None] = slurm.number_at
         self._mended = time.monotonic()
-        self._troubles: dict[str, str] = dict(launcher.table.troubles())
+        self._troubles = Troubles(launcher.table)
 
     def run(self, *, once: bool = False, stop: threading.Event | None = None) -> None:
         """Loop until stopped, or with ``once`` until nothing is left to do.
@@ -170,7 +171,7 @@ class FireworksWorker:
                 break
             submitted += 1
         if submitted or complaint or not self.launchpad.run_exists(worker):
-            self._note_trouble(f"queue {name}", complaint and f"SLURM takes no job: {complaint}")
+            self._troubles.note(f"queue {name}", complaint and f"SLURM takes no job: {complaint}")
         return submitted
 
     def _occupied(self, name: str) -> int:
@@ -186,14 +187,6 @@ class FireworksWorker:
                 if launch["state"] in ("RESERVED", "RUNNING")
             }
         )
-
-    def _note_trouble(self, place: str, trouble: str) -> None:
-        """Tell the log, and ``surfalign status``, what keeps a place from working; empty ends it."""
-        if self._troubles.get(place, "") != trouble:
-            self._troubles[place] = trouble
-            self.launcher.table.note_trouble(place, trouble)
-            if trouble:
-                logger.error("%s: %s", place, trouble)
 
     # --- what was lost -----------------------------------------------------------------------
 
@@ -214,7 +207,7 @@ class FireworksWorker:
         launches = self._launches(documents)
         numbers = {i: slurm_number(launch) for i, launch in launches.items()}
         known = slurm.states_of({number for number in numbers.values() if number})
-        self._note_trouble(
+        self._troubles.note(
             f"cluster {self.name}", "SLURM does not answer: nothing is changed" * (known is None)
         )
         answerable = _answerable(launches, numbers)

@@ -19,6 +19,7 @@ from pymongo.errors import PyMongoError
 from surfalign.errors import ConfigurationError
 from surfalign.launchers.cluster import slurm
 from surfalign.launchers.cluster.job_requests import asked_for
+from surfalign.launchers.cluster.job_table import Troubles
 from surfalign.launchers.cluster.launcher import TRANSIENT, BetweenRounds, Cause, nothing
 from surfalign.launchers.cluster.remote.careful_queue import CarefulQueue
 from surfalign.launchers.cluster.remote.launcher import failure_of, resources_of
@@ -90,7 +91,7 @@ class RemoteWorker:
         }
         self.runner.queue_managers |= self.queues
         self._suspects = Suspects()
-        self._troubles: dict[str, str] = dict(launcher.table.troubles())
+        self._troubles = Troubles(launcher.table)
 
     def _scheduler(self, queue: str) -> str:
         return self.profile.clusters[self.profile.queues[queue].cluster].scheduler
@@ -178,16 +179,9 @@ class RemoteWorker:
                     f"job {number}: {job.stuck}" for number, job in states.items() if job.stuck
                 ]
                 trouble = "; ".join(stuck[:3])
-            self._note_trouble(f"queue {name}", trouble)
+            self._troubles.note(f"queue {name}", trouble)
             if not batches and queue.states is not None:
                 self._note_stuck(name, states)
-
-    def _note_trouble(self, place: str, trouble: str) -> None:
-        if self._troubles.get(place, "") != trouble:
-            self._troubles[place] = trouble
-            self.launcher.table.note_trouble(place, trouble)
-            if trouble:
-                logger.error("%s: %s", place, trouble)
 
     def _note_stuck(self, queue: str, states: dict[str, slurm.SlurmJob]) -> None:
         """Note with the jobs of a queue why they do not get on, or that they do again."""
