@@ -27,7 +27,7 @@ QUICK := not (dft or mongo or slurm or processes or programs or serial)
 quick test lowest: export OMP_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo quick test lowest schema gallery docs benchmarks clean
+.PHONY: help install demo quick test lowest schema gallery docs benchmarks mutants clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -73,6 +73,10 @@ docs: $(VENV)/.developing ## Build the documentation into docs/_build/html
 
 benchmarks: $(VENV)/.developing ## Time what needs no reference data (the other scripts: see their --help)
 	for script in surfaces_cost lsoap campaign launchers; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+
+mutants: $(VENV)/.developing ## Make small faults in the physics, the levels and the query language; count those found
+	$(BIN)/python -m pip install --quiet --editable '.[mutants]'
+	OMP_NUM_THREADS=1 nice $(BIN)/python benchmarks/mutants.py $(MODULES)
 
 clean: ## Remove what make made
 	rm -rf $(VENV) $(LOWEST) build dist docs/_build figures

@@ -16,7 +16,7 @@ from pymongo.errors import BulkWriteError
 
 from surfalign.batches import batches
 from surfalign.stores.changed_outputs import ChangedOutputs
-from surfalign.stores.database import DUPLICATE_KEY
+from surfalign.stores.connection.failures import DUPLICATE_KEY
 from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
 from surfalign.stores.jobstore import completion_times, outputs
 from surfalign.stores.levels import LEVELS_VERSION

@@ -22,12 +22,8 @@ from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
 from surfalign.processes import is_same_process, owner
-from surfalign.stores.database import (
-    CAMPAIGN_CRYSTALS,
-    CAMPAIGN_SURFACES,
-    DUPLICATE_KEY,
-    Database,
-)
+from surfalign.stores.connection.failures import DUPLICATE_KEY
+from surfalign.stores.database import CAMPAIGN_CRYSTALS, CAMPAIGN_SURFACES, Database
 from surfalign.stores.vocabulary import Functional, Quality
 from surfalign.version import __version__
 

@@ -9,25 +9,22 @@ first asked for, so that commands that only count documents answer at once.
 
 from __future__ import annotations
 
-import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
+from bson.errors import BSONError
 from pymongo import ASCENDING, IndexModel, MongoClient
 from pymongo.collection import Collection
-from pymongo.errors import (
-    ConfigurationError as MongoConfigurationError,
-)
-from pymongo.errors import (
-    ConnectionFailure,
-    OperationFailure,
-    PyMongoError,
-)
+from pymongo.errors import OperationFailure, PyMongoError
 
-from surfalign.errors import ConfigurationError, DatabaseUnreachableError
+from surfalign.errors import ConfigurationError
 from surfalign.settings import Settings
+from surfalign.stores.connection.addresses import address_of, malformed, masked, options_of
+from surfalign.stores.connection.errors import errors_named, named
+from surfalign.stores.connection.failures import ATLAS_ERROR, UNAUTHORIZED
 
 if TYPE_CHECKING:
     from jobflow import JobStore
@@ -48,12 +45,6 @@ BUILT_UUID = "built_from.uuid"
 PROVENANCE = (
     "bulk", "dielectric", "band_edges", "oriented_bulk", "slab_relaxation", "slab_potential",
 )  # fmt: skip
-#: MongoDB's error codes: a missing right, refused credentials, a broken server, a full disk.
-UNAUTHORIZED = 13
-DUPLICATE_KEY = 11000
-AUTHENTICATION_FAILED = 18
-INTERNAL_ERROR = 1
-OUT_OF_DISK_SPACE = 14031
 #: How long a client looks for a server (ms): a busy disk can hold one up for seconds.
 SERVER_SELECTION_TIMEOUT = 10_000
 #: How long a server may be silent before its connections are given up (ms): a busy local server answers
@@ -135,7 +126,7 @@ class Database:
         self.address = masked(uri)
         self.name = name
         self._uri = uri
-        self._client: MongoClient[dict[str, Any]] = MongoClient(uri, **_CLIENT_OPTIONS)
+        self._client = _open_client(uri)
 
     @cached_property
     def jobs(self) -> JobStore:
@@ -160,7 +151,7 @@ class Database:
             database=self.name,
             collection_name=collection,
             uri=self._uri,
-            mongoclient_kwargs=dict(_CLIENT_OPTIONS),
+            mongoclient_kwargs=_client_options(self._uri),
             **arguments,
         )
 
@@ -185,12 +176,18 @@ class Database:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> None:
+        """Close the connections; an error of pymongo that ends the block is named."""
         self.close()
+        if isinstance(error, PyMongoError | BSONError):
+            found = named(error, self.address)
+            raise found from found.__cause__
 
     @contextmanager
     def errors_named(self) -> Iterator[None]:
-        """Turn a failing connection inside the block into a :class:`DatabaseUnreachableError`."""
+        """Turn errors of pymongo inside the block into surfalign's."""
         with errors_named(self.address):
             yield
 
@@ -204,21 +201,12 @@ def connect(settings: Settings) -> Database:
         When no database is configured, or its URI is malformed.
     DatabaseUnreachableError
         When it does not answer within ten seconds, or refuses the credentials.
+    DatabaseError
+        When it refuses what surfalign needs.
     """
-    if settings.database_uri is None:
-        raise ConfigurationError(
-            "no database is configured",
-            "a mongodb:// URI",
-            "set SURFALIGN_DATABASE_URI, or start the local database: surfalign db start",
-        )
-    uri = settings.database_uri.get_secret_value()
-    if not uri.startswith(("mongodb://", "mongodb+srv://")):
-        raise _malformed(masked(uri))
-    with errors_named(masked(uri)):
-        try:
-            database = Database(uri, settings.database_name)
-        except ValueError:  # of pymongo's, for a port that is no number
-            raise _malformed(masked(uri)) from None
+    address = address_of(settings)
+    with errors_named(address.shown):
+        database = Database(address.uri, address.name)
         try:
             _ensure_indexes(database)
         except BaseException:
@@ -227,12 +215,28 @@ def connect(settings: Settings) -> Database:
     return database
 
 
-def _malformed(address: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"the database URI {address!r} is malformed",
-        "mongodb://user:password@host:port/ with user and password percent-encoded",
-        "correct database_uri (SURFALIGN_DATABASE_URI)",
-    )
+def _open_client(uri: str) -> MongoClient[dict[str, Any]]:
+    """Return pymongo's client; an option that it passes over with a warning is an error."""
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "", UserWarning, r"pymongo\.(uri_parser|common)")
+            return MongoClient(uri, **_client_options(uri))
+    except UserWarning:
+        raise malformed("it has an unknown option, or one with a wrong value") from None
+    except OSError as error:  # of ssl, for what is in a file
+        raise ConfigurationError(
+            f"the TLS files that the database URI names cannot be used: {error.strerror}",
+            "certificates in PEM format",
+            "correct tlsCAFile, tlsCertificateKeyFile or tlsCRLFile in database_uri",
+        ) from error
+    except (ValueError, TypeError):  # for a port or an option that is no number
+        raise malformed("its host, its port or one of its options is wrong") from None
+
+
+def _client_options(uri: str) -> dict[str, Any]:
+    """Return our options less those of the URI: pymongo would let ours win."""
+    said = {name.lower() for name, _ in options_of(uri)} - {"tz_aware"}
+    return {name: value for name, value in _CLIENT_OPTIONS.items() if name.lower() not in said}
 
 
 def _ensure_indexes(database: Database) -> None:
@@ -246,66 +250,7 @@ def _ensure_indexes(database: Database) -> None:
         ):
             database.collection(name).create_indexes(list(indexes))
     except OperationFailure as error:
-        if error.code != UNAUTHORIZED:
+        if error.code not in (UNAUTHORIZED, ATLAS_ERROR):
             raise
-
-
-@contextmanager
-def errors_named(address: str) -> Iterator[None]:
-    """Turn pymongo's errors of connection and configuration into surfalign's.
-
-    Parameters
-    ----------
-    address
-        URI without the password.
-    """
-    try:
-        yield
-    except MongoConfigurationError:
-        # The cause is cut off: pymongo quotes pieces of the URI, possibly of the password.
-        raise _malformed(address) from None
-    except ConnectionFailure as error:
-        raise DatabaseUnreachableError(
-            f"the database at {address} does not answer: {_first_line(error)}",
-            "an answer within seconds",
-            "see that the server runs and database_uri is right: surfalign db status",
-        ) from error
-    except OperationFailure as error:
-        named = _named_failure(error, address)
-        if named is None:
-            raise
-        raise named from error
-
-
-def _named_failure(error: OperationFailure, address: str) -> DatabaseUnreachableError | None:
-    """Return what a refusal by the server means, or None for a mistake of ours."""
-    if error.code in (UNAUTHORIZED, AUTHENTICATION_FAILED):
-        return DatabaseUnreachableError(
-            f"the database at {address} refuses this user: {_first_line(error)}",
-            "a user that may read and write",
-            "correct the credentials in database_uri, or ask its administrator",
-        )
-    if error.code in (INTERNAL_ERROR, OUT_OF_DISK_SPACE):
-        return DatabaseUnreachableError(
-            f"the database at {address} has failed: {_first_line(error)}",
-            "a server with room on its disk",
-            "look at its disk and its log (surfalign db status), then start it again",
-        )
-    return None
-
-
-def _first_line(error: PyMongoError) -> str:
-    """Return the telling part of pymongo's long message."""
-    text = str(error)
-    for tail in (", Timeout:", " (configured timeouts", ", full error:"):
-        text = text.partition(tail)[0]
-    return text
-
-
-def masked(uri: str | None) -> str:
-    """Return the URI without its password, however malformed it is."""
-    if not uri:
-        return ""
-    # Up to the last @: a password with an unescaped one must not show its end.
-    hidden = re.sub(r"(://[^:@/]*):.*@", r"\1:***@", uri, flags=re.DOTALL)
-    return re.sub(r"(?i)((?:password|token|secret)[^=:&]*[=:])[^&,]*", r"\1***", hidden)
+        # Atlas gives refused credentials the same code: who cannot read is not let in.
+        database.collection(JOBS).find_one({}, {"_id": 1})

@@ -8,7 +8,8 @@ from maggma.stores import MongoStore
 from monty.json import jsanitize
 from pymongo import ReplaceOne
 
-from surfalign.stores.database import CHANGED_OUTPUTS, JOBS, masked
+from surfalign.stores.connection.addresses import masked
+from surfalign.stores.database import CHANGED_OUTPUTS, JOBS
 
 
 class DatabaseStore(MongoStore):

@@ -103,6 +103,11 @@ class CalculationRecord(Document):
     checks: list[Check] = Field(
         default_factory=list, description="Convergence checks of this step (SCF, forces, ...)"
     )
+    numerical_error: float | None = quantity(
+        "eV",
+        "What cut-off, grid and k-points of the preset change in an IP, as measured",
+        default=None,
+    )
     corrections: list[Correction] = Field(
         default_factory=list, description="What error recovery changed on the way, in order"
     )
@@ -157,7 +162,7 @@ class BandEdgesDocument(Document):
 
     structure: Structure = Field(description="Cell as computed")
     functional: str = Field(
-        description="Name of the method of the band edges, made of all of it, e.g. 'ddh', 'hse06@pbe+u'"
+        description="Name of the method of the band edges, made of all of it, e.g. 'ddh', 'hse06@pbe+u-Ti3'"
     )
     semilocal_functional: str = Field(
         default=Functional.PBESOL.value, description="Name of the method of the density"
@@ -219,7 +224,10 @@ class RelaxationStep(Document):
         "eV", "Vacuum level against the sites in the slab's centre, up to a constant"
     )
     newton_step: float = quantity("angstrom", "Largest displacement that the Hessian asks for")
-    predicted_change: float = quantity("eV", "Change of the level that this step would bring")
+    predicted_change: float = quantity(
+        "eV", "Level at the minimum minus the level here, first order"
+    )
+    predicted_error: float = quantity("eV", "How far that may be wrong", default=0.0)
     precise: bool = Field(description="Whether the electrons met the full criterion")
 
 
@@ -234,7 +242,15 @@ class SlabRelaxationDocument(Document):
     n_steps: int = Field(description="Steps of the optimizer")
     converged: bool = Field(description="Whether the criteria of the relaxation were met")
     predicted_change: float | None = quantity(
-        "eV", "Change of the IP that is left, predicted from Hessian and response", default=None
+        "eV", "IP at the minimum minus IP at the last geometry, to first order", default=None
+    )
+    predicted_error: float | None = quantity(
+        "eV", "How far the IP predicted for the minimum may be wrong", default=None
+    )
+    centre_change: float | None = quantity(
+        "eV",
+        "Change of the IP when held atoms in the centre are released, to first order",
+        default=None,
     )
     start: str = Field(
         default="", description="Where the relaxation started: 'bulk cut', or a potential's name"
@@ -347,7 +363,7 @@ class SurfaceLevelsDocument(SurfaceIdentity):
     )
     surface_name: str = Field(default="", description="Human name, e.g. 'MgO(100)-A'")
     functional: str = Field(
-        description="Name of the method of the band edges, made of all of it, e.g. 'ddh', 'hse06@pbe+u'"
+        description="Name of the method of the band edges, made of all of it, e.g. 'ddh', 'hse06@pbe+u-Ti3'"
     )
     semilocal_functional: str = Field(
         default=Functional.PBESOL.value, description="Name of the method of the density"
@@ -368,6 +384,18 @@ class SurfaceLevelsDocument(SurfaceIdentity):
     exchange_fraction: float | None = quantity("1", "Fraction of exact exchange", default=None)
     potential_step: float | None = quantity(
         "eV", "Vacuum level - macroscopic average in the slab centre", default=None
+    )
+    level_corrections: dict[str, float] = quantity(
+        "eV",
+        "What IP and EA hold beyond the slab as computed: 'relaxation', from its last geometry to the "
+        "minimum, and 'held_centre', both to first order",
+        default_factory=dict,
+    )
+    convergence_error: float | None = quantity(
+        "eV", "How far the IP may be from its converged value, functional aside", default=None
+    )
+    convergence_parts: dict[str, float] = quantity(
+        "eV", "What convergence_error is made of", default_factory=dict
     )
     ionization_potential_site_potentials: float | None = quantity(
         "eV", "IP aligned by the potentials at atomic sites", default=None

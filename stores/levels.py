@@ -14,6 +14,7 @@ import numpy as np
 from surfalign.hashing import hash_of
 from surfalign.physics.checks import Check, within
 from surfalign.physics.levels import alignment, potential
+from surfalign.physics.levels.convergence import CENTRE_SHARE, combined_error
 from surfalign.physics.levels.surface_energy import surface_energy
 from surfalign.stores.documents import (
     BandEdgesDocument,
@@ -21,6 +22,7 @@ from surfalign.stores.documents import (
     CalculationRecord,
     DielectricDocument,
     PotentialProfile,
+    Quality,
     ResultState,
     SlabPotentialDocument,
     SlabRelaxationDocument,
@@ -30,8 +32,9 @@ from surfalign.stores.documents import (
 )
 
 #: Raised when a formula, a tolerance or an identifier changes: the builder then computes all results
-#: again, from the stored documents of the steps. 2: identifiers that tell polymorphs apart.
-LEVELS_VERSION = 2
+#: again, from the stored documents of the steps. 2: identifiers that tell polymorphs apart. 3: levels at the
+#: minimum that a relaxation predicts, and their error.
+LEVELS_VERSION = 3
 
 #: Cations whose spin-orbit splitting moves band edges by more than about 0.1 eV.
 SPIN_ORBIT_ELEMENTS = frozenset({"Pb", "Bi", "Tl", "Hg", "W"})
@@ -102,15 +105,19 @@ def surface_levels(
         regions,
         surface.bulk_repeat,
     )
-    ip = alignment.ionization_potential(step.value, edges.valence_band_maximum)
+    corrections = _level_corrections(steps)
+    correction = sum(corrections.values())
+    ip = alignment.ionization_potential(step.value + correction, edges.valence_band_maximum)
     ip_sites = alignment.ionization_potential(
-        step.vacuum_level - sites.reference, edges.valence_band_maximum
+        step.vacuum_level + correction - sites.reference, edges.valence_band_maximum
     )
+    parts = _convergence_parts(steps, ip_sites - ip)
     gamma = _surface_energy(steps)
     checks = [
         *step.checks,
         alignment.site_agreement(ip, ip_sites),
         _positive_surface_energy(gamma),
+        *_convergence_check(steps, parts),
         *_step_checks(steps),
     ]
     failed = sorted({check.name for check in checks if not check.passed})
@@ -133,9 +140,12 @@ def surface_levels(
         dielectric_constant=edges.dielectric_constant,
         exchange_fraction=edges.exchange_fraction,
         potential_step=step.value,
+        level_corrections=corrections,
+        convergence_error=combined_error(parts) if parts else None,
+        convergence_parts=parts,
         ionization_potential_site_potentials=ip_sites,
         semilocal_ionization_potential=alignment.ionization_potential(
-            step.value, edges.semilocal_valence_band_maximum
+            step.value + correction, edges.semilocal_valence_band_maximum
         ),
         semilocal_band_gap=edges.semilocal_conduction_band_minimum
         - edges.semilocal_valence_band_maximum,
@@ -154,6 +164,49 @@ def surface_levels(
         levels_version=LEVELS_VERSION,
         **_method(steps),
     )
+
+
+def _level_corrections(steps: SurfaceSteps) -> dict[str, float]:
+    """What the vacuum level would still do: on the way to the minimum, and with the centre released."""
+    relaxation = steps.slab_relaxation
+    if relaxation is None or relaxation.predicted_error is None:
+        return {}
+    changes = {
+        "relaxation": relaxation.predicted_change or 0.0,
+        "held_centre": CENTRE_SHARE * (relaxation.centre_change or 0.0),
+    }
+    return {name: change for name, change in changes.items() if change}
+
+
+def _convergence_parts(steps: SurfaceSteps, alignments_apart: float) -> dict[str, float]:
+    """What the error of the IP is made of, eV; nothing where a part is not known."""
+    relaxation, parts = steps.slab_relaxation, {"alignment": abs(alignments_apart)}
+    if relaxation is not None:
+        if relaxation.predicted_error is None:
+            return {}
+        parts["relaxation"] = relaxation.predicted_error
+        parts["held_centre"] = CENTRE_SHARE * abs(relaxation.centre_change or 0.0)
+    numerical = steps.slab_potential.calculation.numerical_error
+    if numerical is not None:
+        parts["settings"] = numerical
+    return parts
+
+
+def _convergence_check(steps: SurfaceSteps, parts: Mapping[str, float]) -> list[Check]:
+    """Hold the error to what the preset promises, where the relaxation watched the level itself."""
+    quality = steps.slab_potential.calculation.quality
+    relaxation = steps.slab_relaxation
+    if not parts or quality not in list(Quality) or (relaxation and not relaxation.steps):
+        return []
+    return [
+        within(
+            "convergence_error",
+            combined_error(parts),
+            Quality(quality).promised_error,
+            "eV",
+            f"How far the IP may be from its converged value, against what '{quality}' promises.",
+        )
+    ]
 
 
 def _surface_energy(steps: SurfaceSteps) -> float:

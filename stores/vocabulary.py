@@ -21,11 +21,16 @@ class Functional(StrEnum):
 
 
 class Quality(StrEnum):
-    """Named sets of numerical settings; their errors are in docs/explanation/gpaw-engine.md."""
+    """Named sets of numerical settings, each with what it promises of an IP."""
 
     QUICK = "quick"
     STANDARD = "standard"
     CONVERGED = "converged"
+
+    @property
+    def promised_error(self) -> float:
+        """Largest error of convergence of an IP, eV; a result that states more is flagged."""
+        return {"quick": 0.1, "standard": 0.05, "converged": 0.02}[self.value]
 
 
 def quantity(unit: str, description: str, **arguments: Any) -> Any:

@@ -12,7 +12,7 @@ from surfalign.crystals.crystal import Crystal
 from surfalign.crystals.sources import load_crystal
 from surfalign.errors import InvalidStructureError, TerminationError
 from surfalign.launchers.campaign.submission import engine_of
-from surfalign.physics.lattice.orientations import nonpolar_orientations, parse_miller_index
+from surfalign.physics.lattice.orientations import MillerIndex, nonpolar_orientations
 from surfalign.physics.slabs.cleavage import default_orientation
 from surfalign.physics.slabs.enumeration import enumerate_slabs
 from surfalign.stores.campaign_register import Method
@@ -30,7 +30,7 @@ from surfalign.workflows.planning.survey import (
 def write_target_plan(
     path: Path,
     targets: list[str],
-    hkl: list[str],
+    wanted: Callable[[Crystal], list[MillerIndex]],
     max_index: int | None,
     method: Method,
     load: Callable[[str], Crystal] = load_crystal,
@@ -43,8 +43,9 @@ def write_target_plan(
         File to write.
     targets
         As ``surfalign run`` takes them.
-    hkl
-        Orientations of every target, e.g. ``1,1,0``; with none and no ``max_index`` the default one.
+    wanted
+        Returns the orientations of a target in the standard cell; with none and no ``max_index`` the
+        default one is taken.
     max_index
         All nonpolar orientations up to this index.
     method
@@ -65,7 +66,6 @@ def write_target_plan(
         max_hull_energy=float("inf"),
         min_band_gap=0.0,
     )
-    indices = [parse_miller_index(text) for text in hkl]
     crystals: dict[str, PlannedCrystal] = {}
     surfaces: list[PlannedSurface] = []
     for target in targets:
@@ -79,14 +79,14 @@ def write_target_plan(
                 "compute it with surfalign run, or leave it out",
             )
         crystals[examined.key] = examined
-        surfaces += _surfaces(crystal, examined, indices, max_index, settings)
+        surfaces += _surfaces(crystal, examined, wanted(crystal), max_index, settings)
     write_plan(path, surfaces, crystals, settings)
 
 
 def _surfaces(
     crystal: Crystal,
     planned: PlannedCrystal,
-    indices: list[tuple[int, int, int]],
+    indices: list[MillerIndex],
     max_index: int | None,
     settings: PlanSettings,
 ) -> list[PlannedSurface]:

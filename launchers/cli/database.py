@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from pydantic import SecretStr
 from rich.markup import escape
 from rich.table import Table
 
-from surfalign.errors import ConfigurationError, DatabaseUnreachableError
+from surfalign.errors import ConfigurationError, DatabaseError
 from surfalign.launchers.cli.options import Json
 from surfalign.launchers.cli.output import output_console, print_json
+from surfalign.launchers.cluster.profiles import load_profile
 from surfalign.launchers.database import server
-from surfalign.settings import Settings, load_settings
-from surfalign.stores.database import connect, masked
+from surfalign.settings import Settings, address_source, load_settings
+from surfalign.stores.connection.addresses import address_of
+from surfalign.stores.database import connect
 
 commands = typer.Typer(
     name="db",
@@ -35,7 +37,7 @@ def start() -> None:
     settings = load_settings()
     if settings.database_uri is not None:
         raise ConfigurationError(
-            f"the settings name a database ({_address(settings)}), so no local one is used",
+            f"the settings name a database ({address_of(settings).shown}), so no local one is used",
             "no database_uri",
             "unset SURFALIGN_DATABASE_URI (or database_uri in the settings file)",
         )
@@ -55,14 +57,23 @@ def stop() -> None:
 
 @commands.command()
 def status(
+    profile: Annotated[
+        str | None,
+        typer.Option("--profile", metavar="PROFILE", help="Show the database of this profile."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show which database is used and whether it answers; exit with 1 if not.
+    """Show which database is used, what names it and whether it answers; exit with 1 if not.
 
     Example: surfalign db status --json
     """
-    settings = load_settings()
-    report = _local(settings) if settings.database_uri is None else _configured(settings)
+    if profile is None:
+        settings = load_settings()
+        source = address_source(settings)
+    else:
+        chosen = load_profile(profile)
+        settings, source = chosen.settings(), chosen.address_source()
+    report = _local(settings) if settings.database_uri is None else _configured(settings, source)
     if as_json:
         print_json(report)
     else:
@@ -81,6 +92,7 @@ def _local(settings: Settings) -> dict[str, Any]:
     report: dict[str, Any] = {
         "kind": "local",
         "uri": found.uri,
+        "database": settings.database_name,
         "running": found.running,
         "answering": found.answering,
         "process": found.pid,
@@ -95,28 +107,26 @@ def _local(settings: Settings) -> dict[str, Any]:
     return report
 
 
-def _configured(settings: Settings) -> dict[str, Any]:
+def _configured(settings: Settings, source: str) -> dict[str, Any]:
     """Report on the configured database."""
+    address = address_of(settings)
     report: dict[str, Any] = {
         "kind": "configured",
-        "uri": _address(settings),
-        "database": settings.database_name,
+        "uri": address.shown,
+        "database": address.name,
+        "named_by": source,
         "answering": True,
     }
     try:
         report |= _numbers(settings)
-    except DatabaseUnreachableError as error:
+    except DatabaseError as error:
         report |= {"answering": False, "problem": str(error)}
     return report
 
 
 def _numbers(settings: Settings) -> dict[str, int]:
-    with connect(settings) as database, database.errors_named():
+    with connect(settings) as database:
         return {"jobs": database.jobs.count(), "results": database.surface_levels.count()}
-
-
-def _address(settings: Settings) -> str:
-    return masked(settings.database_uri.get_secret_value() if settings.database_uri else None)
 
 
 def _text(value: Any) -> str:

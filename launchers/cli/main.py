@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -141,17 +141,39 @@ def main() -> None:
     try:
         app()
     except SurfalignError as error:
-        if os.environ.get("SURFALIGN_FULL_TRACE"):
+        _end(error)
+    except Exception as error:
+        named = _named(error)
+        if named is None:
             raise
-        console = Console(stderr=True)
-        console.print(f"[bold red]{type(error).__name__}[/]: {escape(str(error))}", soft_wrap=True)
-        console.print("[dim]surfalign --full-trace ... shows where it came from.[/]")
-        sys.exit(1)
+        _end(named.with_traceback(error.__traceback__))
     except KeyboardInterrupt:
         typer.echo(
             "Interrupted; what was finished is stored. Run the same command to go on.", err=True
         )
         sys.exit(130)
+
+
+def _end(error: SurfalignError) -> NoReturn:
+    """Print an error and end with status 1; with --full-trace raise it."""
+    if os.environ.get("SURFALIGN_FULL_TRACE"):
+        raise error from error.__cause__
+    console = Console(stderr=True)
+    console.print(f"[bold red]{type(error).__name__}[/]: {escape(str(error))}", soft_wrap=True)
+    console.print("[dim]surfalign --full-trace ... shows where it came from.[/]")
+    sys.exit(1)
+
+
+def _named(error: Exception) -> SurfalignError | None:
+    """Return what an error of the database means, wherever it came from; None for other errors."""
+    if "pymongo" not in sys.modules:
+        return None
+    from bson.errors import BSONError
+    from pymongo.errors import PyMongoError
+
+    from surfalign.stores.connection.errors import named
+
+    return named(error) if isinstance(error, PyMongoError | BSONError) else None
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def query(
         )
         if json_file is None:
             _print_pages(found)
-            _say_what_is_left(results.count(database, expression), shown)
+            _say_what_is_left(results.count(database, expression), shown, database)
         else:
             write_results(found, json_file, full=full)
         _say_methods(results.methods(database, expression))
@@ -159,9 +159,11 @@ def _print_pages(found: Iterator[SurfaceLevelsDocument]) -> None:
         console.print(levels.results_table(page, identifiers=True))
 
 
-def _say_what_is_left(matched: int, shown: int | None) -> None:
+def _say_what_is_left(matched: int, shown: int | None, database: Database) -> None:
     if matched == 0:
-        typer.echo("No results.", err=True)
+        # Of another database than was meant, often enough.
+        where = f"{database.name} at {database.address}"
+        typer.echo(f"No results. Database: {where} (surfalign db status)", err=True)
     elif shown is not None and matched > shown:
         typer.echo(f"{shown} of {_results(matched)}; --limit 0 shows all.", err=True)
 

@@ -47,7 +47,8 @@ def schedule(
 ) -> None:
     """Write the entry that runs a task every night: build the results, or retrain the model.
 
-    Each run takes a lock, writes a log and leaves a dated report; surfalign status shows a failed run.
+    Each run takes a lock, writes a log and leaves a dated report; surfalign status shows a failed run. The
+    entry finds the same database as this shell; an address that this shell alone knows is refused.
 
     Example: surfalign schedule build --profile cluster --at 02:00 --via scrontab --install
     """
@@ -58,6 +59,8 @@ def schedule(
     extra = [*(["--profile", _lasting(profile)] if profile else []), *(arguments or [])]
     wanted = schedules.entry(task, at, extra, partition, time_limit)
     text = schedules.text(wanted, via)
+    where = wanted.address
+    typer.echo(f"Database: {where.shown or 'local'} (named by {where.source})", err=True)
     if output is not None:
         output.write_text(text, encoding="utf-8")
         typer.echo(f"Wrote {output}", err=True)

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from surfalign.errors import ConfigurationError
 from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.options import (
     EngineName,
     EngineOptions,
+    FileOrientations,
     FitVolume,
     Functional,
     Json,
+    Orientations,
     ProfileName,
     QualityName,
     Relax,
@@ -59,10 +62,8 @@ def submit(
         str | None,
         typer.Option("--campaign", help="Label of these surfaces; the plan's name by default."),
     ] = None,
-    hkl: Annotated[
-        list[str] | None,
-        typer.Option(help="Orientation h,k,l of TARGETs; repeatable.", metavar="H,K,L"),
-    ] = None,
+    hkl: Orientations = None,
+    hkl_of_file: FileOrientations = None,
     max_index: Annotated[
         int | None,
         typer.Option(min=1, max=3, help="All nonpolar orientations of TARGETs up to this index."),
@@ -104,15 +105,27 @@ def submit(
         relax_slabs=relax,
         options=options,
     )
-    profile_checks.require(chosen, engine)
     plan = Path(targets[0])
-    if len(targets) == 1 and plan.suffix == ".jsonl":
+    is_plan = len(targets) == 1 and plan.suffix == ".jsonl"
+    if is_plan and (hkl or hkl_of_file or max_index):
+        raise ConfigurationError(
+            f"orientations beside the plan {plan}",
+            "a plan, which holds its surfaces, or crystals with orientations",
+            "leave --hkl, --hkl-of-file and --max-index out, or make another plan",
+        )
+    profile_checks.require(chosen, engine)
+    if is_plan:
         report = _submit(chosen, plan, method, campaign or plan.stem, limit, dry_run)
     else:
         with TemporaryDirectory() as folder:
             plan = Path(folder) / "targets.jsonl"
             target_plan.write_target_plan(
-                plan, targets, hkl or [], max_index, method, crystals.load_with_notes
+                plan,
+                targets,
+                lambda crystal: crystals.wanted_indices(crystal, hkl, hkl_of_file),
+                max_index,
+                method,
+                crystals.load_with_notes,
             )
             report = _submit(chosen, plan, method, campaign or "targets", limit, dry_run)
     _print(report, profile, dry_run=dry_run, as_json=as_json)

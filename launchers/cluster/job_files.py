@@ -25,38 +25,46 @@ class Worksite:
     ----------
     cluster
         Whose jobs read it.
+    database_name
+        Name of the database.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, database_name: str) -> None:
+        self.database_name = database_name
         self.folder = cluster.work_directory / FOLDER
         self.launchpad = self.folder / "launchpad.yaml"
         self.fworker = self.folder / "fworker.yaml"
         self.jobflow = self.folder / "jobflow.yaml"
         self.fireworks = self.folder / "fireworks.yaml"
+        self.uri = self.folder / "uri"
         self.lock = self.folder / "worker.lock"
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables by which jobflow and FireWorks find the files."""
+        """Variables by which jobflow, FireWorks and surfalign's settings find the files."""
         return {
             "JOBFLOW_CONFIG_FILE": str(self.jobflow),
             "FW_CONFIG_FILE": str(self.fireworks),
+            # Whatever the shell that submitted, or the settings on the node, say.
+            "SURFALIGN_DATABASE_URI": "",
+            "SURFALIGN_DATABASE_URI_FILE": str(self.uri),
+            "SURFALIGN_DATABASE_NAME": self.database_name,
         }
 
-    def write(self, uri: str, name: str) -> None:
-        """Write the files; two of them hold the address of the database, password included."""
+    def write(self, uri: str) -> None:
+        """Write the files; three of them hold the address of the database, password included."""
         options = connection_options(patient=True)
         store = {
             "@module": "surfalign.stores.database_store",
             "@class": "DatabaseStore",
-            "database": name,
+            "database": self.database_name,
             "collection_name": JOBS,
             "uri": uri,
             "mongoclient_kwargs": options | {"tz_aware": True},
         }
         launchpad = {
             "host": uri,
-            "name": name,
+            "name": self.database_name,
             "uri_mode": True,
             "strm_lvl": "WARNING",
             "logdir": None,
@@ -70,13 +78,14 @@ class Worksite:
         }
         fworker = {"name": "surfalign", "category": "", "query": "{}"}
         jobstore = {"@module": "jobflow.core.store", "@class": "JobStore", "docs_store": store}
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_whole(self.uri, uri, private=True)
         for path, content in (
             (self.launchpad, launchpad),
             (self.jobflow, {"JOB_STORE": jobstore}),
             (self.fireworks, fireworks),
             (self.fworker, fworker),
         ):
-            path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, yaml.safe_dump(content), private=True)
 
 

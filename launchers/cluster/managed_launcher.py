@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Self
 from surfalign.launchers.cluster.job_table import JobTable
 from surfalign.launchers.cluster.launcher import JobRecord, JobState
 from surfalign.launchers.cluster.profiles import Profile
-from surfalign.launchers.database.server import database_uri
-from surfalign.stores.database import errors_named, masked
+from surfalign.launchers.database.server import address_in_use
+from surfalign.stores.connection.errors import errors_named
 
 
 class ManagedLauncher(ABC):
@@ -38,10 +38,9 @@ class ManagedLauncher(ABC):
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
-        settings = profile.settings()
-        self.uri = database_uri(settings)
-        self.database_name = settings.database_name
-        self.address = masked(self.uri)
+        address = address_in_use(profile.settings())
+        self.uri, self.database_name = address.uri, address.name
+        self.address = address.shown
         self.table = JobTable(
             self.uri,
             self.database_name,

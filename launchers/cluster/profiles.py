@@ -27,7 +27,8 @@ from pydantic import (
 from surfalign.errors import ConfigurationError
 from surfalign.files import read_secret
 from surfalign.plugins import PluginGroup, call_problem
-from surfalign.settings import Settings, load_settings, settings_file
+from surfalign.settings import Settings, address_source, load_settings, settings_file
+from surfalign.stores.connection.addresses import masked
 from surfalign.workflows.routing import DEFAULT, RESOURCE_KINDS, STEPS
 
 #: Kinds of work that a profile may send to queues: the steps of the flow, and the learner's training.
@@ -97,7 +98,7 @@ def _sbatch_options(options: dict[str, bool | int | float | str]) -> dict[str, A
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Queue(_Model):
@@ -211,7 +212,7 @@ class DatabaseAddress(_Model):
 
     @model_validator(mode="after")
     def _no_secret(self) -> Self:
-        if self.uri is not None and re.search(r"://[^/@]*:[^/]*@", self.uri):
+        if self.uri is not None and masked(self.uri) != self.uri:
             raise ValueError(
                 "the URI holds a password, which does not belong in a profile: put the URI in "
                 "SURFALIGN_DATABASE_URI, or in a file of mode 600 named by uri_file"
@@ -219,6 +220,11 @@ class DatabaseAddress(_Model):
         if self.uri is not None and self.uri_file is not None:
             raise ValueError("name the database by uri or by uri_file, not both")
         return self
+
+    @property
+    def named(self) -> bool:
+        """Whether the profile names the address itself."""
+        return self.uri is not None or self.uri_file is not None
 
 
 class Engines(_Model):
@@ -323,10 +329,17 @@ class Profile(_Model):
         if self.database.name is not None:
             update["database_name"] = self.database.name
         if self.database.uri is not None:
-            update["database_uri"] = SecretStr(self.database.uri)
+            update |= {"database_uri": SecretStr(self.database.uri), "database_uri_file": None}
         if self.database.uri_file is not None:
             update["database_uri"] = SecretStr(read_secret(self.database.uri_file))
+            update["database_uri_file"] = self.database.uri_file
         return load_settings().model_copy(update=update)
+
+    def address_source(self) -> str:
+        """Return what names the database: this profile, a variable, a file, or nothing."""
+        if self.database.uri is not None:
+            return f"profile {self.name}"
+        return address_source(self.settings())
 
     def environment(self, queue: Queue) -> dict[str, str]:
         """Return the variables that a job of a queue sees."""
@@ -377,9 +390,14 @@ def _read_yaml(path: Path) -> Any:
             f"the profile {path} cannot be read: {error.strerror}", "a YAML file", "check the path"
         ) from error
     except yaml.YAMLError as error:
+        # Without the line itself, which may hold a password.
+        mark = getattr(error, "problem_mark", None)
+        place = f": look at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise ConfigurationError(
-            f"the profile {path} is no YAML: {error}", "keys and values", "correct that line"
-        ) from error
+            f"the profile {path} is no YAML{place}",
+            "keys and values",
+            "correct that line",
+        ) from None
 
 
 def _validated(name: str, content: Any, where: str) -> Profile:

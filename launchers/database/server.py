@@ -42,6 +42,7 @@ from surfalign.launchers.database.server_process import (
     option,
 )
 from surfalign.settings import Settings, load_settings
+from surfalign.stores.connection.addresses import Address, address_of
 from surfalign.stores.database import Database, connect
 
 PROGRAM = "secantusd-py"
@@ -417,11 +418,12 @@ def open_database(
     return connect(settings)
 
 
-def database_uri(settings: Settings) -> str:
-    """Return the URI of the configured database, or of the local server, started where necessary."""
+def address_in_use(settings: Settings) -> Address:
+    """Return the address of the configured database, or of the local server, started where necessary."""
     if settings.database_uri is None:
-        return local_server(settings).start()
-    return settings.database_uri.get_secret_value()
+        uri = SecretStr(local_server(settings).start())
+        settings = settings.model_copy(update={"database_uri": uri})
+    return address_of(settings)
 
 
 # --- asking a server ---------------------------------------------------------------------------

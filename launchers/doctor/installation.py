@@ -401,11 +401,12 @@ def _configured(settings: Settings) -> Finding:
     from surfalign.stores.database import connect
 
     try:
-        with connect(settings) as database, database.errors_named():
+        with connect(settings) as database:
             count = database.surface_levels.count()
     except SurfalignError as error:
         return Finding("database", State.MISSING, error.found, error.remedy)
-    return Finding("database", State.OK, f"{settings.database_name} answers: {count} results")
+    detail = f"{database.name} at {database.address} answers: {count} results"
+    return Finding("database", State.OK, detail)
 
 
 def check_materials_project() -> Finding:

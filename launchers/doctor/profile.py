@@ -105,9 +105,10 @@ def check_launcher(profile: Profile) -> Finding:
 
 def check_database(profile: Profile) -> Finding:
     """Open the database; its own errors are clear enough to be passed on."""
-    with open_database(profile.settings()) as database, database.errors_named():
+    with open_database(profile.settings()) as database:
         number = database.surface_levels.count()
-        return Finding("database", State.OK, f"{database.address} answers: {number} results")
+        detail = f"{database.name} at {database.address} answers: {number} results"
+        return Finding("database", State.OK, detail)
 
 
 def check_engine(profile: Profile, engine: str | None = None) -> Finding:

@@ -15,14 +15,16 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+from bson.errors import BSONError
 from jobflow import CURRENT_JOB, Flow, JobStore
 from pymongo.errors import PyMongoError
 
-from surfalign.errors import DatabaseUnreachableError, InsufficientMemoryError
+from surfalign.errors import InsufficientMemoryError
 from surfalign.launchers.local.flow_graph import FlowGraph, Node, State
 from surfalign.launchers.local.job_processes import Outcome, Workers
 from surfalign.launchers.local.progress_reports import engine_reports
 from surfalign.launchers.local.shares import Need, Share, divide, more_memory, need_of
+from surfalign.stores.connection.errors import named
 from surfalign.workflows.identity import without_finished
 
 Report = Callable[[str], None]
@@ -200,19 +202,23 @@ class _Run:
         try:
             for documents, key, save in outcome.updates:
                 self.store.update(documents, key=key, save=save)
-        except PyMongoError as error:
+        except (PyMongoError, BSONError) as error:
             self._fail(node, error)
-        self.graph.finish(node, outcome.response)
+        else:
+            self.graph.finish(node, outcome.response)
 
     def _fail(self, node: Node, error: Exception) -> None:
         job = node.job
         if isinstance(error, PyMongoError):
-            raise DatabaseUnreachableError(
-                f"the database was lost during '{job.name}' ({type(error).__name__})",
-                "a database that answers until the end of the run",
-                "bring it back (surfalign db status) and run the same command: "
-                "finished steps are stored",
+            # Whatever it is, the next step could not be stored either.
+            found = named(error)
+            raise type(found)(
+                f"the database failed during '{job.name}': {found.found}",
+                found.expected,
+                f"{found.remedy}; then run the same command: finished steps are stored",
             ) from error
+        if isinstance(error, BSONError):  # the document is at fault
+            error = named(error)
         node.state = State.FAILED
         self.failures.append((node, StepFailure(job.uuid, job.name, dict(job.metadata), error)))
         self.on_event(f"{job.name}: failed: {type(error).__name__}: {error}")

@@ -22,14 +22,17 @@ from pydantic import BaseModel, Field, ValidationError
 
 from surfalign.errors import ConfigurationError, SurfalignError
 from surfalign.files import write_whole
-from surfalign.launchers.database.server import open_database
+from surfalign.launchers.cluster.profiles import load_profile
+from surfalign.launchers.database.server import local_server, open_database
+from surfalign.launchers.nightly.lasting import profile_in
 from surfalign.processes import is_same_process, owner
 from surfalign.settings import Settings, load_settings
-from surfalign.stores.database import Database
+from surfalign.stores.database import CAMPAIGN_SURFACES, JOBS, SURFACE_LEVELS, Database
 
 #: What can be done at night, and the command that does it. A night has the time to compare everything.
 TASKS = {"build": ("build", "--all"), "retrain": ("learn", "retrain")}
 COLLECTION = "nights"
+_MEANT = "Is that the one that is meant? surfalign db status shows it; database_uri names another."
 
 
 class NightlyRun(BaseModel):
@@ -41,6 +44,7 @@ class NightlyRun(BaseModel):
     ended_at: datetime | None = None
     exit_code: int | None = None
     summary: str = Field(default="", description="Last line of the log")
+    database: str = Field(default="", description="Database of the run, without secrets")
     log_file: str
     hostname: str
     pid: int
@@ -69,7 +73,7 @@ def run_nightly(task: str, arguments: Sequence[str], settings: Settings) -> Nigh
     arguments
         Further arguments of its command.
     settings
-        Name the data directory and the database.
+        Name the data directory, and the database where the arguments name no profile.
 
     Raises
     ------
@@ -78,6 +82,11 @@ def run_nightly(task: str, arguments: Sequence[str], settings: Settings) -> Nigh
     """
     if task not in TASKS:
         raise ConfigurationError(f"unknown task '{task}'", f"one of {', '.join(TASKS)}", "name one")
+    profile = profile_in(arguments)
+    address, empty = "", ""
+    with suppress(SurfalignError):  # what is wrong the command itself tells
+        settings = load_profile(profile).settings() if profile else settings
+        address, empty = _look(settings)
     folder = settings.data_directory.expanduser().absolute() / COLLECTION
     folder.mkdir(parents=True, exist_ok=True)
     started = datetime.now(UTC)
@@ -86,6 +95,7 @@ def run_nightly(task: str, arguments: Sequence[str], settings: Settings) -> Nigh
         task=task,
         command=shlex.join(["surfalign", *TASKS[task], *arguments]),
         started_at=started,
+        database=address,
         log_file=str(folder / f"{stem}.log"),
         **owner(),
     )
@@ -93,10 +103,15 @@ def run_nightly(task: str, arguments: Sequence[str], settings: Settings) -> Nigh
     _leave(night, report, settings)
     try:
         with FileLock(folder / f"{task}.lock", timeout=0):
-            exit_code, summary = _run(task, arguments, Path(night.log_file))
+            # A retraining without data fails by itself, and may have others than the store's.
+            if empty and task == "build":
+                exit_code, summary = _refuse(empty, Path(night.log_file))
+            else:
+                exit_code, summary = _run(task, arguments, Path(night.log_file))
     except Timeout:
-        exit_code, summary = 1, f"another nightly {task} is still running"
-        Path(night.log_file).write_text(summary + "\n", encoding="utf-8")
+        exit_code, summary = _refuse(
+            f"another nightly {task} is still running", Path(night.log_file)
+        )
     night = night.model_copy(
         update={"ended_at": datetime.now(UTC), "exit_code": exit_code, "summary": summary}
     )
@@ -151,12 +166,43 @@ def _run(task: str, arguments: Sequence[str], log_file: Path) -> tuple[int, str]
     return exit_code, last[:300]
 
 
+def _refuse(reason: str, log_file: Path) -> tuple[int, str]:
+    """Note why nothing is done."""
+    log_file.write_text(reason + "\n", encoding="utf-8")
+    return 1, reason
+
+
+def _look(settings: Settings) -> tuple[str, str]:
+    """Return the address of the database, and why it cannot be the one that is meant, or an empty text.
+
+    A command that lost its address works on a new local database, which holds nothing.
+    """
+    if _is_unused(settings):
+        folder = local_server(settings).directory
+        return (
+            "local",
+            f"no database is configured, and there is no local one in {folder}. {_MEANT}",
+        )
+    with open_database(settings) as database:
+        address = f"{database.name} at {database.address}"
+        names = (JOBS, SURFACE_LEVELS, CAMPAIGN_SURFACES)
+        if any(database.collection(name).find_one({}, {"_id": 1}) for name in names):
+            return address, ""
+    return address, f"the database {address} holds no job, no result and no campaign. {_MEANT}"
+
+
+def _is_unused(settings: Settings) -> bool:
+    """Whether the local database is meant, and was never started."""
+    return settings.database_uri is None and not local_server(settings).storage.is_dir()
+
+
 def _leave(night: NightlyRun, report: Path, settings: Settings) -> None:
     """Write the report; the database may be what ails."""
     write_whole(report, night.model_dump_json(indent=1))
-
+    if _is_unused(settings):
+        return  # a report is no reason to start one
     # The file tells it already.
-    with suppress(SurfalignError), open_database(settings) as database, database.errors_named():
+    with suppress(SurfalignError), open_database(settings) as database:
         database.collection(COLLECTION).update_one(
             {"log_file": night.log_file, "hostname": night.hostname},
             {"$set": night.model_dump()},

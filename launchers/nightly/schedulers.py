@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
@@ -13,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from surfalign.errors import ConfigurationError, MissingDependencyError
+from surfalign.launchers.nightly.lasting import LastingAddress, lasting_address
 from surfalign.launchers.nightly.runs import TASKS
 
 VIA = ("scrontab", "cron", "systemd")
-#: Variables that say which installation is meant; the database's address may hold a password.
-KEPT_VARIABLES = ("SURFALIGN_CONFIG_FILE", "SURFALIGN_DATA_DIRECTORY", "SURFALIGN_DATABASE_NAME")
 
 
 @dataclass(frozen=True)
@@ -32,6 +30,8 @@ class Entry:
         When, local time.
     arguments
         Further arguments of its command.
+    address
+        The database that it works on, and the variables by which it is found.
     partition, time_limit
         Where and how long, for scrontab.
     """
@@ -39,6 +39,7 @@ class Entry:
     task: str
     hour: int
     minute: int
+    address: LastingAddress
     arguments: tuple[str, ...] = ()
     partition: str | None = None
     time_limit: str = "4:00:00"
@@ -52,10 +53,9 @@ class Entry:
     def command(self) -> list[str]:
         """The command with the variables that name the installation."""
         program = Path(sysconfig.get_path("scripts")) / "surfalign"
-        variables = [f"{k}={os.environ[k]}" for k in KEPT_VARIABLES if os.environ.get(k)]
-        prefix = ["/usr/bin/env", *variables] if variables else []
+        variables = [f"{name}={value}" for name, value in self.address.variables.items()]
         extra = ["--", *self.arguments] if self.arguments else []
-        return [*prefix, str(program), "nightly", self.task, *extra]
+        return ["/usr/bin/env", *variables, str(program), "nightly", self.task, *extra]
 
 
 def entry(
@@ -70,16 +70,19 @@ def entry(
     Raises
     ------
     ConfigurationError
-        When the task or the time cannot be understood.
+        When the task or the time cannot be understood, or the address of the database does not last.
     """
     if task not in TASKS:
         raise ConfigurationError(f"unknown task '{task}'", f"one of {', '.join(TASKS)}", "name one")
     match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)", at)
     if match is None:
         raise ConfigurationError(f"'{at}' is no time of day", "HH:MM, e.g. 02:00", "correct --at")
-    if any("\n" in argument for argument in arguments):
+    address = lasting_address(arguments)
+    if any("\n" in text for text in (*arguments, *address.variables.values())):
         raise ConfigurationError("an argument of two lines", "one line", "write it in one line")
-    return Entry(task, int(match[1]), int(match[2]), tuple(arguments), partition, time_limit)
+    return Entry(
+        task, int(match[1]), int(match[2]), address, tuple(arguments), partition, time_limit
+    )
 
 
 def crontab_text(wanted: Entry) -> str:
@@ -88,7 +91,20 @@ def crontab_text(wanted: Entry) -> str:
 
 
 def scrontab_text(wanted: Entry) -> str:
-    """Return the lines for SLURM's cron."""
+    """Return the lines for SLURM's cron.
+
+    Raises
+    ------
+    ConfigurationError
+        When the database is the local one, which the node of the run does not reach.
+    """
+    if wanted.address.is_local:
+        raise ConfigurationError(
+            "no database is configured, and the local one answers on this machine alone; SLURM runs "
+            "the entry on another",
+            "a database that compute nodes reach",
+            "set database_uri or database_uri_file in surfalign.yaml, or take --via cron",
+        )
     options = [f"#SCRON --time={wanted.time_limit}", f"#SCRON --job-name=surfalign-{wanted.task}"]
     if wanted.partition:
         options.append(f"#SCRON --partition={wanted.partition}")
@@ -98,8 +114,8 @@ def scrontab_text(wanted: Entry) -> str:
 
 def systemd_units(wanted: Entry) -> dict[str, str]:
     """Return the two units of a systemd user timer, by file name."""
-    # A percent sign begins a specifier there.
-    command = shlex.join(wanted.command).replace("%", "%%")
+    # A percent sign begins a specifier there, a dollar sign a variable.
+    command = shlex.join(wanted.command).replace("%", "%%").replace("$", "$$")
     name = f"surfalign-{wanted.task}"
     return {
         f"{name}.service": f"""\

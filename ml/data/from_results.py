@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from surfalign.errors import MixedMethodsError
 from surfalign.ml.data.datasets import FrozenDataset, freeze
 from surfalign.ml.data.records import LABEL_UNITS, Fidelity, Label, surface_record
 from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
+from surfalign.stores.method_names import of_one_table
 
 #: Weight of a result with a failed check, where such results are wanted.
 FLAGGED_WEIGHT = 0.3
@@ -34,7 +35,7 @@ def freeze_results(
     Parameters
     ----------
     documents
-        Results with their structures.
+        Results with their structures; those of one table of U are of one method.
     name
         Of the data set.
     flagged
@@ -54,10 +55,12 @@ def freeze_results(
     fidelities: dict[str, Fidelity] = {}
     left_out: dict[str, list[str]] = defaultdict(list)
     methods: Counter[str] = Counter()
+    documents = list(documents)
+    names = _names(documents, flagged)
     for document in documents:
         title = f"{document.surface_name or document.formula} {document.identifier}"
         reason = _reason_to_leave_out(document, flagged)
-        labels, own = _labels(document) if reason is None else ([], [])
+        labels, own = _labels(document, names) if reason is None else ([], [])
         if reason is None and not labels:
             reason = NO_NUMBER
         if reason is not None:
@@ -65,7 +68,7 @@ def freeze_results(
             continue
         slab = document.unrelaxed_slab_structure or document.slab_structure
         assert slab is not None
-        methods[document.functional] += 1
+        methods[names[document.functional]] += 1
         fidelities |= {fidelity.key: fidelity for fidelity in own}
         records.append(
             surface_record(
@@ -106,11 +109,19 @@ def _reason_to_leave_out(document: SurfaceLevelsDocument, flagged: bool) -> str 
     return None
 
 
-def _labels(document: SurfaceLevelsDocument) -> tuple[list[Label], list[Fidelity]]:
+def _names(documents: Iterable[SurfaceLevelsDocument], flagged: bool) -> dict[str, str]:
+    """Return under which name each method of the results that are kept counts."""
+    kept = [d for d in documents if _reason_to_leave_out(d, flagged) is None]
+    return of_one_table([*(d.functional for d in kept), *(d.semilocal_functional for d in kept)])
+
+
+def _labels(
+    document: SurfaceLevelsDocument, names: Mapping[str, str]
+) -> tuple[list[Label], list[Fidelity]]:
     """Return the labels at the result's functional, and the semilocal levels beside them."""
     geometry = "relaxed" if document.relaxed else "unrelaxed"
     method = f"{document.engine or 'unknown engine'}, {document.quality}, {geometry}"
-    own = Fidelity(document.functional, method, "store")
+    own = Fidelity(names[document.functional], method, "store")
     numbers = {
         own: {
             "ionization_potential": document.ionization_potential,
@@ -119,7 +130,7 @@ def _labels(document: SurfaceLevelsDocument) -> tuple[list[Label], list[Fidelity
             "surface_energy": document.surface_energy,
         }
     }
-    semilocal = Fidelity(document.semilocal_functional, method, "store")
+    semilocal = Fidelity(names[document.semilocal_functional], method, "store")
     if semilocal != own:
         potential, gap = document.semilocal_ionization_potential, document.semilocal_band_gap
         known = potential is not None and gap is not None

@@ -123,8 +123,12 @@ class InsufficientMemoryError(EngineError, MemoryError):
 # --- stores, settings, environment -----------------------------------------------------------
 
 
-class DatabaseUnreachableError(SurfalignError, ConnectionError):
-    """The results database does not answer."""
+class DatabaseError(SurfalignError, RuntimeError):
+    """The results database refused an operation, or failed in it."""
+
+
+class DatabaseUnreachableError(DatabaseError, ConnectionError):
+    """The results database does not answer, or does not let this user in."""
 
 
 class QuerySyntaxError(SurfalignError, ValueError):

@@ -99,7 +99,7 @@ def read_secret(path: Path) -> str:
         raise ConfigurationError(
             f"the file {path} cannot be read: {error.strerror}",
             "a file that holds the URI of the database",
-            "correct uri_file in the profile",
+            "correct database_uri_file, or uri_file in the profile",
         ) from error
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise ConfigurationError(

@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from surfalign.errors import ConfigurationError
+from surfalign.files import read_secret
 
 FILE_NAME = "surfalign.yaml"
 
@@ -47,13 +48,22 @@ def settings_file() -> Path | None:
 class Settings(BaseSettings):
     """What differs from one installation to another; nothing here changes a computed number."""
 
-    model_config = SettingsConfigDict(env_prefix="SURFALIGN_", extra="forbid")
+    # Inputs may be secrets: no error shows them.
+    model_config = SettingsConfigDict(
+        env_prefix="SURFALIGN_", extra="forbid", hide_input_in_errors=True
+    )
 
     database_uri: SecretStr | None = Field(
         default=None,
         description="mongodb:// URI of the results database; None starts a local server",
     )
-    database_name: str = Field(default="surfalign", description="Name of the database")
+    database_uri_file: Path | None = Field(
+        default=None,
+        description="File of mode 600 that holds the URI, in the place of database_uri",
+    )
+    database_name: str = Field(
+        default="surfalign", description="Name of the database, where the URI names none"
+    )
     data_directory: Path = Field(
         default_factory=lambda: user_data_path("surfalign"),
         description="Where the local database, PAW datasets and logs are kept",
@@ -145,13 +155,25 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment first, then the YAML file."""
-        path = settings_file()
-        yaml_source = YamlConfigSettingsSource(settings_cls, yaml_file=path)
-        return (init_settings, env_settings, yaml_source)
+        return (init_settings, env_settings, _SettingsFile(settings_cls, yaml_file=settings_file()))
+
+
+class _SettingsFile(YamlConfigSettingsSource):
+    """The YAML file; its address of the database counts only where no variable gives one."""
+
+    def __call__(self) -> dict[str, Any]:
+        values = super().__call__()
+        if _ADDRESS & set(self.current_state):
+            return {name: value for name, value in values.items() if name not in _ADDRESS}
+        return values
+
+
+#: The two ways to name the database.
+_ADDRESS = {"database_uri", "database_uri_file"}
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Read the settings in force.
+    """Read the settings in force, and the file that holds the URI of the database.
 
     Raises
     ------
@@ -159,7 +181,7 @@ def load_settings(**overrides: Any) -> Settings:
         When the file or a variable holds an unknown key or a bad value.
     """
     try:
-        return Settings(**overrides)
+        settings = Settings(**overrides)
     except (ValidationError, yaml.YAMLError) as error:
         where = settings_file()
         raise ConfigurationError(
@@ -167,6 +189,27 @@ def load_settings(**overrides: Any) -> Settings:
             f"keys among {', '.join(sorted(Settings.model_fields))}",
             f"mend {where or 'the SURFALIGN_* environment variables'}",
         ) from error
+    if settings.database_uri_file is None:
+        return settings
+    # Jobs of a queue get an empty variable, for that of the shell that submitted them would be there.
+    if settings.database_uri is not None and settings.database_uri.get_secret_value():
+        raise ConfigurationError(
+            "the database is named by database_uri and by database_uri_file",
+            "one of them",
+            "remove database_uri (SURFALIGN_DATABASE_URI), or the other one",
+        )
+    uri = SecretStr(read_secret(settings.database_uri_file))
+    return settings.model_copy(update={"database_uri": uri})
+
+
+def address_source(settings: Settings) -> str:
+    """Return what names the database in these settings: a variable, a file, or nothing."""
+    if settings.database_uri_file is not None:
+        return str(settings.database_uri_file)
+    if settings.database_uri is None:
+        return "nothing"
+    variable = "SURFALIGN_DATABASE_URI"
+    return variable if os.environ.get(variable) else str(settings_file())
 
 
 def _first_problem(error: ValidationError | yaml.YAMLError) -> str:

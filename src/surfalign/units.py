@@ -5,6 +5,8 @@ Internal units are eV, angstrom and kelvin throughout; surface energies are repo
 
 from __future__ import annotations
 
+#: Units of the engines (CODATA 2018, doi:10.1063/5.0064853): angstrom, eV.
+BOHR, HARTREE = 0.529177210903, 27.211386245988
 #: 1 eV/angstrom^2 in J/m^2 (CODATA 2018, exact elementary charge).
 EV_PER_SQUARE_ANGSTROM_IN_JOULE_PER_SQUARE_METRE = 16.02176634
 #: 1 atomic mass unit/angstrom^3 in g/cm^3 (CODATA 2018).

@@ -26,7 +26,7 @@ import pyparsing as pp
 from surfalign.errors import QuerySyntaxError
 from surfalign.stores.documents import SurfaceLevelsDocument
 from surfalign.stores.query.fields import FieldDescription, Kind, describe
-from surfalign.stores.query.values import Literal, expectation, mongo_value
+from surfalign.stores.query.values import Literal, mongo_value
 
 Filter = dict[str, Any]
 
@@ -192,16 +192,19 @@ def _inside_mapping(path: str, fields: dict[str, FieldDescription]) -> FieldDesc
 def _grammar() -> pp.ParserElement:
     """Build the parser: LL(1), so no backtracking whatever the text."""
     and_, or_, not_, in_ = (pp.CaselessKeyword(word) for word in ("and", "or", "not", "in"))
+    not_.set_name("comparison")  # refusals name what stands there, not the parser's own words
+    in_.set_name("in")
     reserved = and_ | or_ | not_ | in_
     opening, closing = pp.Suppress("("), pp.Suppress(")")
 
     name = ~reserved + pp.Regex(r"[A-Za-z_]\w*(?:\.[\w@-]+)*")
     field = name.set_name("field name")
-    number = pp.Regex(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+    number = pp.Regex(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?").set_name("number")
     unit = ~reserved + pp.Regex(r"(?:[A-Za-zÅ%]|1/)[\w/^*²³-]*")
     quoted = pp.QuotedString('"', esc_char="\\") | pp.QuotedString("'", esc_char="\\")
     bracket = (opening | pp.Suppress("[")).set_name("value")
-    vector = bracket + pp.DelimitedList(number) + (closing | pp.Suppress("]"))
+    end = (closing | pp.Suppress("]")).set_name("closing bracket")
+    vector = bracket + pp.DelimitedList(number) + end
     word = ~reserved + pp.Regex(r"[A-Za-z_][\w:.+-]*")
 
     value = (
@@ -256,6 +259,6 @@ def _refuse(text: str, error: pp.ParseBaseException) -> NoReturn:
     raise QuerySyntaxError(
         f"the query cannot be understood at character {place + 1}, "
         + (f"{near!r}" if near else "its end"),
-        expectation(error.msg),
+        error.msg.removeprefix("Expected "),
         REMEDY,
     ) from error

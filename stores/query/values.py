@@ -11,8 +11,8 @@ from surfalign.errors import QuerySyntaxError, SurfaceError
 from surfalign.physics.lattice.orientations import parse_miller_index
 from surfalign.stores.query.fields import FieldDescription, Kind
 
-#: Other spellings of units.
-_SPELLINGS = {"Å": "angstrom", "ang": "angstrom", "**": "^", "²": "^2", "³": "^3"}
+#: Other spellings of units, as regular expressions.
+_SPELLINGS = {r"Å|\bang\b": "angstrom", r"\*\*": "^", "²": "^2", "³": "^3"}
 
 _KEYWORDS: dict[str, Any] = {"true": True, "false": False, "null": None}
 
@@ -107,13 +107,6 @@ def mongo_value(field: FieldDescription, path: str, literal: Literal) -> Any:
     )
 
 
-def expectation(message: str) -> str:
-    """Return what pyparsing's message says that it expected."""
-    return (
-        message.removeprefix("Expected ").partition(", found")[0].replace("{", "").replace("}", "")
-    )
-
-
 def _check_unit(field: FieldDescription, path: str, literal: Literal) -> None:
     if literal.unit is None or field.kind is Kind.MAPPING:
         return
@@ -129,7 +122,7 @@ def _check_unit(field: FieldDescription, path: str, literal: Literal) -> None:
 
 def _spelled(unit: str) -> str:
     for spelling, standard in _SPELLINGS.items():
-        unit = unit.replace(spelling, standard)
+        unit = re.sub(spelling, standard, unit)
     return unit
 
 

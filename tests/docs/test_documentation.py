@@ -49,12 +49,15 @@ def test_the_site_builds_without_warnings(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def environment(server_uri: str) -> dict[str, str]:
+def environment(server_uri: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """One database for all pages, so that what one page computed the next one reuses."""
+    uri_file = tmp_path_factory.mktemp("documentation") / "uri"
+    uri_file.touch(mode=0o600)
+    uri_file.write_text(server_uri)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return os.environ | {
         "PATH": path,
-        "SURFALIGN_DATABASE_URI": server_uri,
+        "SURFALIGN_DATABASE_URI_FILE": str(uri_file),
         "SURFALIGN_DATABASE_NAME": "documentation",
     }
 

@@ -161,7 +161,8 @@ class ToyWholeRelaxMaker(Maker):
         potential = potential_of(slab, 0.0, "slab_relaxation")
         return SlabRelaxationDocument(
             structure=slab, initial_structure=slab, energy=potential.energy, max_force=0.0,
-            max_displacement=0.0, n_steps=1, converged=True, predicted_change=0.001,
+            max_displacement=0.0, n_steps=1, converged=True, predicted_change=0.04,
+            predicted_error=0.02, centre_change=-0.01,
             potential=potential, calculation=potential.calculation,
         )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 from pymatgen.core import Lattice, Structure
@@ -45,13 +46,18 @@ CRYSTALS: dict[str, tuple[int, Lattice, list[str], list[list[float]]]] = {
 }  # fmt: skip
 
 
+@cache
+def _made(name: str) -> Structure:
+    return Structure.from_spacegroup(*CRYSTALS[name])
+
+
 @pytest.fixture(scope="session")
 def crystal() -> Callable[[str], Structure]:
     """Make the conventional cell of a textbook crystal by its name."""
-    return lambda name: Structure.from_spacegroup(*CRYSTALS[name])
+    return lambda name: _made(name).copy()
 
 
 @pytest.fixture(params=sorted(CRYSTALS))
 def any_crystal(request: pytest.FixtureRequest) -> Structure:
     """Each textbook crystal in turn."""
-    return Structure.from_spacegroup(*CRYSTALS[request.param])
+    return _made(request.param).copy()

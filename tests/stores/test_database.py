@@ -9,7 +9,7 @@ import traceback
 import pytest
 from jobflow import JobStore
 from pydantic import SecretStr
-from pymongo.errors import ConnectionFailure, DuplicateKeyError, OperationFailure
+from pymongo.errors import DuplicateKeyError
 from stored_results import job_output, passed_result
 
 from surfalign.errors import ConfigurationError, DatabaseUnreachableError
@@ -18,8 +18,6 @@ from surfalign.stores.database import (
     SERVER_SELECTION_TIMEOUT,
     Database,
     connect,
-    errors_named,
-    masked,
 )
 from surfalign.stores.jobstore import finished_uuids
 
@@ -92,30 +90,6 @@ def test_no_configured_database_is_an_error() -> None:
         connect(settings(None))
 
 
-@pytest.mark.parametrize(
-    ("uri", "shown"),
-    [
-        ("mongodb://host:27017/db", "mongodb://host:27017/db"),
-        (f"mongodb://u:{PASSWORD}@host/db", "mongodb://u:***@host/db"),
-        (f"mongodb+srv://u:{PASSWORD}@a,b/db?w=1", "mongodb+srv://u:***@a,b/db?w=1"),
-        (f"mongodb://u:{PASSWORD}@x@host/", "mongodb://u:***@host/"),
-        (f"mongodb://u:a/{PASSWORD}@host/", "mongodb://u:***@host/"),
-        ("mongodb://user@host/", "mongodb://user@host/"),
-        (
-            f"mongodb://host/?tlsCertificateKeyFilePassword={PASSWORD}&tls=true",
-            "mongodb://host/?tlsCertificateKeyFilePassword=***&tls=true",
-        ),
-        (
-            f"mongodb://host/?authMechanismProperties=AWS_SESSION_TOKEN:{PASSWORD},A:b",
-            "mongodb://host/?authMechanismProperties=AWS_SESSION_TOKEN:***,A:b",
-        ),
-        (None, ""),
-    ],
-)
-def test_masked(uri: str | None, shown: str) -> None:
-    assert masked(uri) == shown
-
-
 def test_refused_credentials_are_an_error_without_the_password(
     server_uri: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -136,21 +110,6 @@ def test_reprs_do_not_show_the_password() -> None:
 
     assert PASSWORD not in repr(store) + str(store) + store.name + JobStore(store).name
     assert PASSWORD not in repr(settings(uri))
-
-
-@pytest.mark.parametrize(
-    ("failure", "expected"),
-    [
-        (ConnectionFailure("gone"), DatabaseUnreachableError),
-        (OperationFailure("not authorized", 13), DatabaseUnreachableError),
-        (OperationFailure("Authentication failed.", 18), DatabaseUnreachableError),
-        (OperationFailure("no space", 14031), DatabaseUnreachableError),
-        (OperationFailure("our mistake", 9), OperationFailure),
-    ],
-)
-def test_errors_named(failure: Exception, expected: type[Exception]) -> None:
-    with pytest.raises(expected, match=str(failure)), errors_named("mongodb://host"):
-        raise failure
 
 
 def test_closing_twice_is_harmless(database: Database) -> None:

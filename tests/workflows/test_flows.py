@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import toy_engine
 from jobflow import JobStore
@@ -141,7 +142,10 @@ def test_a_relaxation_that_returns_the_potential_needs_no_step_for_it(
     assert steps == ["slab_relaxation"]
     assert "slab_potential" not in whole.provenance
     assert whole.timings[-1].step == "slab_relaxation"
-    assert whole.ionization_potential == apart.ionization_potential
+    assert whole.level_corrections == {"relaxation": 0.04, "held_centre": -0.005}
+    assert whole.ionization_potential == pytest.approx(apart.ionization_potential + 0.035)
+    assert whole.electron_affinity == pytest.approx(apart.electron_affinity + 0.035)
+    assert whole.potential_step == apart.potential_step
     assert whole.surface_energy == apart.surface_energy
     outputs = {name: store.get_output(uuid) for name, uuid in whole.provenance.items()}
     stored = jsanitize(whole, strict=True, enum_values=True, allow_bson=True)
@@ -149,6 +153,21 @@ def test_a_relaxation_that_returns_the_potential_needs_no_step_for_it(
     again = recompute(stored, outputs)
     assert again["ionization_potential"] == whole.ionization_potential
     assert again["timings"] == stored["timings"]
+
+
+def test_the_error_of_a_level_is_made_of_what_is_known_of_its_steps(
+    mgo: Structure, store: JobStore, tmp_path: Path
+) -> None:
+    engine = toy_engine.toy_engine()
+    (unknown,), _ = run(mgo, store, tmp_path, miller_indices=[(1, 0, 0)], engine=engine)
+    assert unknown.convergence_error is None  # its relaxation says nothing of the level
+    assert unknown.level_corrections == {}
+    engine.slab_relax_maker = toy_engine.ToyWholeRelaxMaker()
+    found, _ = run(mgo, store, tmp_path, miller_indices=[(1, 0, 0)], engine=engine)
+    (known,) = [result for result in found if result.identifier != unknown.identifier]
+    parts = {name: pytest.approx(part, abs=1e-6) for name, part in known.convergence_parts.items()}
+    assert parts == {"alignment": 0.0, "relaxation": 0.02, "held_centre": 0.005}
+    assert known.convergence_error == pytest.approx(np.hypot(0.02, 0.005), abs=1e-6)
 
 
 def test_identities_ignore_labels_and_noise_and_nothing_else(mgo: Structure) -> None:

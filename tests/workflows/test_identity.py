@@ -29,13 +29,13 @@ from surfalign.workflows.surface_jobs import describe_surfaces
 #: Uuids of the steps of MgO(100)-A at quick quality.
 UUIDS = {
     "gpaw": {
-        "bulk": "0f85e37d-c600-59b9-b9b4-902606e898ab",
-        "dielectric": "0ecc3f3a-789a-5528-b1a5-eeadfd34a135",
-        "band edges": "1e151a22-3f9b-561a-a377-aa48e8bc2c48",
-        "surfaces": "b2d88d83-3283-5fdd-a74a-b6125be1329a",
-        "oriented bulk": "6608124d-43f3-574b-8c8c-153841660636",
-        "slab relaxation": "1cd7d2ea-e167-53a0-88ed-eebfb08284bc",
-        "alignment": "38d53198-8608-5a1d-865a-14ffb093d30f",
+        "bulk": "ee978b17-51a1-5fc8-90e8-734768397d2b",
+        "dielectric": "103be191-8812-5a4c-b888-7d58659061d6",
+        "band edges": "cd4e8e97-10e0-56c2-9608-370d514c08a2",
+        "surfaces": "30a5b48a-1db2-5bbc-957a-2d92b12067ac",
+        "oriented bulk": "30060503-1501-5977-a19a-526f09e631c2",
+        "slab relaxation": "29e41a0f-9b9b-59d5-828f-d1a155ae9f50",
+        "alignment": "ddc5cc61-3122-58f7-900f-f3332e4b2de2",
     },
     # quick was 400 eV until 0.3, below ENMAX of Li_sv: its results are new calculations, on purpose
     "vasp": {
@@ -65,7 +65,7 @@ ENGINES: dict[str, Callable[[], Engine]] = {
     "toy": toy_engine.toy_engine,
 }
 METHODS = {
-    "gpaw": "0ab57dc8-b25c-514d-8082-9de6657038d2",
+    "gpaw": "dc94d8b7-fcb0-5feb-9135-054945a254a4",
     "vasp": "c3fdf5b4-ae87-5ce3-ba88-dbc6fff9ef0e",
     "toy": "7bdcf752-d4f9-5a3f-a759-3ada4612cb38",
 }
@@ -145,7 +145,7 @@ def test_hashes_of_settings_stay_as_they_are() -> None:
         "63fcef328109ce8d04259032e177e1e3a1d9a4035b7e9ea4c452867f13a871a3"
     )
     assert hash_of(QUICK.numerical()) == (
-        "85992fc82afc085e2c998d6e1b753c10d65fbe4ba191437ec1c447ec41406ce7"
+        "bb593b34a23e6e03ceffdefde63a87b0e5893740c5405b5a33cfdead69117492"
     )
 
 

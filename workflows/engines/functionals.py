@@ -6,8 +6,8 @@ returns two methods::
     ddh, hse06, pbe0, pbesol         the engines' own; the density is PBEsol's
     pbe-x0.33, pbe-x0.25-w0.3        a hybrid without a name: fraction, and range in 1/angstrom
     b3lyp, r2scan, optb88-vdw        other functionals
-    pbesol+u, pbe+d3, ddh+soc        U, dispersion, spin-orbit coupling
-    hse06@pbe+u                      edges @ density, where that is another functional's than PBEsol
+    pbesol+u-Zn5, pbe+d3, ddh+soc    U - J in eV by element, dispersion, spin-orbit coupling
+    hse06@pbe+u-Ti3-V3.2             edges @ density, where that is another functional's than PBEsol
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from surfalign.errors import ConfigurationError
+from surfalign.stores.method_names import hubbard_word
 from surfalign.stores.vocabulary import Functional
 
 
@@ -102,7 +103,7 @@ class Method:
         """
         parts = [
             self._exchange_label(dielectric_constant),
-            "u" if self.hubbard_u else "",
+            hubbard_word(self.hubbard_u),
             self.dispersion,
             "soc" if self.spin_orbit else "",
         ]

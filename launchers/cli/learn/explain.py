@@ -26,6 +26,7 @@ def explain(
         list[str] | None, typer.Option("--name", help="Only this slab of --slabs; repeatable.")
     ] = None,
     hkl: options.OnlyOrientations = None,
+    hkl_of_file: options.FileOrientations = None,
     figure: Annotated[Path, typer.Option("--figure", help="Folder for the pictures.")] = Path(
         "attention"
     ),
@@ -36,7 +37,7 @@ def explain(
 
     Example: surfalign learn explain TiO2-rutile --hkl 1,1,0 --figure attention
     """
-    records = predict.surfaces(structure, slabs, hkl)
+    records = predict.surfaces(structure, slabs, hkl, hkl_of_file=hkl_of_file)
     if names:
         unknown = set(names) - {record.name for record in records}
         if unknown:

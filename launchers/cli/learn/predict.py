@@ -19,7 +19,6 @@ with imported_when_used():
     from surfalign.launchers.cli.learn import sources
     from surfalign.ml.data import from_crystal, from_slab_files
     from surfalign.ml.models import prediction
-    from surfalign.physics.lattice import orientations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +34,7 @@ def predict(
     structure: options.BulkCrystal = None,
     slabs: options.UnlabelledSlabs = None,
     hkl: options.OnlyOrientations = None,
+    hkl_of_file: options.FileOrientations = None,
     max_index: options.LargestIndex = 1,
     model: options.Model = None,
     version: Annotated[
@@ -54,7 +54,7 @@ def predict(
     Example: surfalign learn predict --slabs slabs.json.gz --json predictions.json
     """
     make_folders(json_file)
-    records = surfaces(structure, slabs, hkl, max_index)
+    records = surfaces(structure, slabs, hkl, max_index, hkl_of_file)
     models = sources.registry(directory)
     name = model or models.latest()
     predictions = prediction.predict_records(records, models, name, version)
@@ -65,7 +65,11 @@ def predict(
 
 
 def surfaces(
-    structure: str | None, slabs: Path | None, hkl: Sequence[str] | None, max_index: int = 1
+    structure: str | None,
+    slabs: Path | None,
+    hkl: Sequence[str] | None,
+    max_index: int = 1,
+    hkl_of_file: Sequence[str] | None = None,
 ) -> list[SurfaceRecord]:
     """Return the slabs of a file, or those of a bulk crystal.
 
@@ -85,11 +89,16 @@ def surfaces(
             "name one of them",
         )
     if slabs is not None:
+        if hkl or hkl_of_file:
+            raise ConfigurationError(
+                "orientations beside a file of slabs",
+                "slabs, which have their orientation, or a crystal with orientations",
+                "leave --hkl and --hkl-of-file out",
+            )
         return from_slab_files.read_slab_file(slabs)
-    indices = [orientations.parse_miller_index(text) for text in hkl or ()]
-    return from_crystal.crystal_surfaces(
-        crystals.load_with_notes(str(structure)), indices, max_index
-    )
+    crystal = crystals.load_with_notes(str(structure))
+    indices = crystals.wanted_indices(crystal, hkl, hkl_of_file)
+    return from_crystal.crystal_surfaces(crystal, indices, max_index)
 
 
 def table(predictions: Predictions, caption: str) -> Table:

@@ -107,6 +107,7 @@ def _facts(document: SurfaceLevelsDocument) -> Table:
         "Outermost planes": document.termination_label,
         "Slab": _slab(document),
         "IP by site potentials": _with_unit(document.ionization_potential_site_potentials, "eV"),
+        "Error of convergence": _convergence(document),
         "Vacuum level - slab average": _with_unit(document.potential_step, "eV"),
         "Engine": f"{document.engine} {document.engine_version}".strip(),
         "Settings": document.settings_hash[:12],
@@ -117,6 +118,13 @@ def _facts(document: SurfaceLevelsDocument) -> Table:
         if value:
             table.add_row(f"[bold]{name}[/]", escape(value))
     return table
+
+
+def _convergence(document: SurfaceLevelsDocument) -> str:
+    if document.convergence_error is None:
+        return ""
+    parts = ", ".join(f"{name} {value:.3f}" for name, value in document.convergence_parts.items())
+    return f"{document.convergence_error:.3f} eV ({parts.replace('_', ' ')})"
 
 
 def _slab(document: SurfaceLevelsDocument) -> str:

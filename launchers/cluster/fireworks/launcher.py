@@ -26,7 +26,7 @@ from surfalign.launchers.cluster.job_requests import RAISED_BY, raised_after
 from surfalign.launchers.cluster.launcher import Cause, JobRecord, JobState, classify, last_line
 from surfalign.launchers.cluster.managed_launcher import ManagedLauncher
 from surfalign.launchers.cluster.profiles import Profile, Queue
-from surfalign.stores.database import errors_named
+from surfalign.stores.connection.errors import errors_named
 from surfalign.workflows.routing import route
 
 if TYPE_CHECKING:
@@ -243,8 +243,8 @@ class FireworksLauncher(ManagedLauncher):
 
     def worksite(self, cluster: str) -> Worksite:
         """Write the files that the jobs of a cluster need; return where they are."""
-        site = Worksite(self.profile.clusters[cluster])
-        site.write(self.uri, self.database_name)
+        site = Worksite(self.profile.clusters[cluster], self.database_name)
+        site.write(self.uri)
         return site
 
 

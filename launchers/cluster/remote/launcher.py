@@ -22,7 +22,8 @@ from surfalign.launchers.cluster.job_requests import raised_after
 from surfalign.launchers.cluster.launcher import JobRecord, JobState, classify, last_line
 from surfalign.launchers.cluster.managed_launcher import ManagedLauncher
 from surfalign.launchers.cluster.profiles import Cluster, Profile, Queue
-from surfalign.stores.database import JOBS, errors_named
+from surfalign.stores.connection.errors import errors_named
+from surfalign.stores.database import JOBS
 from surfalign.workflows.routing import route
 
 if TYPE_CHECKING:

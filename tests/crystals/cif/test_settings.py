@@ -254,9 +254,27 @@ def test_a_wrong_code_with_formula_and_z_is_never_read_wrong(name: str, tmp_path
     structure, said = read_or_refused(tmp_path, text)
     if structure is None:
         assert "sum formula" in said or "Z is" in said
+        assert f"it would agree with itself as {entry.hm}:{code(entry)}" in said
     else:
         # Nothing in the file can tell: the numbers of atoms are the same.
         assert structure.composition == crystal.composition
+
+
+@pytest.mark.parametrize("name", ["P n n n", "P 4/n m m", "P n -3 m"])
+@pytest.mark.parametrize("kind", ["code", "operations"])
+def test_atoms_that_meet_in_the_stated_origin_and_not_in_the_other_are_told(
+    name: str, kind: str, tmp_path: Path
+) -> None:
+    """Nothing else in the file speaks against the origin that it states."""
+    sites = {"Mg1": (0.0, 0.0, 0.0), "Si1": (0.0, 0.5, 0.5), "O1": (0.1307, 0.0411, 0.2903)}
+    if name == "P 4/n m m":
+        sites["Si1"] = (0.0, 0.5, 0.0)
+    entry = gemmi.find_spacegroup_by_name(f"{name}:2")
+    stated = operations(entry) if kind == "operations" else symbol(f"{name} :2")
+    with pytest.raises(
+        ContradictoryFileError, match=f"occupancies.*it would agree with itself as {name}:1"
+    ):
+        read(tmp_path, cif(cell_of(entry), stated, sites=sites))
 
 
 @pytest.mark.parametrize("number", [16, 75, 143, 168, 195])
@@ -291,8 +309,11 @@ def test_the_cell_tells_hexagonal_from_rhombohedral_axes(name: str, tmp_path: Pa
             structure, _ = read(tmp_path, cif(CELLS[kind], symbol(f"{name} {letters}")))
             assert same_places(structure, crystal)
         wrong = CELLS["R" if kind == "hexagonal" else "hexagonal"]
-        with pytest.raises(ContradictoryFileError, match="do not fit together"):
+        with pytest.raises(ContradictoryFileError, match="do not fit together") as raised:
             read(tmp_path, cif(wrong, symbol(f"{name} :{axes}")))
+        assert raised.value.remedy.endswith(
+            f"the cell would fit {name}:{ {'H': 'R', 'R': 'H'}[axes] }"
+        )
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from surfalign.errors import SurfaceError
+from surfalign.errors import ConfigurationError, SurfaceError
+from surfalign.launchers.campaign.target_plan import write_target_plan
+from surfalign.launchers.cli import crystals
+from surfalign.launchers.cli.learn import predict
 from surfalign.launchers.cli.main import app
+from surfalign.stores.campaign_register import Method
 from surfalign.stores.database import Database
 from surfalign.workflows.engines import engine
 
@@ -127,3 +131,49 @@ def test_run_shows_the_notes_and_stores_them_with_the_results(
     assert stored["crystal_notes"] == documents[0]["crystal_notes"]
     shown = CliRunner().invoke(app, ["show", documents[0]["identifier"]])
     assert "crystal: the density is stated as 4.2" in shown.output
+
+
+@pytest.mark.parametrize("of_file", ["0,1,1", "1,0,0"])
+def test_submit_and_predict_take_orientations_of_the_file(
+    of_file: str, rutile: str, tmp_path: Path
+) -> None:
+    """What a campaign computes, and what the learner predicts, is the surface that was meant."""
+    wanted = {"0,1,1": (1, 1, 0), "1,0,0": (0, 0, 1)}[of_file]
+    plan = tmp_path / "plan.jsonl"
+    write_target_plan(
+        plan,
+        [rutile],
+        lambda crystal: crystals.wanted_indices(crystal, None, [of_file]),
+        None,
+        Method(engine="gpaw", quality="quick"),
+    )
+    entries = [json.loads(line) for line in plan.read_text().splitlines()]
+    planned = [entry for entry in entries if entry["kind"] == "surface"]
+    assert planned
+    assert {tuple(entry["miller_index"]) for entry in planned} == {wanted}
+    records = predict.surfaces(rutile, None, None, hkl_of_file=[of_file])
+    assert {record.miller_index for record in records} == {wanted}
+
+
+@pytest.mark.parametrize("option", ["--hkl", "--hkl-of-file"])
+def test_orientations_beside_what_has_its_own_are_refused(option: str, tmp_path: Path) -> None:
+    profile = tmp_path / "cluster.yaml"
+    profile.write_text(
+        f"{{launcher: fireworks, clusters: {{local: {{work_directory: {tmp_path}}}}}, "
+        "queues: {cpu: {partition: cpu}}}"
+    )
+    for arguments, message in (
+        (["submit", "plan.jsonl", "--profile", str(profile)], "beside the plan plan.jsonl"),
+        (["learn", "predict", "--slabs", "slabs.json.gz"], "beside a file of slabs"),
+    ):
+        result = CliRunner().invoke(app, [*arguments, option, "1,0,0"])
+        assert isinstance(result.exception, ConfigurationError)
+        assert message in str(result.exception)
+
+
+@pytest.mark.parametrize("command", [["submit"], ["learn", "predict"], ["learn", "explain"]])
+def test_the_option_is_offered_wherever_a_crystal_is_cut(command: list[str]) -> None:
+    assert (
+        "--hkl-of-file"
+        in CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "120"}).output
+    )

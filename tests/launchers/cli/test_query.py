@@ -137,7 +137,8 @@ def test_query_without_results_says_so(database: Database) -> None:
     result = invoke("query", "formula = MgO")
 
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "No results." in result.stderr
+    assert "No results. Database: test_" in result.stderr
+    assert "at mongodb://surfalign:***@127.0.0.1:" in result.stderr
 
 
 def test_a_bad_query_is_refused_before_the_database_is_opened(

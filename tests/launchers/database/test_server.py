@@ -23,7 +23,7 @@ from surfalign.launchers.database import server as server_module
 from surfalign.launchers.database import server_process
 from surfalign.launchers.database.server import HOST, LocalServer, ServerState
 from surfalign.settings import load_settings
-from surfalign.stores.database import errors_named
+from surfalign.stores.connection.errors import errors_named
 
 pytestmark = [pytest.mark.mongo, pytest.mark.processes]
 

@@ -93,12 +93,29 @@ def test_results_of_several_methods_are_refused_with_their_names() -> None:
     assert len(dataset.fidelities) == 3
 
 
+def test_results_of_one_table_of_u_are_of_one_method() -> None:
+    """Each name tells only of the elements that are in its crystal."""
+    results = [
+        learnable("a", functional="hse06@pbe+u-Ti3", semilocal_functional="pbe+u-Ti3"),
+        learnable("b", functional="hse06@pbe+u-Zn5", semilocal_functional="pbe+u-Zn5"),
+        failed_result("c", functional="hse06@pbe+u-Ti4"),
+    ]
+    dataset = freeze_results(results)
+    assert len(dataset.records) == 2
+    assert {f.functional for f in dataset.fidelities.values()} == {"hse06@pbe+u-Ti3-Zn5"}
+    results.append(
+        learnable("d", functional="hse06@pbe+u-Ti4-Zn5", semilocal_functional="pbe+u-Ti4-Zn5")
+    )
+    with pytest.raises(MixedMethodsError, match=r"3 methods: 1 of hse06@pbe\+u-Ti3"):
+        freeze_results(results)
+
+
 def test_the_semilocal_levels_carry_the_name_of_their_functional() -> None:
     result = learnable(
-        functional="hse06@pbe+u", semilocal_functional="pbe+u",
+        functional="hse06@pbe+u-Mg3", semilocal_functional="pbe+u-Mg3",
         semilocal_ionization_potential=4.8, semilocal_band_gap=4.6,
     )  # fmt: skip
     assert {f.functional for f in freeze_results([result]).fidelities.values()} == {
-        "hse06@pbe+u",
-        "pbe+u",
+        "hse06@pbe+u-Mg3",
+        "pbe+u-Mg3",
     }

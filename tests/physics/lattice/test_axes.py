@@ -7,9 +7,10 @@ import random
 
 import numpy as np
 import pytest
+import spglib
 from pymatgen.core import Lattice, Structure
 
-from surfalign.physics.lattice.axes import alike_settings
+from surfalign.physics.lattice.axes import _keeps_setting, alike_settings, settings_of
 from surfalign.physics.lattice.orientations import nonpolar_orientations, standard_cell
 from surfalign.physics.lattice.symmetry import symmetrize
 from surfalign.physics.slabs.enumeration import survey_orientation
@@ -83,3 +84,41 @@ def test_indices_refer_to_the_standard_cell_that_is_shown() -> None:
         shift = images[:, None, :] - crystal.positions[None, :, :]
         distance = np.linalg.norm((shift - np.rint(shift)) @ crystal.lattice, axis=-1)
         assert distance.min(axis=1).max() < 1e-6
+
+
+_MATRICES = np.array(list(itertools.product((-1, 0, 1), repeat=9))).reshape(-1, 3, 3)
+_UNIMODULAR = _MATRICES[np.rint(np.linalg.det(_MATRICES)) == 1]
+
+
+def _lattice_rotations(space_group_number: int) -> list[np.ndarray]:
+    """The proper rotations of a tetragonal, hexagonal or cubic lattice."""
+    n = space_group_number
+    hexagonal = np.array([[1, -0.5, 0], [-0.5, 1, 0], [0, 0, 2.3]])
+    metric = np.diag([1, 1, 2.3]) if n <= 142 else hexagonal if n <= 194 else np.eye(3)
+    turned = _UNIMODULAR @ metric @ _UNIMODULAR.transpose(0, 2, 1)
+    return list(_UNIMODULAR[np.isclose(turned, metric).all(axis=(1, 2))])
+
+
+def _rounded(matrix: np.ndarray) -> tuple[int, ...]:
+    return tuple(round(float(x)) for x in matrix.ravel())
+
+
+@pytest.mark.parametrize(
+    "number",
+    [75, 88, 89, 142, 143, 144, 145, 146, 147, 148, 149, 150, 154, 155, 156, 157, 159, 160,
+     161, 162, 163, 165, 166, 167, 168, 176, 177, 194, 195, 205, 207],
+)  # fmt: skip
+def test_settings_are_the_cosets_of_the_point_group_among_the_rotations_that_keep_the_group(
+    number: int,
+) -> None:
+    # The first, the last and the odd ones of each range of space groups, by group theory.
+    hall = next(h for h in range(1, 531) if spglib.get_spacegroup_type(h).number == number)
+    keeping = [m for m in _lattice_rotations(number) if _keeps_setting(hall, m)]
+    rotations = spglib.get_symmetry_from_database(hall)["rotations"]
+    # n and -n are one orientation: the inversion belongs to all.
+    known = {_rounded(sign * np.linalg.inv(w).T) for w in rotations for sign in (1, -1)}
+    settings = settings_of(number)
+    for change in keeping:
+        turns = [_rounded(change @ np.linalg.inv(setting)) for setting in settings]
+        assert sum(turn in known for turn in turns) == 1
+    assert all(any((setting == m).all() for m in keeping) for setting in settings)

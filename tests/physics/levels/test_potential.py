@@ -111,3 +111,68 @@ def test_bad_arrays_are_refused() -> None:
         cell_height([[1, 0, 0], [2, 0, 0], [0, 0, 1]])
     with pytest.raises(PhysicsInputError, match="without atoms"):
         slab_regions([], 10.0)
+
+
+def test_a_step_becomes_a_parabola_of_two_windows() -> None:
+    # Two running means are one triangle: of a step, 1/8 has arrived half a window before it.
+    n_planes, window = 4000, 4.0
+    z = (np.arange(n_planes) + 0.5) * PERIOD / n_planes
+    step = PlanarProfile(np.where((z > 10.0) & (z < 20.0), 1.0, 0.0), PERIOD)
+    smooth = macroscopic_average(step, window)
+    before = 10.0 - PERIOD / n_planes / 2
+    for place, share in ((-1.0, 0.0), (-0.5, 1 / 8), (0.0, 1 / 2), (0.5, 7 / 8), (1.0, 1.0)):
+        assert float(smooth.at(before + place * window)) == pytest.approx(share, abs=1e-3)
+
+
+def test_smoothing_keeps_the_planes_and_the_mean() -> None:
+    for n_planes in (300, 301):
+        profile = slab_model(n_planes)
+        smooth = macroscopic_average(profile, 2.7)
+        assert smooth.heights == pytest.approx(profile.heights)
+        assert smooth.values.mean() == pytest.approx(profile.values.mean())
+
+
+@pytest.mark.parametrize("unit", [0.01, 100.0])
+def test_no_length_is_special(unit: float) -> None:
+    profile, lengths = slab_model(300), np.array([10.0, 12.0, 16.0])
+    scaled = PlanarProfile(profile.values, PERIOD * unit)
+    smooth = macroscopic_average(scaled, 2.0 * unit)
+    assert smooth.values == pytest.approx(macroscopic_average(profile, 2.0).values)
+    assert scaled.average(3.0 * unit, 7.0 * unit) == pytest.approx(profile.average(3.0, 7.0))
+    assert scaled.spread(8.0 * unit, 10.0 * unit) == pytest.approx(profile.spread(8.0, 10.0))
+    assert cell_height(np.diag([3.0, 4.0, 12.0]) * unit) == pytest.approx(12.0 * unit)
+    regions = slab_regions(lengths * unit, PERIOD * unit)
+    assert regions.vacuum_thickness == pytest.approx(24.0 * unit)
+
+
+def test_the_mean_of_a_sine_is_its_integral() -> None:
+    profile = sine(PERIOD, mean=1.5)
+    assert profile.average(0.0, PERIOD / 2) == pytest.approx(1.5 + 0.7 * 2 / np.pi, abs=0.005)
+    assert profile.average(PERIOD / 4, PERIOD * 5 / 4) == pytest.approx(1.5, abs=0.01)
+    assert profile.spread(0.0, PERIOD) == pytest.approx(1.4, abs=1e-3)
+    assert profile.spread(0.0, PERIOD / 4) == pytest.approx(0.7)
+
+
+def test_a_field_across_the_vacuum_lifts_one_side_by_a_quarter_of_its_drop() -> None:
+    # Slab from 10 to 16 angstrom, vacuum of 24: the field drops 2.4 eV there.
+    z = np.arange(3000) * PERIOD / 3000
+    field = np.where(z > 13.0, z - 28.0, z + 2.0) * 0.1  # zero at the middle of the vacuum
+    regions = slab_regions([10.0, 12.0, 16.0], PERIOD)
+    below, above = regions.vacuum_levels(PlanarProfile(field, PERIOD))
+    assert below == pytest.approx(-0.3, abs=2e-3)
+    assert above == pytest.approx(0.3, abs=2e-3)
+
+
+def test_distances_from_the_centre_are_those_of_the_nearest_image() -> None:
+    regions = slab_regions([25.0, 27.0, 1.0], 30.0)  # centre at 28
+    heights = [25.0, 28.0, 1.0, 31.0, -2.0, 13.0, 43.5]
+    assert regions.distances_from_centre(heights) == pytest.approx([3, 0, 3, 3, 0, 15, 14.5])
+
+
+def test_a_profile_of_eight_whole_numbers_is_a_profile() -> None:
+    profile = PlanarProfile([0, 1, 0, -1, 0, 1, 0, -1], 8)
+    assert profile.values.dtype == float
+    assert profile.heights == pytest.approx(np.arange(8.0))
+    assert float(profile.at(0.5)) == pytest.approx(np.sin(np.pi / 4))
+    with pytest.raises(PhysicsInputError, match="at least 8 planes"):
+        PlanarProfile([0, 1, 0, -1, 0, 1, 0], 7)

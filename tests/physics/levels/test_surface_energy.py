@@ -24,10 +24,24 @@ def test_a_wrong_bulk_energy_drifts_with_thickness() -> None:
 
 
 def test_senseless_slabs_are_refused() -> None:
-    with pytest.raises(PhysicsInputError, match="both positive"):
-        surface_energy(-1.0, -1.0, 0, 8.9)
+    for n_bulk, area in ((0, 8.9), (-1, 8.9), (1, 0.0), (1, -8.9)):
+        with pytest.raises(PhysicsInputError, match="both positive"):
+            surface_energy(-1.0, -1.0, n_bulk, area)
+
+
+@pytest.mark.parametrize("times", [0.05, 3.0])
+def test_the_cell_of_the_slab_may_be_any_part_or_multiple(times: float) -> None:
+    # Laterally: energy, area and bulk cells grow together. The bulk cell may be larger than the slab.
+    known = surface_energy(slab(5), BULK, 5, AREA)
+    assert surface_energy(slab(5) * times, BULK, 5 * times, AREA * times) == pytest.approx(known)
+    assert surface_energy(slab(5), BULK * 10, 0.5, AREA) == pytest.approx(known)
 
 
 def test_water_levels_rise_by_59_mev_per_ph_unit() -> None:
-    assert water_levels().oxygen - water_levels().hydrogen == pytest.approx(-1.23)
+    assert water_levels().hydrogen == pytest.approx(-4.44)
     assert water_levels(7.0).hydrogen == pytest.approx(-4.44 + 0.413)
+
+
+@pytest.mark.parametrize("ph", [0.0, 7.0, 14.0])
+def test_water_is_split_by_1_23_ev_at_any_ph(ph: float) -> None:
+    assert water_levels(ph).hydrogen - water_levels(ph).oxygen == pytest.approx(1.23)

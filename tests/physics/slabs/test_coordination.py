@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
-from pymatgen.core import Structure
+from pymatgen.core import Lattice, Structure
 
 from surfalign.physics.slabs.coordination import SurfaceCoordination, surface_coordination
 from surfalign.physics.slabs.enumeration import survey_orientation
@@ -71,3 +72,45 @@ def test_middle_of_the_slab_is_bulk(crystal: MakeCrystal) -> None:
         loss = _first(crystal(name), (1, 0, 0))
         assert loss.atoms
         assert max(atom.depth for atom in loss.atoms) < 4.5
+
+
+def test_a_stretched_octahedron_counts_by_hoppes_weights() -> None:
+    # ReO3, drawn out: four bonds of 2.0 in the plane and two of 2.4 angstrom along c.
+    structure = Structure(
+        Lattice.tetragonal(4.0, 4.8), ["Re", "O", "O", "O"],
+        [[0, 0, 0], [0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5]],
+    )  # fmt: skip
+    bonds = np.array([2.0, 2.0, 2.0, 2.0, 2.4, 2.4])
+    mean = 2.0
+    for _ in range(100):
+        weights = np.exp(1 - (bonds / mean) ** 6)
+        mean = weights @ bonds / weights.sum()
+    weights = np.exp(1 - (bonds / mean) ** 6)
+    # Half of the oxygen on top is gone: one metal in two has lost a bond of 2.0.
+    oxygen, rhenium = _first(structure, (1, 0, 0)).atoms
+    assert (oxygen.element, oxygen.bulk, oxygen.surface) == ("O", 2.0, 1.0)
+    assert (rhenium.element, rhenium.depth) == ("Re", pytest.approx(2.0))
+    assert rhenium.bulk == pytest.approx(weights.sum())
+    assert rhenium.surface == pytest.approx(weights[1:].sum())
+
+
+def test_atoms_of_one_face_are_listed_from_the_barest_with_their_depth(
+    crystal: MakeCrystal,
+) -> None:
+    loss = _first(crystal("rutile"), (1, 1, 0))
+    ratios = [atom.surface / atom.bulk for atom in loss.atoms]
+    assert ratios == sorted(ratios)
+    assert loss.lowest_ratio == pytest.approx(ratios[0])
+    # Bridging oxygen on top, and the five-fold metal one plane below it.
+    bridging = min(loss.atoms, key=lambda atom: atom.depth)
+    assert (bridging.element, bridging.depth) == ("O", pytest.approx(0.0, abs=1e-9))
+    metal = next(atom for atom in loss.atoms if atom.element == "Ti")
+    assert metal.depth == pytest.approx((0.5 - 0.305) * 4.594 * 2**0.5, abs=0.01)
+
+
+def test_an_element_bonds_to_itself() -> None:
+    loss = _first(Structure(Lattice.cubic(4.0), ["Po"], [[0, 0, 0]]), (1, 0, 0))
+    (atom,) = loss.atoms
+    assert (atom.bulk, atom.surface) == pytest.approx((6.0, 5.0))
+    assert loss.broken_bonds == pytest.approx(1.0)
+    assert loss.broken_bonds_per_area == pytest.approx(1 / 16)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from surfalign.errors import InsufficientMemoryError, MissingDependencyError
 from surfalign.settings import Settings
+from surfalign.units import BOHR, HARTREE
 
 #: Memory of one engine process whatever it computes: libraries and the eigensolver's buffers, GB.
 BASE_MEMORY = 0.22
@@ -23,8 +24,6 @@ _ATOMS_PER_DOMAIN = 10
 #: So many processes at one k-point are as fast as their number to this power.
 _DOMAIN_EFFICIENCY = 0.7
 
-_BOHR = 0.529177210903
-_HARTREE = 27.211386245988
 _GIGABYTE = 1e9
 
 
@@ -162,13 +161,13 @@ def estimate_memory(
     float
         GB.
     """
-    volume_bohr = volume / _BOHR**3
-    k_max = math.sqrt(2 * cutoff / _HARTREE)
+    volume_bohr = volume / BOHR**3
+    k_max = math.sqrt(2 * cutoff / HARTREE)
     n_plane_waves = volume_bohr * k_max**3 / (6 * math.pi**2)
     wave_functions = 16 * n_plane_waves * n_bands
     stored = wave_functions * n_k_points
     work = wave_functions * _WAVE_FUNCTION_ARRAYS * min(processes, n_k_points)
-    points = max(math.sqrt(2) * k_max / math.pi, _BOHR / grid_spacing)  # along each bohr
+    points = max(math.sqrt(2) * k_max / math.pi, BOHR / grid_spacing)  # along each bohr
     n_grid = volume_bohr * points**3 * 1.4
     grids = 8 * n_grid * _DENSITY_ARRAYS * min(processes, n_k_points)
     return processes * BASE_MEMORY + (stored + work + grids) / _GIGABYTE

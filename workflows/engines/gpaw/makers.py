@@ -35,6 +35,7 @@ from surfalign.stores.documents import (
     SlabPotentialDocument,
     SlabRelaxationDocument,
 )
+from surfalign.workflows.engines.edge_sampling import EdgeSampling, edge_sampling
 from surfalign.workflows.engines.engine import Engine
 from surfalign.workflows.engines.functionals import exchange_fraction
 from surfalign.workflows.engines.gpaw.calculator import ParallelGPAW
@@ -277,14 +278,17 @@ class GpawBandEdgesMaker(GpawMaker):
             answer = calculator.request(
                 "band_edges", atoms, functional=self.functional, exchange_fraction=fraction
             )
+            sampling = sampling_of(structure, answer)
             record = calculation_record(
                 calculator,
                 atoms,
                 "band_edges",
                 xc=self.functional,
                 answer=answer,
+                checks=[sampling.check()],
                 extra_settings={"functional": self.functional, "exchange_fraction": fraction},
             )
+            record.warnings += sampling.notes
             known = {
                 "functional": self.functional,
                 "exchange_fraction": fraction,
@@ -434,6 +438,8 @@ def relaxation_document(
         n_steps=len(found.steps) - 1,
         converged=found.converged,
         predicted_change=found.steps[-1].predicted_change,
+        predicted_error=found.steps[-1].predicted_error,
+        centre_change=found.centre_change,
         start=found.start.name,
         start_refusals=list(found.start.refusals),
         steps=[RelaxationStep(**asdict(step)) for step in found.steps],
@@ -488,6 +494,16 @@ def results_of(answer: dict[str, Any], document: type[Any]) -> dict[str, Any]:
     """Return those entries of an engine's answer that are fields of a document."""
     fields = set(document.model_fields) - {"structure", "calculation"}
     return {key: value for key, value in answer.items() if key in fields}
+
+
+def sampling_of(structure: Structure, answer: dict[str, Any]) -> EdgeSampling:
+    """Return what the mesh of a step of band edges may miss.
+
+    A hybrid moves the bands of one crystal much alike: PBEsol, known on the whole mesh, tells.
+    """
+    return edge_sampling(
+        structure, answer["sampled_k_points"], answer["highest_filled"], answer["lowest_empty"]
+    )
 
 
 def gpaw_engine(

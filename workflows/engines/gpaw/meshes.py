@@ -9,8 +9,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from surfalign.units import BOHR, HARTREE
+
 Kind = Literal["bulk", "slab", "oriented_bulk"]
 
+#: Grids are a little finer than they must be: the edge counts as inside by rounding alone.
+_GRID_MARGIN = 0.999
 #: Cells that differ by rounding errors must get the same mesh (points).
 _TOLERANCE = 1e-3
 #: Largest deviation of an in-plane angle from 90 degrees that still counts as rectangular.
@@ -41,6 +45,23 @@ class Mesh:
     def n_points(self) -> int:
         """Number of points in the whole zone."""
         return math.prod(self.size)
+
+
+def grid_spacing(cutoff: float, largest: float) -> float:
+    """Return the spacing of the real-space grid, angstrom: ``largest``, or finer where the cut-off needs it.
+
+    GPAW keeps waves of the density up to twice the cut-off. On a grid that cannot hold these it cuts them
+    off in some cells, and refuses others.
+
+    Parameters
+    ----------
+    cutoff
+        Plane-wave cut-off of the wave functions, eV.
+    largest
+        Wanted spacing, angstrom.
+    """
+    wave_number = math.sqrt(2 * cutoff / HARTREE) / BOHR  # 1/angstrom
+    return min(largest, math.pi / (math.sqrt(2) * wave_number) * _GRID_MARGIN)
 
 
 def bulk_mesh(cell: ArrayLike, spacing: float) -> Mesh:

@@ -104,7 +104,7 @@ class GpawSettings(MSONable):
 
 QUICK = GpawSettings(
     quality=Quality.QUICK.value,
-    cutoff=400.0,
+    cutoff=500.0,
     k_spacing=0.55,
     slab_thickness=12.5,
     vacuum_thickness=15.0,
@@ -142,9 +142,11 @@ CONVERGED = GpawSettings(
 )
 #: When the relaxation of a slab ends, at each quality.
 RELAXATIONS = {
-    QUICK.quality: RelaxationSettings(level_tolerance=0.03),
+    QUICK.quality: RelaxationSettings(level_tolerance=0.045, force_tolerance=0.3),
     STANDARD.quality: RelaxationSettings(level_tolerance=0.02),
-    CONVERGED.quality: RelaxationSettings(level_tolerance=0.005, max_evaluations=40),
+    CONVERGED.quality: RelaxationSettings(
+        level_tolerance=0.005, force_tolerance=0.05, max_evaluations=40
+    ),
 }
 PRESETS = {preset.quality: preset for preset in (QUICK, STANDARD, CONVERGED)}
 

@@ -1,9 +1,9 @@
 """Relax a slab until its levels hold: few energies and forces, and a stated error at the end.
 
-The ions move in the symmetric displacements of the slab, by Newton steps with a Hessian that learns. The
-end is not a small force, which says little of the levels where modes are soft, but a small predicted
-change of the ionization potential: the response of the level times the step that the Hessian still asks
-for. That number is kept with the result.
+The ions move in the symmetric displacements of the slab, by Newton steps with a Hessian that learns. At
+each point the level at the minimum is known to first order: the level here plus its response times the
+step that the Hessian still asks for. The relaxation ends not where forces are small, which says little of
+the levels where modes are soft, but where this estimate is good enough; estimate and error are kept.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from monty.json import MSONable
 from numpy.typing import NDArray
 
 from surfalign.physics.checks import Check, within
+from surfalign.workflows.engines.relaxation.level_estimate import LevelEstimate, estimate_level
 from surfalign.workflows.engines.relaxation.start import RelaxationStart, Say
 
 FloatArray = NDArray[np.float64]
@@ -34,7 +35,7 @@ class RelaxationSettings(MSONable):
     Parameters
     ----------
     level_tolerance
-        Largest predicted change of the ionization potential that is left, eV.
+        How far the ionization potential that is predicted for the minimum may be wrong, eV.
     force_tolerance
         Largest force that is left on a free atom, eV/angstrom: a guard, far from what a criterion on
         forces alone would need.
@@ -99,7 +100,9 @@ class RelaxationStep:
     newton_step
         Largest displacement that the Hessian asks for, angstrom.
     predicted_change
-        Of the level in that step, eV.
+        Of the level on the way to the minimum, eV.
+    predicted_error
+        How far that may be wrong, eV.
     precise
         Whether the electrons were converged to the full criterion.
     """
@@ -109,12 +112,13 @@ class RelaxationStep:
     level: float
     newton_step: float
     predicted_change: float
+    predicted_error: float
     precise: bool
 
     def __str__(self) -> str:
         return (
             f"energy {self.energy:.4f} eV, largest force {self.largest_force:.3f} eV/angstrom, "
-            f"predicted change of the IP {self.predicted_change:.3f} eV"
+            f"IP at the minimum {self.predicted_change:+.3f} ± {self.predicted_error:.3f} eV from here"
         )
 
 
@@ -134,6 +138,8 @@ class Relaxation:
         Whether the criteria were met.
     start
         Where it started.
+    centre_change
+        Of the level, if the atoms that were held in the centre were released, to first order, eV.
     """
 
     positions: FloatArray
@@ -141,17 +147,18 @@ class Relaxation:
     steps: tuple[RelaxationStep, ...]
     converged: bool
     start: RelaxationStart
+    centre_change: float
 
     def checks(self, settings: RelaxationSettings) -> list[Check]:
         """Return what was reached beside what was asked for."""
         last = self.steps[-1]
         return [
             within(
-                "predicted_level_change",
-                last.predicted_change,
+                "predicted_level_error",
+                last.predicted_error,
                 settings.level_tolerance,
                 "eV",
-                "change of the ionization potential that the relaxation would still bring",
+                "how far the ionization potential predicted for the minimum may be wrong",
             ),
             within(
                 "max_force",
@@ -197,7 +204,8 @@ def relax(
             return relax(evaluate, start.refused(reason), settings, say)
         left = settings.max_evaluations - len(walk.steps)
         if found.precise and (done or left <= 0):
-            return Relaxation(here, found, tuple(walk.steps), done, start)
+            released = walk.centre_change(found.forces)
+            return Relaxation(here, found, tuple(walk.steps), done, start, released)
         precise = precise or done or left <= 1
         if not (done or left <= 0):
             here = walk.next_positions()
@@ -207,8 +215,8 @@ def too_far(first: RelaxationStep) -> str:
     """Return why the geometry of a potential is no start, by the first forces of DFT there; else nothing."""
     if first.newton_step > MAX_FIRST_STEP:
         return f"DFT would move an atom by {first.newton_step:.2f} angstrom"
-    if first.predicted_change > MAX_FIRST_CHANGE:
-        return f"DFT would move the level by {first.predicted_change:.2f} eV"
+    if abs(first.predicted_change) > MAX_FIRST_CHANGE:
+        return f"DFT would move the level by {abs(first.predicted_change):.2f} eV"
     return ""
 
 
@@ -217,8 +225,9 @@ class _Walk:
 
     def __init__(self, start: RelaxationStart, settings: RelaxationSettings) -> None:
         self.space, self.hessian, self.response = start.space, start.hessian, start.response
-        self.settings = settings
+        self.centre, self.settings = start.centre, settings
         self.steps: list[RelaxationStep] = []
+        self._moves: list[FloatArray] = []
         self._last: tuple[FloatArray, FloatArray, float] | None = None
         self._best: tuple[float, FloatArray, FloatArray] | None = None  # energy, place, forces
         self._max_step = settings.max_step
@@ -231,17 +240,27 @@ class _Walk:
             moved = self.space.reduce(positions - before)
             self.hessian.learn(moved, forces - forces_before)
             self.response.learn(moved, found.level - level_before)
+            self._moves.append(moved)
         self._last = positions, forces, found.level
         self._keep(found.energy, positions, forces)
-        step = self.hessian.newton_step(forces)
-        change = self.response.change(self.hessian.matrix, step)
+        step = self.space.longest(self.hessian.newton_step(forces))
+        level: LevelEstimate = estimate_level(self.hessian, self.response, forces, self._moves)
         largest = self.space.longest(forces)
         self.steps.append(
             RelaxationStep(
-                found.energy, largest, found.level, self.space.longest(step), change, found.precise
+                found.energy, largest, found.level, step, level.change, level.error, found.precise
             )
         )
-        return change <= self.settings.level_tolerance and largest <= self.settings.force_tolerance
+        return (
+            level.error <= self.settings.level_tolerance
+            and largest <= self.settings.force_tolerance
+        )
+
+    def centre_change(self, forces: FloatArray) -> float:
+        """Return how the level would answer to the release of the held atoms, eV."""
+        if self.centre is None:
+            return 0.0
+        return self.centre.change_on_release(self.space, self.hessian, self.response, forces)
 
     def next_positions(self) -> FloatArray:
         """Return the next geometry: a Newton step from the best one, not too long."""

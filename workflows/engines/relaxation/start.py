@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Structure
 
 from surfalign.errors import EngineError
+from surfalign.workflows.engines.relaxation.held_centre import HeldCentre
 from surfalign.workflows.engines.relaxation.level_response import LevelResponse
 from surfalign.workflows.engines.relaxation.model_hessian import model_hessian
 from surfalign.workflows.engines.relaxation.potential.anomalies import anomalies, disagreement
@@ -49,6 +50,8 @@ class RelaxationStart:
         The start to take where the first forces say that this one is wrong.
     cpu_time
         What asking the potentials took, s.
+    centre
+        The slab as if nothing were held; ``None`` where nothing is.
     """
 
     positions: FloatArray
@@ -59,6 +62,7 @@ class RelaxationStart:
     refusals: tuple[str, ...] = ()
     fallback: RelaxationStart | None = None
     cpu_time: float = 0.0
+    centre: HeldCentre | None = None
 
     def refused(self, reason: str) -> RelaxationStart:
         """Return the start to take instead, with the reason."""
@@ -93,15 +97,15 @@ def find_start(
     potentials
         Pretrained potentials to ask; a second one must agree with the first.
     """
-    space = symmetric_space(slab)
-    if hold_centre:
-        space = space.holding(central_atoms(slab))
+    whole = symmetric_space(slab)
+    space = whole.holding(central_atoms(slab)) if hold_centre else whole
     springs = model_hessian(slab, space)
     plain = RelaxationStart(
         slab.cart_coords,
         space,
         Hessian(springs, scalable=True),
         LevelResponse.guessed(slab, space),
+        centre=_centre(slab, whole) if space.size < whole.size else None,
     )
     knows_sites = "bulk_site" in slab.site_properties
     if oriented_bulk is None or not knows_sites or not space.size or not potentials:
@@ -109,6 +113,10 @@ def find_start(
     before = _cpu_time_of_children()
     start = _by_potentials(plain, slab, oriented_bulk, springs, potentials, say)
     return replace(start, cpu_time=_cpu_time_of_children() - before)
+
+
+def _centre(slab: Structure, whole: SymmetricSpace) -> HeldCentre:
+    return HeldCentre(whole, model_hessian(slab, whole), LevelResponse.guessed(slab, whole))
 
 
 def _by_potentials(

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pymatgen.core import Structure
 from pymatgen.io.vasp import Kpoints
 
+from surfalign.units import BOHR
 from surfalign.workflows.engines.step_resources import Kind, StepResources
 from surfalign.workflows.engines.vasp.inputs.kpoints import number_of_points
 from surfalign.workflows.engines.vasp.inputs.potentials import valence_electrons
 
-_BOHR = 0.529177210903  # angstrom
 _RYDBERG = 13.605693122994  # eV
 _GIGABYTE = 1e9
 
@@ -85,7 +85,7 @@ def size_of(
         Whether the orbitals have two components (spin-orbit coupling).
     """
     electrons = valence_electrons(structure)
-    wave_vector = math.sqrt(cutoff / _RYDBERG) / _BOHR
+    wave_vector = math.sqrt(cutoff / _RYDBERG) / BOHR
     plane_waves = structure.volume * wave_vector**3 / (6 * math.pi**2)
     # the box around a sphere of twice the radius: 64 k^3 V / (2 pi)^3
     grid = structure.volume * (4 * wave_vector) ** 3 / (2 * math.pi) ** 3

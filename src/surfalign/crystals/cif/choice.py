@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from surfalign.crystals.cif.block import CifBlock
 from surfalign.crystals.cif.claims import SYSTEM, Claim, read_claims
-from surfalign.crystals.cif.symmetry import Setting, standard_settings
+from surfalign.crystals.cif.symmetry import Setting, settings_of_symbol, standard_settings
 from surfalign.errors import ContradictoryFileError, InvalidStructureError
 
 #: Numbers of the space groups; files use the three words for hexagonal axes without distinction.
@@ -89,12 +89,26 @@ def choose_settings(block: CifBlock, lattice: NDArray[np.float64]) -> SymmetryCh
     if not fitting and pools and not any(claim.decides for claim in pools):
         fitting = [s for s in _common(pools, further=True) if s.fits(lattice)]
     if not fitting:
+        others = {o.name for setting in settings for o in other_settings(setting, lattice)}
         raise ContradictoryFileError(
             f"{claims[0].text} and the cell ({_cell(lattice)}) do not fit together",
             f"a cell with the symmetry of {', '.join(s.name for s in settings[:3])}",
-            "correct the one that is wrong",
+            "correct the one that is wrong"
+            + (f"; the cell would fit {' or '.join(sorted(others))}" if others else ""),
         )
     return SymmetryChoice(tuple(fitting), claims[0].text, disagreement, tuple(notes))
+
+
+def other_settings(setting: Setting, lattice: NDArray[np.float64]) -> list[Setting]:
+    """Return the other origins and kinds of axes of a setting's symbol, as far as they fit a lattice."""
+    named, _ = settings_of_symbol(setting.name.partition(":")[0])
+    if not named and setting.number:
+        named = standard_settings(setting.number)
+    return [
+        other
+        for other in named
+        if other.key != setting.key and other.number == setting.number and other.fits(lattice)
+    ]
 
 
 def _check_numbers(claims: Sequence[Claim]) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Composition, Lattice, Structure
 
 from surfalign.crystals.cif.block import CifBlock, as_number, read_crystal_block
-from surfalign.crystals.cif.choice import SymmetryChoice, choose_settings
+from surfalign.crystals.cif.choice import SymmetryChoice, choose_settings, other_settings
 from surfalign.crystals.cif.sites import (
     OCCUPANCY_TOLERANCE,
     SAME_ATOM,
@@ -29,6 +29,7 @@ from surfalign.errors import ContradictoryFileError, InvalidStructureError, Magn
 #: Where a file leaves two settings open, one that makes contacts shorter than this, in units of the sum
 #: of the covalent radii, is not meant: the tightest bonds of oxides (uranyl) lie at 0.67.
 USUAL_FRACTION = 0.66
+_REMEDY = "correct what is wrong, or take another file of this crystal"
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +90,9 @@ def read_cif(path: Path) -> tuple[Structure, tuple[str, ...]]:
     statements = read_statements(block)
     sites, notes = read_sites(block, statements.formula)
     choice = choose_settings(block, lattice.matrix)
-    readings = [_reading(s, sites, statements, lattice) for s in choice.settings]
-    reading, reason = _decide(readings, choice)
+    reading_as = partial(_reading, sites=sites, statements=statements, lattice=lattice)
+    readings = [reading_as(setting) for setting in choice.settings]
+    reading, reason = _decide(readings, choice, reading_as)
     found = [*choice.notes, *notes, *reading.comparison.notes, *([reason] if reason else [])]
     return reading.structure, tuple(dict.fromkeys(found))
 
@@ -103,17 +105,13 @@ def _reading(
     return Reading(setting, atoms, comparison, sites, lattice)
 
 
-def _decide(readings: Sequence[Reading], choice: SymmetryChoice) -> tuple[Reading, str]:
+def _decide(
+    readings: Sequence[Reading], choice: SymmetryChoice, reading_as: Callable[[Setting], Reading]
+) -> tuple[Reading, str]:
     """Return the reading to take, and why where there was a choice."""
     if len(readings) == 1 and not choice.disagreement:
-        (reading,) = readings
-        if reading.comparison.contradictions:
-            raise ContradictoryFileError(
-                "; ".join(reading.comparison.contradictions[:3]),
-                f"a file that agrees with itself (read as {reading.setting.name})",
-                "correct what is wrong, or take another file of this crystal",
-            )
-        return reading, ""
+        _check_stated(readings[0], reading_as)
+        return readings[0], ""
     left = [reading for reading in readings if not reading.fault]
     usual = [reading for reading in left if reading.closest >= USUAL_FRACTION]
     if len(left) > 1 and usual:
@@ -132,8 +130,41 @@ def _decide(readings: Sequence[Reading], choice: SymmetryChoice) -> tuple[Readin
         f"{because}, and none fits: "
         + "; ".join(f"as {reading.setting.name}, {reading.fault}" for reading in readings[:4]),
         "a file that agrees with itself",
-        "correct what is wrong, or take another file of this crystal",
+        _REMEDY + _hint(readings, reading_as),
     )
+
+
+def _check_stated(reading: Reading, reading_as: Callable[[Setting], Reading]) -> None:
+    """Refuse what the stated setting makes of a file, if it contradicts the rest of it.
+
+    Raises
+    ------
+    ContradictoryFileError
+        Tells where another origin, or other axes, would fit.
+    """
+    contradictions = reading.comparison.contradictions[:3]
+    others = other_settings(reading.setting, reading.lattice.matrix)
+    if not contradictions and not (others and reading.fault):
+        return
+    hint = _hint([reading], reading_as)
+    # Atoms that are too close have an error of their own, unless the setting is what is wrong.
+    if contradictions or hint:
+        raise ContradictoryFileError(
+            "; ".join(contradictions) or reading.fault,
+            f"a file that agrees with itself (read as {reading.setting.name})",
+            _REMEDY + hint,
+        )
+
+
+def _hint(readings: Sequence[Reading], reading_as: Callable[[Setting], Reading]) -> str:
+    """Say which other origins or axes of the same space group would make sense of a file."""
+    tried = {reading.setting.key for reading in readings}
+    names = [
+        setting.name
+        for setting in other_settings(readings[0].setting, readings[0].lattice.matrix)
+        if setting.key not in tried and not reading_as(setting).fault
+    ]
+    return f"; it would agree with itself as {' or as '.join(names)}" if names else ""
 
 
 def _reason(taken: Sequence[Reading], others: Sequence[Reading], choice: SymmetryChoice) -> str:

@@ -228,7 +228,7 @@ def _cells(supercell: bytes) -> NDArray[np.int64]:
     rows = np.frombuffer(supercell, dtype=np.int64).reshape(2, 2)
     n = round(abs(float(np.linalg.det(rows))))
     steps = np.stack(np.meshgrid(np.arange(n), np.arange(n), indexing="ij"), axis=-1).reshape(-1, 2)
-    fractional = np.round(steps @ np.linalg.inv(rows), 6) % 1.0
+    fractional = np.round(steps @ np.linalg.inv(rows) % 1.0, 6) % 1.0
     _, first = np.unique(fractional, axis=0, return_index=True)
     cells = np.asarray(steps[np.sort(first)])
     cells.flags.writeable = False

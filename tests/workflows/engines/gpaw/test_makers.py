@@ -19,8 +19,10 @@ from ase.constraints import FixSymmetry
 from jobflow import Job, JobStore
 from maggma.stores import MemoryStore
 from monty.json import MontyDecoder
+from numpy.typing import NDArray
 from pymatgen.core import Lattice, Structure
 
+from surfalign.crystals.sources import load_crystal
 from surfalign.errors import (
     ConvergenceError,
     EngineError,
@@ -33,6 +35,7 @@ from surfalign.stores.documents import Quality
 from surfalign.workflows.engines.gpaw.calculator import ParallelGPAW, plain_atoms
 from surfalign.workflows.engines.gpaw.engine_process import EngineProcess
 from surfalign.workflows.engines.gpaw.makers import (
+    GpawBandEdgesMaker,
     GpawBulkMaker,
     GpawDielectricMaker,
     GpawSlabPotentialMaker,
@@ -40,9 +43,11 @@ from surfalign.workflows.engines.gpaw.makers import (
     gpaw_engine,
     largest_force,
     plain_copy,
+    sampling_of,
 )
 from surfalign.workflows.engines.gpaw.settings import QUICK, STANDARD
 
+FloatArray = NDArray[np.float64]
 #: Coarser than any preset: these tests are about behaviour, not about accuracy.
 COARSE = replace(QUICK, quality="custom", cutoff=350.0, k_spacing=0.9, density_tolerance=2e-5)
 
@@ -92,12 +97,72 @@ def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- makers without a calculation -------------------------------------------------------------
 
 
+def mesh_points(divisions: int) -> FloatArray:
+    """The even mesh on which the engine looks for band edges (that of ``child.band_edges``)."""
+    axis = np.arange(divisions) / divisions
+    return np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
+
+
+def along_the_corners(points: Any) -> FloatArray:
+    """A band of a hexagon's lattice: 1 at Gamma, -1/2 at its corners K, least there."""
+    vectors = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0]], dtype=float)
+    return np.asarray(np.cos(2 * np.pi * np.asarray(points) @ vectors.T).mean(axis=1))
+
+
+@pytest.mark.parametrize("edge", ["valence", "conduction"])
+def test_a_band_edge_at_a_point_that_even_meshes_do_not_hold_is_flagged(edge: str) -> None:
+    """K of a hexagonal zone: thirds are on no mesh of 2, 4 or 8."""
+    crystal = load_crystal("ZnO").structure
+    points = mesh_points(4)
+    band = along_the_corners(points)
+    missed = float(band.min() + 0.5)
+    assert missed > 0.1
+    found = sampling_of(
+        crystal,
+        {
+            "sampled_k_points": points.tolist(),
+            "highest_filled": (0.0 - 4 * band * (edge == "valence")).tolist(),
+            "lowest_empty": (5.0 + 4 * band * (edge == "conduction")).tolist(),
+        },
+    )
+    assert any(np.allclose(np.sort(np.array(p) % 1), [0, 1 / 3, 1 / 3]) for p in found.missing)
+    check = found.check()
+    assert not check.passed
+    assert check.value == pytest.approx(4 * missed, rel=0.2)
+    assert check.name == "edge_sampling"
+    assert "points of symmetry that the k-points do not hold" in check.reason
+
+
+def test_a_band_edge_at_gamma_is_no_cause_for_a_flag() -> None:
+    crystal = load_crystal("ZnO").structure
+    points = mesh_points(4)
+    band = along_the_corners(points)
+    answer = {
+        "sampled_k_points": points.tolist(),
+        "highest_filled": (2 * band).tolist(),
+        "lowest_empty": (8.0 - 3 * band).tolist(),
+    }
+    found = sampling_of(crystal, answer)
+    assert found.missing
+    assert found.check().value == 0.0
+    assert found.notes == []
+
+
 @pytest.mark.parametrize("quality", list(Quality))
 def test_an_engine_has_the_thicknesses_of_its_preset(quality: Quality) -> None:
     engine = gpaw_engine(quality, "hse06")
     assert engine.functional == engine.band_edges_maker.functional == "hse06"
     assert engine.slab_thickness == engine.slab_relax_maker.settings.slab_thickness
     assert engine.quality == quality.value
+
+
+@pytest.mark.dft
+def test_a_cut_off_that_asks_for_a_finer_grid_than_the_preset_gets_it() -> None:
+    cao = Structure.from_spacegroup(
+        "Fm-3m", Lattice.cubic(4.8105), ["Ca", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]
+    ).get_primitive_structure()
+    settings = replace(COARSE, cutoff=600.0)  # with 0.19 angstrom GPAW refuses this cell
+    assert compute(GpawBulkMaker(settings=settings).make(cao)).energy < 0
 
 
 def test_makers_survive_serialisation() -> None:
@@ -383,6 +448,22 @@ def _alive(process: psutil.Process) -> bool:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+@pytest.mark.dft
+@pytest.mark.usefixtures("one_core")
+@pytest.mark.parametrize(("spacing", "missing"), [(0.7, False), (1.6, True)])
+def test_band_edges_know_what_their_mesh_may_miss(
+    spacing: float, missing: bool, mgo: Structure
+) -> None:
+    """W is on the mesh of 4 divisions and not on that of 2; the edges of MgO are at Gamma."""
+    coarse = replace(COARSE, hybrid_k_spacing=spacing)
+    record = compute(GpawBandEdgesMaker(settings=coarse, functional="pbesol").make(mgo)).calculation
+    [check] = [check for check in record.checks if check.name == "edge_sampling"]
+    assert check.passed
+    assert check.value == 0.0
+    assert ("(0.25, 0.5, 0.75)" in check.reason) is missing
+    assert record.warnings == []
 
 
 @pytest.mark.dft

@@ -3,7 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from surfalign.workflows.engines.gpaw.meshes import Mesh, bulk_mesh, mesh, slab_mesh
+from surfalign.workflows.engines.gpaw.meshes import (
+    Mesh,
+    bulk_mesh,
+    grid_spacing,
+    mesh,
+    slab_mesh,
+)
+from surfalign.workflows.engines.gpaw.settings import PRESETS
 
 FCC = 4.21 / 2 * np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]])
 
@@ -25,6 +32,20 @@ def test_no_neighbours_are_farther_apart_than_the_spacing(spacing: float) -> Non
 def test_rounding_noise_of_a_cell_does_not_change_its_mesh() -> None:
     length = 2 * np.pi / (0.5 * 4)  # exactly four points
     assert bulk_mesh(np.eye(3) * length, 0.5) == bulk_mesh(np.eye(3) * length * (1 - 1e-6), 0.5)
+
+
+@pytest.mark.parametrize("quality", PRESETS)
+def test_grids_hold_waves_up_to_twice_the_cut_off(quality: str) -> None:
+    settings = PRESETS[quality]
+    spacing = grid_spacing(settings.cutoff, settings.grid_spacing)
+    highest = 3.80998 * (np.pi / spacing) ** 2  # hbar^2 / 2 m, eV angstrom^2
+    assert highest >= 2 * settings.cutoff
+    assert spacing <= settings.grid_spacing
+
+
+def test_a_low_cut_off_leaves_the_wanted_grid() -> None:
+    assert grid_spacing(400.0, 0.19) == 0.19
+    assert grid_spacing(900.0, 0.19) < 0.15
 
 
 def test_a_rectangular_face_takes_an_even_mesh_off_gamma() -> None:

@@ -105,7 +105,7 @@ def test_the_limit_of_evaluations_holds_and_the_result_says_so(
     assert len(engine.calls) == 4
     assert not found.converged
     failed = [check.name for check in found.checks(settings) if not check.passed]
-    assert failed == ["predicted_level_change"]
+    assert failed == ["predicted_level_error"]
 
 
 def test_a_start_hessian_that_is_far_too_soft_is_recovered_from(

@@ -23,8 +23,8 @@ from surfalign.workflows.engines.vasp.makers import vasp_engine
     [
         ("MgO", "hse06", {}, "hse06", "pbesol"),
         ("MgO", "hse06", {"hubbard_u": True}, "hse06", "pbesol"),
-        ("ZnO", "hse06", {"hubbard_u": True}, "hse06@pbesol+u", "pbesol+u"),
-        ("ZnO", "pbesol", {"hubbard_u": True}, "pbesol+u", "pbesol+u"),
+        ("ZnO", "hse06", {"hubbard_u": True}, "hse06@pbesol+u-Zn5", "pbesol+u-Zn5"),
+        ("ZnO", "pbesol", {"hubbard_u": True}, "pbesol+u-Zn5", "pbesol+u-Zn5"),
         ("MgO", "ddh", {"spin_orbit": "on"}, "ddh+soc", "pbesol+soc"),
         ("MgO", "pbesol", {"spin_orbit": "on"}, "pbesol+soc", "pbesol+soc"),
     ],
@@ -59,7 +59,9 @@ def test_band_edges_carry_the_name_of_their_whole_method(
         (Method("pbe", 0.33, kernel="model"), 3.05, "pbe-x0.33-model"),
         (Method("b3", 0.2), 5.0, "b3lyp"),
         (Method("b3", 0.2, 0.2), 5.0, "b3-x0.2-w0.2"),
-        (Method("pbe", hubbard_u={"Ti": 3.0}, dispersion="d3"), None, "pbe+u+d3"),
+        (Method("pbe", hubbard_u={"V": 3.25, "Ti": 3.0}), None, "pbe+u-Ti3-V3.25"),
+        (Method("pbe", 0.25, 0.2, hubbard_u={"Ce": 4.5}), None, "hse06+u-Ce4.5"),
+        (Method("pbe", hubbard_u={"Ti": 3.0}, dispersion="d3"), None, "pbe+u-Ti3+d3"),
     ],
 )
 def test_names_tell_methods_apart(method: Method, constant: float | None, label: str) -> None:

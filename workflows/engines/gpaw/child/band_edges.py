@@ -88,7 +88,8 @@ def band_edges(
     Returns
     -------
     dict
-        Fields of ``BandEdgesDocument`` and ``checks``.
+        Fields of ``BandEdgesDocument``, ``checks``, and what was sampled: ``sampled_k_points`` (reduced),
+        ``highest_filled`` and ``lowest_empty`` (PBEsol, eV) at each of them.
 
     Raises
     ------
@@ -101,7 +102,7 @@ def band_edges(
     n_occupied = ground_state.count_occupied_bands(atoms)
     calculator, semilocal = _semilocal(atoms, n_occupied, settings, report)
     zero = float(np.mean(calculator.get_electrostatic_potential()))
-    result = _semilocal_fields(calculator, semilocal, zero)
+    result = _semilocal_fields(calculator, semilocal, zero) | _sampled(calculator, n_occupied)
     edges, correction, checks = semilocal, None, [_zero_check(zero)]
     if hybrid is not None:
         edges = _one_shot(calculator, hybrid, n_occupied, settings["hybrid_window"], report)
@@ -305,6 +306,16 @@ def _semilocal_fields(calculator: Any, edges: Edges, zero: float) -> dict[str, A
         "semilocal_conduction_band_minimum": edges.conduction - zero,
         "site_potentials": [float(v) - zero for v in potentials],
         "k_points": [int(n) for n in calculator.dft.ibzwfs.ibz.bz.size_c],
+    }
+
+
+def _sampled(calculator: Any, n_occupied: int) -> dict[str, Any]:
+    """Return the k-points of the mesh, up to symmetry, and the PBEsol levels on both sides of the gap."""
+    levels = calculator.eigenvalues()[0]
+    return {
+        "sampled_k_points": np.asarray(calculator.get_ibz_k_points()).tolist(),
+        "highest_filled": levels[:, n_occupied - 1].tolist(),
+        "lowest_empty": levels[:, n_occupied].tolist(),
     }
 
 

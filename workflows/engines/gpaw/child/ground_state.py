@@ -17,6 +17,7 @@ from gpaw.new.ase_interface import GPAW
 from surfalign.errors import ConvergenceError, EngineError, MetallicError
 from surfalign.workflows.engines.gpaw.datasets import Dataset, datasets
 from surfalign.workflows.engines.gpaw.machine import split_processes
+from surfalign.workflows.engines.gpaw.meshes import grid_spacing
 
 #: Shows one line of progress.
 Report = Callable[[str], None]
@@ -86,7 +87,7 @@ def make_calculator(
     occupied = count_occupied_bands(atoms)
     parameters: dict[str, Any] = {
         "mode": {"name": "pw", "ecut": settings["cutoff"]},
-        "h": settings["grid_spacing"],
+        "h": grid_spacing(settings["cutoff"], settings["grid_spacing"]),
         "xc": "PBEsol",
         "kpts": kpts,
         "nbands": nbands or default_bands(occupied, settings),

@@ -23,6 +23,7 @@ from surfalign.stores.documents import (
     SlabPotentialDocument,
     SlabRelaxationDocument,
 )
+from surfalign.workflows.engines.relaxation.trajectory import level_error
 from surfalign.workflows.engines.vasp.outputs.calculation import Calculation, converged
 from surfalign.workflows.engines.vasp.outputs.provenance import calculation_record
 from surfalign.workflows.engines.vasp.outputs.step_context import StepContext
@@ -134,6 +135,7 @@ def read_slab_relaxation(
         max_displacement=float(shifts.max()),
         n_steps=len(run.vasprun.ionic_steps) - 1,
         converged=check.passed and run.ionically_converged,
+        predicted_error=_level_error(run, slab, order),
         calculation=calculation_record(run, context, checks=[check], notes=_held_notes(run)),
     )
 
@@ -215,6 +217,18 @@ def _require_same_cell(run: Calculation, slab: Structure) -> None:
 def _largest_force(run: Calculation) -> float:
     """Largest force on what was free to move: a held atom feels the bulk that is not there."""
     return float(np.linalg.norm(np.where(run.free, run.forces, 0.0), axis=1).max())
+
+
+def _level_error(run: Calculation, slab: Structure, order: NDArray[np.int64]) -> float | None:
+    """How far the level may be from that of the minimum, eV; nothing where steps hold no forces."""
+    steps = run.vasprun.ionic_steps
+    if any(step.get("forces") is None for step in steps):
+        return None
+    moves = np.array([step["structure"].frac_coords[order] - slab.frac_coords for step in steps])
+    moves -= np.rint(moves)
+    forces = [np.asarray(step["forces"], dtype=float)[order] for step in steps]
+    positions = slab.cart_coords + moves @ slab.lattice.matrix
+    return level_error(slab, positions, forces, run.free.any(axis=1)[order])
 
 
 def _held_notes(run: Calculation) -> list[str]:

@@ -86,6 +86,18 @@ def test_levels_are_against_the_average_potential(ddh: dict[str, Any]) -> None:
 
 
 @pytest.mark.dft
+def test_the_levels_of_the_whole_mesh_are_told(ddh: dict[str, Any]) -> None:
+    """By them the parent knows what the mesh may miss."""
+    points, tops, bottoms = (
+        np.array(ddh[name]) for name in ("sampled_k_points", "highest_filled", "lowest_empty")
+    )
+    assert points.shape == (len(tops), 3) == (len(bottoms), 3)
+    assert tops.argmax() == bottoms.argmin() == np.linalg.norm(points, axis=1).argmin()
+    semilocal = ddh["semilocal_conduction_band_minimum"] - ddh["semilocal_valence_band_maximum"]
+    assert bottoms.min() - tops.max() == pytest.approx(semilocal, abs=1e-6)
+
+
+@pytest.mark.dft
 @pytest.mark.skipif(shutil.which("mpirun") is None, reason="no mpirun")
 def test_two_processes_give_what_one_gives(ddh: dict[str, Any]) -> None:
     parallel = edges("ddh", 0.32, processes=2)

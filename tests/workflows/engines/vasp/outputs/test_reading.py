@@ -87,6 +87,9 @@ def test_the_levels_of_the_model_come_back_through_all_five_documents(
     assert result.ionization_potential_site_potentials == pytest.approx(ip, abs=1e-3)
     assert result.surface_energy == pytest.approx(model.SURFACE_ENERGY * 16.02176634, rel=0.01)
     assert relaxation.converged
+    assert 0 < relaxation.predicted_error < 0.05
+    assert result.convergence_error == pytest.approx(relaxation.predicted_error, abs=2e-3)
+    assert result.level_corrections == {}
     assert 0.01 < relaxation.max_displacement < 0.11
     assert relaxation.structure.site_properties["bulk_site"] == slab.site_properties["bulk_site"]
     assert [s.specie for s in potential.structure] == [s.specie for s in slab]

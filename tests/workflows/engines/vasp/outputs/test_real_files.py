@@ -116,7 +116,7 @@ def test_a_memory_that_no_machine_has_is_not_stored(
         ({"GGA": "Pe", "IVDW": 12}, "PBE +D3BJ", "pbe+d3bj"),
         ({"GGA": "Pe", "LVDW": True}, "PBE +D2", "pbe+d2"),
         ({"LDAU": True, "LDAUU": [3.0, 0.0], "LDAUJ": [0.0, 0.0], "LDAUL": [2, -1]},
-         "PBEsol +U (Mg 3 eV)", "pbesol+u"),
+         "PBEsol +U (Mg 3 eV)", "pbesol+u-Mg3"),
         ({"LDAU": True, "LDAUU": [0.0, 4.0], "LDAUJ": [0.0, 0.0], "LDAUL": [-1, -1]},
          "PBEsol", "pbesol"),
         ({"LSORBIT": True}, "PBEsol with spin-orbit coupling", "pbesol+soc"),
