@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, Field
 
 from surfalign.batches import batches
+from surfalign.launchers.cluster.job_table import FACTS, troubles_in
 from surfalign.launchers.cluster.launcher import JobRecord, JobState
 from surfalign.stores.campaign_register import CampaignRegister, SurfaceState
 from surfalign.stores.database import JOBS
@@ -45,6 +46,14 @@ class FailureGroup(BaseModel):
     message: str = Field(description="Its message")
 
 
+class StuckGroup(BaseModel):
+    """Jobs that do not get on for one reason, though none has failed."""
+
+    reason: str
+    jobs: int
+    example: str = Field(description="Name of one of the jobs")
+
+
 class CampaignStatus(BaseModel):
     """A campaign at one moment."""
 
@@ -57,6 +66,8 @@ class CampaignStatus(BaseModel):
     unsubmitted: int = Field(description="Those among the waiting that no launcher has yet")
     steps: dict[str, dict[str, int]] = Field(description="Jobs by step and state")
     failures: list[FailureGroup]
+    stuck: list[StuckGroup] = Field(description="Jobs in SLURM's queue that do not get on")
+    troubles: dict[str, str] = Field(description="What keeps queues and clusters from working")
     surfaces_per_hour: float | None = quantity(
         "1/h", f"Surfaces finished per hour, over the last {SAMPLE_SIZE} jobs"
     )
@@ -94,10 +105,11 @@ def campaign_status(
     total, submitted = registry.counts()
     stopped = _Affected(registry)
     groups = _failure_groups(launcher.jobs(states=_STOPPED), stopped)
-    active = _Affected(registry)
+    active, stuck = _Affected(registry), _Stuck()
     under_way = launcher.jobs(states=(JobState.QUEUED, JobState.RUNNING))
     for batch in batches(under_way, BATCH_SIZE):
         active.add(batch)
+        stuck.add(batch)
     done = counts.get("alignment", {}).get(JobState.DONE, 0)
     failed = len(stopped.surfaces)
     running = len(active.surfaces - stopped.surfaces)
@@ -118,6 +130,8 @@ def campaign_status(
             if step in counts
         },
         failures=groups,
+        stuck=stuck.groups(),
+        troubles=troubles_in(database.collection(FACTS)),
         surfaces_per_hour=pace.surfaces_per_hour,
         spent_node_hours=spent or 0.0,
         remaining_node_hours=remaining,
@@ -196,7 +210,7 @@ def _row(row: SurfaceRow, record: JobRecord, own: bool) -> SurfaceRow:
             "step": record.step,
             "source": record.metadata.get("source", ""),
             "cause": cause,
-            "message": record.message,
+            "message": record.message or record.stuck,
         }
     )
 
@@ -225,6 +239,28 @@ class _Affected:
             found[record.uuid] = own or {f"{crystal} {name}" for name in names.get(crystal, ())}
             self.surfaces |= found[record.uuid]
         return found
+
+
+class _Stuck:
+    """The jobs that do not get on, by reason."""
+
+    def __init__(self) -> None:
+        self._jobs: Counter[str] = Counter()
+        self._examples: dict[str, str] = {}
+
+    def add(self, records: list[JobRecord]) -> None:
+        """Add those of some jobs that are stuck."""
+        for record in records:
+            if record.stuck:
+                self._jobs[record.stuck] += 1
+                self._examples.setdefault(record.stuck, record.name)
+
+    def groups(self) -> list[StuckGroup]:
+        """Return the reasons, the most frequent first."""
+        return [
+            StuckGroup(reason=reason, jobs=number, example=self._examples[reason])
+            for reason, number in self._jobs.most_common()
+        ]
 
 
 def _own(record: JobRecord) -> bool:

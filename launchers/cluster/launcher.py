@@ -6,11 +6,13 @@ and retries are written once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from surfalign import slurm_words
 from surfalign.errors import ConfigurationError
 from surfalign.launchers.cluster.profiles import LAUNCHER_GROUP
 from surfalign.plugins import PluginGroup, call_problem
@@ -49,6 +51,9 @@ class Cause(StrEnum):
     DATABASE = "database"  # lost on the way
     SUBMISSION = "submission"  # SLURM refused the job
     CONVERGENCE = "convergence"
+    ENVIRONMENT = (
+        "environment"  # modules, commands or packages of the queue, before anything computed
+    )
     ERROR = "error"  # any other exception: see the message
 
 
@@ -74,6 +79,8 @@ class JobRecord:
         The job's metadata: formula, source, surface_name, miller_index, result_identifiers, ...
     raised
         By what factors it asks for more ``walltime`` or ``memory`` than estimated, after failures.
+    stuck
+        Why it does not get on although it has not failed, e.g. held in SLURM's queue; empty where it does.
     tries
         How often it was started.
     """
@@ -88,6 +95,7 @@ class JobRecord:
     metadata: dict[str, Any] = field(default_factory=dict)
     raised: dict[str, float] = field(default_factory=dict)
     tries: int = 0
+    stuck: str = ""
     started_at: datetime | None = None
     ended_at: datetime | None = None
 
@@ -220,23 +228,29 @@ def run_worker(
 
 
 def classify(error: str) -> Cause:
-    """Name the cause of a failure from its traceback.
+    """Name the cause of a failure from its traceback, or from the last words of its job.
 
     Parameters
     ----------
     error
-        Traceback or message, the exception in the last lines.
+        Traceback or message, the exception in the last lines; SLURM's own lines count wherever they are.
     """
-    last = "\n".join(error.strip().splitlines()[-3:])
+    lines = error.strip().splitlines()
+    last = "\n".join(lines[-3:])
+    if any(mark in last for mark in _DISK):
+        return Cause.DISK
+    of_slurm = "\n".join(line for line in lines if _OF_SLURM.search(line))
+    if told := slurm_words.cause_in(of_slurm) or slurm_words.cause_in(last):
+        return Cause(told)
     for cause, marks in _MARKS.items():
         if any(mark in last for mark in marks):
             return cause
     return Cause.ERROR
 
 
+_DISK = ("No space left on device", "Disk quota exceeded", "OutOfDisk")
 _MARKS = {
-    Cause.DISK: ("No space left on device", "Disk quota exceeded", "OutOfDisk"),
-    Cause.MEMORY: ("MemoryError", "InsufficientMemoryError", "oom-kill", "Out of memory"),
+    Cause.MEMORY: ("MemoryError", "InsufficientMemoryError"),
     Cause.DATABASE: (
         "pymongo.errors.",
         "ServerSelectionTimeoutError",
@@ -245,7 +259,10 @@ _MARKS = {
     ),
     Cause.KILLED: ("EngineKilledError", "SystemExit", "KeyboardInterrupt"),
     Cause.CONVERGENCE: ("ConvergenceError",),
+    Cause.ENVIRONMENT: ("MissingDependencyError",),
 }
+#: Lines of SLURM's daemons, of its scripts and of the shell lines that we give it.
+_OF_SLURM = re.compile(r"slurm|\bsrun\b|^\[[\dT:.-]+\] error:|surfalign:", re.IGNORECASE)
 
 
 def last_line(error: str, length: int = 300) -> str:

@@ -67,6 +67,36 @@ def _seconds(walltime: str) -> int:
     return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
+#: Options of sbatch that are keys of a queue, and those by which a launcher would lose its jobs.
+_KEYS_OF_OPTIONS = {
+    "partition": "partition", "nodes": "nodes", "ntasks": "tasks", "cpus-per-task": "cores_per_task",
+    "gres": "gpus", "mem": "memory", "time": "walltime", "account": "account", "qos": "qos",
+    "constraint": "constraint",
+}  # fmt: skip
+_OPTIONS_OF_LAUNCHERS = (
+    "job-name", "output", "error", "input", "chdir", "parsable", "test-only", "wrap", "array", "wait",
+    "hold", "quiet", "clusters", "help", "usage", "version",
+)  # fmt: skip
+_LONG_NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+
+
+def _sbatch_options(options: dict[str, bool | int | float | str]) -> dict[str, Any]:
+    for name, value in options.items():
+        if len(name) < 2 or not _LONG_NAME.fullmatch(name):
+            raise ValueError(
+                f"'{name}' is no long option of sbatch, written without its two hyphens"
+            )
+        if name in _KEYS_OF_OPTIONS:
+            raise ValueError(f"'{name}' is told by the key '{_KEYS_OF_OPTIONS[name]}' of the queue")
+        if name in _OPTIONS_OF_LAUNCHERS:
+            raise ValueError(f"'{name}' is the launcher's own: leave it out")
+        if value is False:
+            raise ValueError(f"'{name}': false says nothing to sbatch: leave it out")
+        if isinstance(value, str) and (not value.strip() or not value.isprintable()):
+            raise ValueError(f"'{name}': a text in one line, or true for an option without a value")
+    return options
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -115,6 +145,9 @@ class Queue(_Model):
     modules: tuple[str, ...] = Field(default=(), description="Modules to load")
     environment: dict[str, str] = Field(default_factory=dict, description="Variables to export")
     commands: tuple[str, ...] = Field(default=(), description="Shell lines to run before the job")
+    sbatch_options: Annotated[
+        dict[str, bool | int | float | str], AfterValidator(_sbatch_options)
+    ] = Field(default_factory=dict, description="Further options of sbatch, by their long names")
     max_jobs: int = Field(default=100, ge=1, description="Most jobs in SLURM's queue at a time")
     jobs_per_allocation: int = Field(
         default=1,

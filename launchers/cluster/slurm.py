@@ -1,47 +1,35 @@
-"""Questions to SLURM: what became of a job, and whether it would take one."""
+"""Questions to SLURM: what became of a job. Knowledge is only what SLURM affirmed.
+
+squeue may print nothing and exit with 0 while its controller is slow, accounting may lag behind or be
+absent. A job that squeue does not list is therefore looked up by sacct and scontrol; one of which none of them
+tells anything is unknown, which is no end.
+"""
 
 from __future__ import annotations
 
-import shutil
+import os
 import subprocess
-import tempfile
-import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from shlex import quote
 
-from surfalign.errors import EngineError, MissingDependencyError
+from surfalign import slurm_words
 from surfalign.launchers.cluster.launcher import Cause, classify
-from surfalign.launchers.cluster.profiles import Queue
 
 #: A client of SLURM that does not answer within this time counts as out of order (s).
 TIMEOUT = 60.0
-#: States in which a job occupies the queue.
-ACTIVE = frozenset(
-    (
-        *("PENDING", "RUNNING", "CONFIGURING", "COMPLETING", "SUSPENDED", "STOPPED", "STAGE_OUT"),
-        *("SIGNALING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESIZING", "SPECIAL_EXIT"),
-        "RESV_DEL_HOLD",
-    )
-)
-#: What the final states mean for us; FAILED and COMPLETED mean that the job ended silently.
-CAUSES = {
-    "TIMEOUT": Cause.WALLTIME,
-    "DEADLINE": Cause.WALLTIME,
-    "OUT_OF_MEMORY": Cause.MEMORY,
-    "NODE_FAIL": Cause.NODE,
-    "BOOT_FAIL": Cause.NODE,
-    "PREEMPTED": Cause.NODE,
-    "REVOKED": Cause.NODE,
-    "CANCELLED": Cause.CANCELLED,
-}
-_GIVEN_MEMORY = (
-    '[ -z "$SLURM_MEM_PER_NODE" ] || '
-    "export SURFALIGN_MEMORY_LIMIT=$((SLURM_MEM_PER_NODE * {nodes} / 1000))"
-)
-#: State of a job that SLURM no longer knows.
+#: State of a job that the controller affirms not to know any more.
 FORGOTTEN = "FORGOTTEN"
+#: State of a job of which SLURM tells nothing.
+UNKNOWN = "UNKNOWN"
+#: Written by the job itself where it runs: its number, by which a launch is judged.
+CLAIM = "slurm_job_id"
+#: What stands there instead when the launch was given back: the job must not compute.
+GIVEN_BACK = "given back"
+#: So many jobs are looked up one by one at a time.
+_LOOKED_UP = 20
+#: Beginnings of variables by which a user lets the clients show less than is asked for here.
+_FILTERS = ("SQUEUE_", "SACCT_")
 
 
 @dataclass(frozen=True)
@@ -50,40 +38,69 @@ class SlurmJob:
 
     state: str
     reason: str = ""
+    directory: str = ""
 
     @property
-    def active(self) -> bool:
-        """Whether it waits or runs."""
-        return self.state in ACTIVE
+    def ended(self) -> bool:
+        """Whether SLURM affirms that it has ended."""
+        return self.state == FORGOTTEN or self.state in slurm_words.FINAL_STATES
+
+    @property
+    def stuck(self) -> str:
+        """Why it does not get on, for people; empty where it does."""
+        if self.state == UNKNOWN:
+            return (
+                "SLURM tells nothing of this job; if it has ended, cancel and retry start it again"
+            )
+        return slurm_words.stuck_because(self.state, self.reason)
 
 
-#: Runs a client of SLURM, here or on another machine; returns its output, or None where it fails.
-Ask = Callable[..., str | None]
+@dataclass(frozen=True)
+class Answer:
+    """What a client of SLURM printed; the status is None where it is missing or hangs."""
+
+    output: str = ""
+    complaint: str = ""
+    status: int | None = None
+
+    @property
+    def text(self) -> str | None:
+        """The output, or None where the client failed."""
+        return self.output if self.status == 0 else None
 
 
-def ask_here(*command: str) -> str | None:
-    """Run a client on this machine; None where it is missing, fails or hangs."""
+#: Runs a client of SLURM, here or on another machine.
+Ask = Callable[..., Answer]
+
+
+def ask_here(*command: str) -> Answer:
+    """Run a client on this machine."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(_FILTERS)}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=TIMEOUT,
+            check=False, env=environment,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Answer(complaint=str(error))
+    return Answer(done.stdout, done.stderr, done.returncode)
 
 
 def own_jobs(ask: Ask = ask_here) -> dict[str, SlurmJob] | None:
     """Return this user's jobs that SLURM remembers, by id; None where it does not answer."""
-    text = ask("squeue", "--me", "-t", "all", "-h", "-o", "%i|%T|%r")
+    text = ask("squeue", "--me", "-t", "all", "-h", "-o", "%i|%T|%r|%Z").text
     if text is None:
         return None
     jobs = {}
     for line in text.splitlines():
-        identifier, state, reason = (part.strip() for part in line.split("|", 2))
-        jobs[identifier] = SlurmJob(state, reason)
+        parts = [part.strip() for part in line.split("|", 3)]
+        if len(parts) == 4 and parts[0][:1].isdigit():  # no line of a banner
+            jobs[parts[0]] = SlurmJob(*parts[1:])
     return jobs
 
 
 def states_of(identifiers: Collection[str], ask: Ask = ask_here) -> dict[str, SlurmJob] | None:
-    """Return what became of jobs, from the queue and, where there is one, the accounting.
+    """Return what SLURM affirms of jobs, from the queue, the accounting and the controller.
 
     Parameters
     ----------
@@ -95,206 +112,124 @@ def states_of(identifiers: Collection[str], ask: Ask = ask_here) -> dict[str, Sl
     Returns
     -------
     dict or None
-        A job for every number; None where SLURM does not answer, which says nothing of the jobs.
+        A job for every number, ``UNKNOWN`` where nothing is affirmed; None where SLURM does not answer,
+        which says nothing of the jobs.
     """
     known = own_jobs(ask)
     if known is None:
         return None
     missing = sorted(set(identifiers) - set(known))
-    if missing:
-        # None where there is no accounting.
-        text = ask("sacct", "-n", "-X", "-P", "-j", ",".join(missing), "-o", "JobID,State")
-        for line in (text or "").splitlines():
-            identifier, _, state = line.partition("|")
+    known |= _accounted(missing, ask) if missing else {}
+    # The accounting may lag behind, or believe in a job whose end it was never told.
+    known |= _looked_up([i for i in missing if i not in known or not known[i].ended], ask)
+    return {i: known.get(i, SlurmJob(UNKNOWN)) for i in identifiers}
+
+
+def _accounted(identifiers: list[str], ask: Ask) -> dict[str, SlurmJob]:
+    """Return what the accounting knows of some jobs: nothing where there is none."""
+    text = ask("sacct", "-n", "-X", "-P", "-j", ",".join(identifiers), "-o", "JobID,State").text
+    found = {}
+    for line in (text or "").splitlines():
+        identifier, _, state = line.partition("|")
+        if identifier in identifiers and state.split():
             # "CANCELLED by 1000"
-            known[identifier] = SlurmJob(state.split()[0] if state.split() else FORGOTTEN)
-    return {i: known.get(i, SlurmJob(FORGOTTEN)) for i in identifiers}
+            found[identifier] = SlurmJob(state.split()[0].rstrip("+"))
+    return found
 
 
-def cause_of(job: SlurmJob, directory: Path | None = None) -> tuple[Cause, str]:
+def _looked_up(identifiers: list[str], ask: Ask) -> dict[str, SlurmJob]:
+    """Ask the controller for single jobs; one that goes on means that squeue left out the others, too."""
+    found = {}
+    for identifier in identifiers[:_LOOKED_UP]:
+        answer = ask("scontrol", "show", "job", "-o", identifier)
+        if answer.status is None:
+            break
+        if answer.status != 0:
+            if "Invalid job id" not in answer.complaint:
+                break
+            found[identifier] = SlurmJob(FORGOTTEN)
+            continue
+        fields = dict(part.split("=", 1) for part in answer.output.split() if "=" in part)
+        if "JobState" in fields:
+            found[identifier] = SlurmJob(fields["JobState"], fields.get("Reason", ""))
+            if not found[identifier].ended:
+                break
+    return found
+
+
+def number_at(directory: str, ask: Ask = ask_here) -> str | None:
+    """Return the number of the job that runs, or is to run, in a directory; "" where there is none.
+
+    Parameters
+    ----------
+    directory
+        Of one launch.
+    ask
+        Where SLURM is.
+
+    Returns
+    -------
+    str or None
+        As the job itself wrote it, else as the queue says; None where SLURM does not answer.
+    """
+    written = (ask("cat", f"{directory}/{CLAIM}").text or "").strip()
+    if written.isdigit():
+        return written
+    jobs = own_jobs(ask)
+    if jobs is None:
+        return None
+    return next((i for i, job in jobs.items() if job.directory == directory and not job.ended), "")
+
+
+def cause_of(job: SlurmJob, words: str = "") -> tuple[Cause, str]:
     """Say why a SLURM job ended without reporting a result.
 
     Parameters
     ----------
     job
         What SLURM says.
-    directory
-        Where it ran: the last words of its error file tell a full disk or a lost database.
+    words
+        The end of its error file: a lack of memory, a full disk or a lost database.
 
     Returns
     -------
     Cause, str
         The cause, and a line for people.
     """
-    words = last_words(directory) if directory is not None else ""
     reason = f" ({job.reason})" if job.reason not in ("", "None") else ""
-    text = f"SLURM: {job.state}{reason}{'; ' + words.splitlines()[-1] if words else ''}"
-    if job.state in CAUSES:
-        return CAUSES[job.state], text
     told = classify(words)
+    text = f"SLURM: {job.state}{reason}{'; ' + _telling_line(words) if words else ''}"
+    decided = slurm_words.FINAL_STATES.get(job.state)
+    # Whoever cancelled it may have told why.
+    if decided == Cause.CANCELLED and told in (Cause.WALLTIME, Cause.MEMORY, Cause.NODE):
+        return told, text
+    if decided is not None:
+        return Cause(decided), text
     return (Cause.KILLED if told is Cause.ERROR else told), text
 
 
-def last_words(directory: Path, length: int = 2000) -> str:
-    """Return the end of the newest error file of a job's directory."""
-    files = sorted(
-        [*directory.glob("*.error"), *directory.glob("queue.err")],
-        key=lambda path: path.stat().st_mtime,
-    )
-    if not files:
-        return ""
-    with files[-1].open("rb") as stream:
-        stream.seek(max(0, files[-1].stat().st_size - length))
-        return stream.read().decode(errors="replace").strip()
+def _telling_line(words: str) -> str:
+    """Return the line that tells the cause, or the last one."""
+    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    return next((line for line in lines if slurm_words.cause_in(line)), lines[-1] if lines else "")
+
+
+def last_words(*directories: Path, length: int = 2000) -> str:
+    """Return the ends of the error files of a job's directories, the newest last."""
+    files = {
+        path: path.stat().st_mtime
+        for directory in directories
+        for path in (*directory.glob("*.error"), *directory.glob("queue.err"))
+    }
+    words = []
+    for path in sorted(files, key=lambda path: files[path])[-3:]:
+        with path.open("rb") as stream:
+            stream.seek(max(0, path.stat().st_size - length))
+            words.append(stream.read().decode(errors="replace").strip())
+    return "\n".join(filter(None, words))
 
 
 def cancel(identifiers: Collection[str], ask: Ask = ask_here) -> None:
     """Cancel jobs; those that have ended do no harm."""
     if identifiers:
         ask("scancel", *sorted(identifiers))
-
-
-def directories(ask: Ask = ask_here) -> dict[str, str]:
-    """Return the working directory of every job in the queue, by SLURM's number."""
-    text = ask("squeue", "--me", "-h", "-o", "%i|%Z") or ""
-    return dict(line.split("|", 1) for line in text.splitlines() if "|" in line)
-
-
-def options(queue: Queue) -> dict[str, str]:
-    """Return what a queue asks for, as options of sbatch."""
-    wanted = {
-        "partition": queue.partition,
-        "nodes": str(queue.nodes),
-        "ntasks": str(queue.tasks),
-        "cpus-per-task": str(queue.cores_per_task),
-        "gres": queue.gres,
-        "mem": f"{queue.memory * 1000:.0f}M" if queue.memory else None,
-        "time": queue.walltime,
-        "account": queue.account,
-        "qos": queue.qos,
-        "constraint": queue.constraint,
-    }
-    return {name: value for name, value in wanted.items() if value}
-
-
-def prologue(queue: Queue, environment: dict[str, str]) -> list[str]:
-    """Return the shell lines that prepare a job: modules, variables, the queue's own commands."""
-    return [
-        *(f"module load {quote(module)}" for module in queue.modules),
-        *(f"export {name}={quote(value)}" for name, value in sorted(environment.items())),
-        # An engine keeps to what its own job was given; SLURM tells in MB of a node.
-        *([_GIVEN_MEMORY.format(nodes=queue.nodes)] if "memory" in queue.estimated else []),
-        *queue.commands,
-    ]
-
-
-def would_accept(queue: Queue) -> str:
-    """Ask SLURM whether it would take a job of this queue; return its complaint, or an empty text.
-
-    Raises
-    ------
-    MissingDependencyError
-        When there is no sbatch here.
-    """
-    _, complaint = _sbatch(["--test-only", *_flags(queue)], "true")
-    return complaint
-
-
-def submit(queue: Queue, command: str, directory: Path, name: str) -> str:
-    """Submit a job of this queue that runs in a directory; return its number, or "" where it is refused.
-
-    Parameters
-    ----------
-    queue
-        What the job asks for.
-    command
-        Shell lines.
-    directory
-        Where it runs, shared with the nodes.
-    name
-        Under which SLURM lists it.
-    """
-    files = [f"--output={name}-%j.out", f"--error={name}-%j.error", f"--chdir={directory}"]
-    flags = ["--parsable", f"--job-name={name}", *files, *_flags(queue)]
-    number, complaint = _sbatch(flags, command)
-    return "" if complaint else number.strip().split(";")[0]
-
-
-def run_probe(queue: Queue, command: str, directory: Path, timeout: float) -> str:
-    """Run a command in a job of this queue and return what it prints.
-
-    Parameters
-    ----------
-    queue
-        What the job asks for.
-    command
-        Shell lines.
-    directory
-        Where a folder is made for it, shared with the nodes.
-    timeout
-        How long the job may wait and run, s.
-
-    Raises
-    ------
-    EngineError
-        When SLURM refuses the job, or it fails or does not end in time.
-    """
-    with tempfile.TemporaryDirectory(prefix=".probe-", dir=directory) as folder:
-        output = Path(folder) / "output"
-        number, complaint = _sbatch(
-            ["--parsable", *_flags(queue), f"--output={output}", f"--chdir={folder}"], command
-        )
-        if complaint:
-            raise EngineError(complaint, "a job that SLURM takes", "correct the queue")
-        identifier = number.strip().split(";")[0]
-        try:
-            state = _wait_for(identifier, timeout)
-        finally:
-            cancel([identifier])
-        text = output.read_text(errors="replace").strip() if output.is_file() else ""
-    if state != "COMPLETED":
-        raise EngineError(
-            f"job {identifier} in partition {queue.partition}: {state}; it said: {text[-300:]}",
-            "a job that ends well",
-            "try the same by hand: sbatch --wrap",
-        )
-    return text
-
-
-def _wait_for(identifier: str, timeout: float) -> str:
-    """Wait until a job has ended; return its state, or how it waits when the time is over."""
-    deadline = time.monotonic() + timeout
-    while True:
-        states = states_of([identifier])
-        job = states[identifier] if states is not None else SlurmJob("no answer")
-        if (not job.active and states is not None) or time.monotonic() > deadline:
-            return job.state if not job.active else f"still {job.state} ({job.reason})"
-        time.sleep(0.3)
-
-
-def _flags(queue: Queue) -> list[str]:
-    return [f"--{name}={value}" for name, value in options(queue).items()]
-
-
-def _sbatch(flags: list[str], command: str) -> tuple[str, str]:
-    """Call sbatch; return its output and its complaint."""
-    if shutil.which("sbatch") is None:
-        raise MissingDependencyError(
-            "there is no sbatch here",
-            "a machine from which SLURM takes jobs",
-            "run this on a login node, or take a profile with the launcher 'local'",
-        )
-    script = f"#!/bin/bash -l\n{command}\n"
-    try:
-        done = subprocess.run(
-            ["sbatch", *flags],
-            input=script,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return "", f"sbatch did not answer within {TIMEOUT:.0f} s"
-    complaint = done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "no reason given"
-    return done.stdout, "" if done.returncode == 0 else complaint.removeprefix("sbatch: error: ")

@@ -12,13 +12,25 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
+from shlex import quote
 
 from surfalign.errors import ConfigurationError
-from surfalign.launchers.cluster import slurm
+from surfalign.launchers.cluster import slurm_submission
 from surfalign.launchers.cluster.fireworks.launcher import FireworksLauncher
-from surfalign.launchers.cluster.profiles import LAUNCHER_GROUP, Cluster, Profile, Queue, python_of
+from surfalign.launchers.cluster.launcher import Cause
+from surfalign.launchers.cluster.profiles import (
+    LAUNCHER_GROUP,
+    Cluster,
+    Engines,
+    Profile,
+    Queue,
+    python_of,
+)
+from surfalign.launchers.cluster.slurm import SlurmJob, cause_of
 from surfalign.launchers.database.server import open_database
+from surfalign.launchers.doctor import compute_node
 from surfalign.launchers.doctor.installation import Finding, State
+from surfalign.slurm_words import PROLOGUE_FAILED, key_to_correct
 
 #: How long a short job may wait and run (s).
 PROBE_TIMEOUT = 300.0
@@ -148,33 +160,93 @@ def check_programs(profile: Profile, name: str, cluster: Cluster) -> Finding:
 def check_queue(name: str, queue: Queue) -> Finding:
     """Ask SLURM whether it would take a job of this queue."""
     title = f"queue {name}"
-    complaint = slurm.would_accept(queue)
+    complaint = slurm_submission.would_accept(queue)
     if complaint:
-        remedy = f"correct queues.{name}; sinfo lists the partitions of this cluster"
         detail = f"SLURM refuses a job in partition '{queue.partition}': {complaint}"
-        return Finding(title, State.MISSING, detail, remedy)
+        return Finding(title, State.MISSING, detail, _correction(name, complaint))
     return Finding(title, State.OK, f"partition {queue.partition}")
 
 
 def check_job(profile: Profile, name: str, queue: Queue) -> Finding:
-    """Send a short job through a queue: Python, the packages, and the database where it is needed."""
+    """Send a short job through a queue: its prologue, the packages, the engines and the database there."""
     title = f"job in queue {name}"
     cluster = profile.clusters[queue.cluster]
-    lines = [*slurm.prologue(queue, profile.environment(queue)), "set -e"]
-    program = "import surfalign.workflows.routing, jobflow"
+    lines = slurm_submission.prologue(queue, profile.environment(queue))
     if profile.launcher == "fireworks":
-        program = (
-            "from jobflow import SETTINGS; SETTINGS.JOB_STORE.connect(); SETTINGS.JOB_STORE.count()"
-        )
-
         with FireworksLauncher(profile, queue.cluster) as launcher:
             site = launcher.worksite(queue.cluster)
         lines += [f"export {key}={value}" for key, value in site.environment.items()]
-    lines += [f'{python_of(cluster)} -c "{program}"', "echo partition=$SLURM_JOB_PARTITION"]
-    output = slurm.run_probe(queue, "\n".join(lines), cluster.work_directory, PROBE_TIMEOUT)
+    look = f"{python_of(cluster)} -m {compute_node.__name__} {' '.join(_looks(profile, queue))}"
+    lines += [f"{look} || exit 1", "echo partition=$SLURM_JOB_PARTITION"]
+    state, output = slurm_submission.run_probe(
+        queue, "\n".join(lines), cluster.work_directory, PROBE_TIMEOUT
+    )
+    problems = [f for f in compute_node.findings_in(output) if f.state is not State.OK]
+    if problems:
+        blocks = any(finding.blocks for finding in problems)
+        return Finding(
+            title,
+            State.MISSING if blocks else State.WARNING,
+            "; ".join(f"{finding.name}: {finding.detail}" for finding in problems),
+            "; ".join(dict.fromkeys(finding.remedy for finding in problems)),
+        )
+    if state != "COMPLETED":
+        return _ended_badly(title, name, queue, state, output)
     if f"partition={queue.partition}" not in output:
         return Finding(title, State.MISSING, f"ran elsewhere: {output[-200:]}", "ask the admins")
     return Finding(title, State.OK, f"ran in partition {queue.partition}")
+
+
+def _looks(profile: Profile, queue: Queue) -> list[str]:
+    """Return what is looked for on a compute node, as options of :mod:`.compute_node`."""
+    engines = profile.engines
+    gpaw = _has_gpaw(engines)
+    return [
+        *(["--database"] if profile.launcher == "fireworks" else ()),
+        *(["--gpaw"] if gpaw else ()),
+        *(["--mpi"] if gpaw and queue.tasks > 1 else ()),
+        *(["--vasp", quote(engines.vasp)] if engines.vasp else ()),
+    ]
+
+
+def _has_gpaw(engines: Engines) -> bool:
+    """Tell whether the jobs of a profile may want GPAW: as it says, or as this installation does."""
+    if engines.gpaw is not None or engines.vasp is not None:
+        return engines.gpaw is not None
+    return importlib.util.find_spec("gpaw") is not None
+
+
+def _ended_badly(title: str, name: str, queue: Queue, state: str, output: str) -> Finding:
+    """Say why a short job did not end well, with the key that is to be corrected."""
+    said = "; ".join(line.strip() for line in output.splitlines()[-5:] if line.strip())
+    failed = output.rpartition(PROLOGUE_FAILED)[2].splitlines()
+    if PROLOGUE_FAILED in output and failed:
+        detail = f"this line failed: {failed[0]}; {said}".removesuffix("; ")
+        return Finding(title, State.MISSING, detail, f"correct queues.{name}: modules or commands")
+    cause, _ = cause_of(SlurmJob(state), output)
+    remedies = {
+        Cause.MEMORY: f"raise queues.{name}.memory",
+        Cause.WALLTIME: f"raise queues.{name}.walltime",
+        Cause.NODE: "try again, and tell the admins",
+        Cause.ENVIRONMENT: f"install surfalign where queues.{name} runs, or correct bin_directory",
+    }
+    detail = f"the job in partition {queue.partition} is {state}"
+    if said:
+        detail += f"; it said: {said[-600:]}"
+    return Finding(title, State.MISSING, detail, remedies.get(cause) or _correction(name, state))
+
+
+def _correction(name: str, complaint: str) -> str:
+    """Return what is to be corrected in a queue that SLURM does not accept."""
+    key = key_to_correct(complaint)
+    where = {
+        "account": "; sacctmgr show assoc user=$USER lists your accounts",
+        "qos": "; sacctmgr show assoc user=$USER format=account,qos lists yours",
+        "memory": "; scontrol show partition lists the limits",
+    }
+    if key:
+        return f"correct queues.{name}.{key}{where.get(key, '; sinfo lists the partitions')}"
+    return f"correct queues.{name}, or add what the site wants to its sbatch_options"
 
 
 def _is_slurm_here(profile: Profile, queue: Queue) -> bool:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, Field, ValidationError
@@ -129,14 +130,19 @@ def last_runs(database: Database | None, folder: Path | None = None) -> list[Nig
         Data directory whose reports count as well; that of the settings by default.
     """
     folder = (folder or load_settings().data_directory).expanduser() / COLLECTION
+    latest_first: list[dict[str, Any]] = [
+        {"$sort": {"started_at": -1}},
+        {"$group": {"_id": "$task", "night": {"$first": "$$ROOT"}}},
+    ]
+    stored = {}
+    if database is not None:
+        for group in database.collection(COLLECTION).aggregate(latest_first):
+            del group["night"]["_id"]
+            stored[group["_id"]] = NightlyRun.model_validate(group["night"])
     nights: dict[str, NightlyRun] = {}
     for task in TASKS:
         found = [_read(path) for path in sorted(folder.glob(f"*-{task}-*.json"))[-1:]]
-        if database is not None:
-            stored = database.collection(COLLECTION).find(
-                {"task": task}, {"_id": 0}, sort={"started_at": -1}, limit=1
-            )
-            found += [NightlyRun.model_validate(document) for document in stored]
+        found.append(stored.get(task))
         latest = max((n for n in found if n is not None), key=_age, default=None)
         if latest is not None:
             nights[task] = latest

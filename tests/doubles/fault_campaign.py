@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import yaml
 from plans import write_plan
 from pymatgen.core import Structure
 from slurm_cluster import SlurmCluster, python_path, wait_until
+from troubled_slurm import TroubledSlurm
 
 from surfalign.errors import DatabaseUnreachableError
 from surfalign.files import write_whole
@@ -92,7 +94,11 @@ class FaultCampaign:
         self.directory = directory
         self.launcher_name = launcher
         self.cluster = SlurmCluster(directory / "slurm", cores=cores)
+        self.troubled = TroubledSlurm(directory / "site")
         self.server = LocalServer(directory / "database")
+        self.runs = directory / "runs.jsonl"
+        #: Held jobs of which people were not told.
+        self.silent: list[str] = []
         self.work = directory / "work"
         self.hangs = directory / "hangs"
         self.profile = directory / "profile.yaml"
@@ -144,6 +150,7 @@ class FaultCampaign:
                 "TOY_FAILS_FOR": FAILING,
                 "TOY_SCRATCH": "1000000",
                 "TOY_HANGS": str(self.hangs),
+                "TOY_LOG": str(self.runs),
             },
         }
         content = {
@@ -163,6 +170,7 @@ class FaultCampaign:
     def environment(self) -> dict[str, str]:
         return os.environ | self.cluster.environment | {
             "PYTHONPATH": python_path(),
+            "PATH": self.troubled.path,
             "SURFALIGN_DATA_DIRECTORY": str(self.directory / "data"),
             "OMP_NUM_THREADS": "1",
             # A login shell that is killed must not leave locks in the user's own directory.
@@ -230,6 +238,30 @@ class FaultCampaign:
                 ) in process.environ().get("SLURM_CONF", ""):
                     found.append(process)
         return [process for process in found if process.name() != "slurmstepd"]
+
+    def stuck(self) -> dict[str, str]:
+        """What people are told of jobs that do not get on, by the jobs' uuids."""
+        with suppress(DatabaseUnreachableError), self.opened() as (launcher, _):
+            return {record.uuid: record.stuck for record in launcher.jobs() if record.stuck}
+        return {}
+
+    def at_once(self) -> list[str]:
+        """Jobs that ran to the end twice, the one while the other did."""
+        begun: dict[tuple[str, int], float] = {}
+        ended: dict[str, list[tuple[float, float]]] = {}
+        lines = self.runs.read_text().splitlines() if self.runs.is_file() else []
+        for run in map(json.loads, lines):
+            key = (run["uuid"], run["pid"])
+            if run["event"] == "start":
+                begun[key] = run["at"]
+            elif key in begun:
+                ended.setdefault(run["uuid"], []).append((begun.pop(key), run["at"]))
+        return [
+            uuid
+            for uuid, spans in ended.items()
+            for (_, end), (start, _) in pairwise(sorted(spans))
+            if start < end
+        ]
 
     # --- the end -----------------------------------------------------------------------------
 
@@ -303,6 +335,8 @@ class FaultCampaign:
             "failed": {source: error["error"] for source, error in sorted(failed.items())},
             "twice": [source for source, number in done.items() if number > 1],
             "doubled jobs": _doubled(records),
+            "at once": self.at_once(),
+            "silent": self.silent,
             "lost": lost,
             "stuck": [r.name for r in records if r.state in (JobState.RUNNING, JobState.QUEUED)],
             "levels": sorted(

@@ -113,6 +113,58 @@ def two_submitters(campaign: FaultCampaign, chance: random.Random) -> str:
     return f"{number} more surfaces"
 
 
+def empty_squeue(campaign: FaultCampaign, chance: random.Random) -> str:
+    """Squeue prints nothing and exits with 0, for some seconds; sometimes nobody else knows more."""
+    wait_for_jobs(campaign)
+    troubles = ["empty-squeue", *(["silent-scontrol"] if chance.random() < 0.5 else [])]
+    pause = chance.uniform(*OUTAGE)
+    with campaign.troubled.trouble(*troubles):
+        time.sleep(pause)
+    return f"{' and '.join(troubles)} for {pause:.1f} s"
+
+
+def sbatch_fails_although(campaign: FaultCampaign, chance: random.Random) -> str:
+    """Sbatch fails although SLURM takes the job; sometimes squeue does not show it either."""
+    troubles = ["taken-but-failed", *(["empty-squeue"] if chance.random() < 0.5 else [])]
+    with campaign.troubled.trouble(*troubles):
+        taken = _next_job(campaign)
+    return f"{' and '.join(troubles)}: job {taken}" if taken else "nothing was submitted"
+
+
+def held(campaign: FaultCampaign, chance: random.Random) -> str:
+    """A job is held; people are to be told so before it is released."""
+    with campaign.troubled.trouble("held"):
+        taken = _next_job(campaign)
+    if taken is None:
+        return "nothing was submitted"
+    try:
+        wait_until(lambda: any("JobHeld" in s for s in campaign.stuck().values()), "words", 60)
+        told = "people were told"
+    except TimeoutError:
+        campaign.silent.append(taken)
+        told = "nobody was told"
+    for job in campaign.cluster.jobs():
+        if job["state"] == "PENDING":
+            campaign.cluster.client("scontrol", "release", job["id"], check=False)
+    return f"job {taken}; {told}"
+
+
+def banner(campaign: FaultCampaign, chance: random.Random) -> str:
+    """The clients print a site's banner before all else."""
+    with campaign.troubled.trouble("banner"):
+        taken = _next_job(campaign)
+    return f"job {taken}" if taken else "nothing was submitted"
+
+
+def slow_controller(campaign: FaultCampaign, chance: random.Random) -> str:
+    """The clients take seconds to answer, or do not reach the controller at all."""
+    trouble = "slow" if chance.random() < 0.5 else "no-controller"
+    pause = chance.uniform(*OUTAGE)
+    with campaign.troubled.trouble(trouble):
+        time.sleep(pause)
+    return f"{trouble} for {pause:.1f} s"
+
+
 Fault = Callable[[FaultCampaign, random.Random], str]
 FAULTS: dict[str, Fault] = {
     "kill -9 of a job": kill_job,
@@ -123,7 +175,28 @@ FAULTS: dict[str, Fault] = {
     "database killed -9 and restarted": kill_database,
     "disk full": fill_disk,
     "two submitters at once": two_submitters,
+    "squeue empty at exit 0": empty_squeue,
+    "sbatch fails although SLURM took the job": sbatch_fails_although,
+    "held job": held,
+    "banner": banner,
+    "slow or unreachable controller": slow_controller,
 }
+
+
+def _next_job(campaign: FaultCampaign) -> str | None:
+    """Wait for a job that is new to SLURM; None where none comes."""
+    before = {job["id"] for job in campaign.cluster.jobs()}
+    new: set[str] = set()
+
+    def come() -> bool:
+        new.update({job["id"] for job in campaign.cluster.jobs()} - before)
+        return bool(new)
+
+    campaign.keep_worker()
+    with suppress(TimeoutError):
+        wait_until(come, "a new job", PATIENCE / 4)
+        return min(new, key=int)
+    return None
 
 
 def wait_for_jobs(campaign: FaultCampaign) -> None:

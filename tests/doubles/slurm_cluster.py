@@ -21,6 +21,10 @@ from pathlib import Path
 
 import psutil
 
+#: Where the clients are, whatever a test puts before them on the PATH.
+_CLIENTS = {
+    name: shutil.which(name) for name in ("squeue", "scancel", "scontrol", "sinfo", "sbatch")
+}
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
 START_TIMEOUT, STOP_TIMEOUT = 90.0, 30.0
 
@@ -130,7 +134,8 @@ class SlurmCluster:
     def client(self, *command: str, check: bool = True, timeout: float = 180.0) -> str:
         """Run a client of SLURM and return what it prints."""
         done = subprocess.run(
-            command, env=os.environ | self.environment, capture_output=True, text=True,
+            [_CLIENTS.get(command[0]) or command[0], *command[1:]],
+            env=os.environ | self.environment, capture_output=True, text=True,
             timeout=timeout, check=False,
         )  # fmt: skip
         if check and done.returncode:

@@ -2,11 +2,13 @@
 
 TOY_SECONDS makes each step last; TOY_FAILS_FOR names a formula whose relaxation fails. TOY_SCRATCH is
 the size (bytes) of a file that each step writes to its directory. TOY_HANGS names a file: who removes it
-hangs, so that exactly one step runs into its walltime; TOY_CRASHES likewise: who removes it dies. TOY_GATE names a file that the band edges wait for.
+hangs, so that exactly one step runs into its walltime; TOY_CRASHES likewise: who removes it dies, by TOY_SIGNAL. TOY_GATE names a file that the band edges wait for.
+TOY_LOG names a file in which starts and ends of steps are noted.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -17,7 +19,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from jobflow import Maker, job
+from jobflow import CURRENT_JOB, Maker, job
 from pymatgen.core import Structure
 
 from surfalign.errors import ConvergenceError
@@ -39,6 +41,21 @@ EXECUTED: list[str] = []  # steps that really ran, for tests of resume
 
 def record(step: str) -> CalculationRecord:
     EXECUTED.append(step)
+    note("start")
+    made = _record(step)
+    note("end")
+    return made
+
+
+def note(event: str) -> None:
+    """Write down which job ran when, where TOY_LOG names a file: who runs twice at once is found so."""
+    if "TOY_LOG" in os.environ:
+        line = {"uuid": CURRENT_JOB.job.uuid, "event": event, "at": time.time(), "pid": os.getpid()}
+        with Path(os.environ["TOY_LOG"]).open("a") as log:
+            log.write(json.dumps(line | {"slurm": os.environ.get("SLURM_JOB_ID")}) + "\n")
+
+
+def _record(step: str) -> CalculationRecord:
     time.sleep(float(os.environ.get("TOY_SECONDS", "0")))
     while step == "band_edges" and "TOY_GATE" in os.environ:
         if Path(os.environ["TOY_GATE"]).exists():
@@ -55,7 +72,7 @@ def record(step: str) -> CalculationRecord:
     with suppress(FileNotFoundError):
         if "TOY_CRASHES" in os.environ:
             Path(os.environ["TOY_CRASHES"]).unlink()
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), int(os.environ.get("TOY_SIGNAL", signal.SIGKILL)))
     return CalculationRecord(
         step=step, engine="toy", engine_version="1", xc="toy", quality="quick", settings={"s": step},
         settings_hash="0", cores=1, wall_time=0.1, cpu_time=0.1, started_at=datetime.now(UTC),

@@ -45,6 +45,8 @@ def print_status(
     console.print(_steps_table(found))
     if found.failures:
         console.print(_failures_table(found))
+    for line in _stuck_lines(found):
+        console.print(line, soft_wrap=True)
     for line in _summary(found):
         console.print(line, soft_wrap=True)
     for night in nights:
@@ -105,6 +107,20 @@ def _failures_table(status: CampaignStatus) -> Table:
             group.cause, group.step, str(group.jobs), str(group.surfaces), escape(example)
         )
     return table
+
+
+def _stuck_lines(status: CampaignStatus) -> list[str]:
+    """What does not get on, though nothing has failed."""
+    lines = [
+        f"[yellow]{escape(place)}:[/] {escape(trouble)}"
+        for place, trouble in status.troubles.items()
+    ]
+    for group in status.stuck:
+        number = "1 job is" if group.jobs == 1 else f"{group.jobs} jobs are"
+        lines.append(
+            f"[yellow]{number} stuck:[/] {escape(group.reason)} (e.g. {escape(group.example)})"
+        )
+    return lines
 
 
 def _summary(status: CampaignStatus) -> list[str]:

@@ -1,4 +1,4 @@
-"""Run the FireWorks jobs of one SLURM job one after the other, each in a process of its own.
+"""Run the FireWorks jobs of one SLURM job, or its only one, one after the other, each in a process of its own.
 
 ``python -m surfalign.launchers.cluster.fireworks.allocation_runner members.json`` loads the packages that the jobs need,
 once; each job runs in a fork of this process. So a job starts without loading anything, its memory goes
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import signal
 import sys
 import time
 import traceback
@@ -89,8 +90,16 @@ def run(allocation: Allocation) -> None:
             _in_child(Path.cwd(), partial(_give_back, allocation, rest))
             return
         status = _in_child(member.directory, partial(_run_job, allocation, member))
-        if status:
+        if status and not _ended_by_slurm(status):
             _in_child(Path.cwd(), partial(_report, allocation, member, status))
+
+
+def _ended_by_slurm(status: int) -> bool:
+    """Ask whether a process was asked to end, as SLURM does at the walltime or by scancel.
+
+    Then SLURM's word on the whole job tells the cause, and the worker asks for it.
+    """
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGTERM
 
 
 def _load(modules: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
-"""Hand several FireWorks jobs of one queue to SLURM as one job (``jobs_per_allocation``).
+"""Hand FireWorks jobs of one queue to SLURM, several as one job where ``jobs_per_allocation`` says so.
 
+Each SLURM job has a directory of its own, by which it is found again where sbatch fails after SLURM took it.
 Only jobs that ask SLURM for the same share an allocation, the walltime excepted: it is the sum of what they
 need, as far as the queue allows. A job that was lost before gets an allocation of its own, so that what
 happens in it is the job's own doing.
@@ -14,10 +15,10 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
-from surfalign.launchers.cluster import slurm
+from surfalign.launchers.cluster import slurm_submission
 from surfalign.launchers.cluster.fireworks import allocation_runner
 from surfalign.launchers.cluster.fireworks.allocation_runner import Allocation, Member
-from surfalign.launchers.cluster.fireworks.launcher import prologue
+from surfalign.launchers.cluster.fireworks.launcher import MEMBER, note_number, prologue
 from surfalign.launchers.cluster.job_requests import asked_for, expected_seconds, walltime
 from surfalign.launchers.cluster.profiles import Cluster, Profile, Queue, python_of
 
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MEMBERS = "members.json"
-#: Beginnings of the names of folders: of an allocation, and of a job in it.
-_ALLOCATION, _JOB = "allocation_", "job_"
+#: Beginning of the names of the folders of allocations.
+_ALLOCATION = "allocation_"
 _MODULE = re.compile(r'"@module": "([\w.]+)"')
 #: So many ready jobs are looked at for each that an allocation may have.
 _LOOKED_AT = 10
@@ -58,10 +59,14 @@ class AllocationSubmitter:
         self.queue = profile.queues[name]
         self.cluster = cluster
         self.site = site
+        self._shares = self.queue.jobs_per_allocation > 1
         self._fworker = FWorker(name="surfalign", category=name)
 
-    def submit(self, folder: Path) -> bool:
-        """Reserve jobs and submit them as one; return False where SLURM refuses."""
+    def submit(self, folder: Path) -> str:
+        """Reserve jobs and submit them as one; return why none more can be, or an empty text.
+
+        Where nobody knows whether SLURM took the job, the reservations stay until the worker's next looks.
+        """
         place = Path(mkdtemp(prefix=_ALLOCATION, dir=folder))
         place.chmod(0o755)
         members: list[Member] = []
@@ -72,7 +77,7 @@ class AllocationSubmitter:
                 members.append(member)
             if not members:
                 place.rmdir()
-                return True
+                return ""
             queue = self._request(fireworks)
             allocation = Allocation(
                 members=members,
@@ -83,18 +88,21 @@ class AllocationSubmitter:
             )
             (place / MEMBERS).write_text(allocation.model_dump_json(indent=1), encoding="utf-8")
             runner = f"{python_of(self.cluster)} -m {allocation_runner.__name__} {MEMBERS}"
-            lines = [*prologue(self.profile, queue, self.site), runner]
-            title = f"{self.name}_{len(members)}_jobs"
-            number = slurm.submit(queue, "\n".join(lines), place, title)
+            lines = [*prologue(self.profile, queue, self.site, place), runner]
+            title = fireworks[0].name if len(members) == 1 else f"{self.name}_{len(members)}_jobs"
+            done = slurm_submission.submit(queue, "\n".join(lines), place, title)
         except Exception:
-            self._give_back(members)
+            if slurm_submission.give_back(place):
+                self._give_back(members)
             raise
-        if not number:
+        number = done.number
+        if not number and not done.doubtful and not slurm_submission.give_back(place):
+            number = slurm_submission.owner_of(place)  # it began while sbatch failed
+        for member in members if number else ():
+            note_number(self.launchpad, member.launch_id, number)
+        if not number and not done.doubtful:
             self._give_back(members)
-            return False
-        for member in members:
-            self.launchpad.set_reservation_id(member.launch_id, number)
-        return True
+        return "" if number else done.complaint
 
     def _give_back(self, members: list[Member]) -> None:
         for member in members:
@@ -109,7 +117,7 @@ class AllocationSubmitter:
         if first.spec.get("_losses"):
             return
         number, seconds = 1, self._seconds(first.spec) or 0.0
-        for spec, fw_id in self._candidates(first.spec):
+        for spec, fw_id in self._candidates(first.spec) if self._shares else ():
             if number == self.queue.jobs_per_allocation:
                 return
             more = self._seconds(spec) or 0.0
@@ -143,7 +151,7 @@ class AllocationSubmitter:
         return expected_seconds(self.queue, spec.get("resources"), spec.get("_raised"))
 
     def _member(self, firework: Firework, launch_id: int, place: Path, number: int) -> Member:
-        directory = place / f"{_JOB}{number}"
+        directory = place / f"{MEMBER}{number}"
         directory.mkdir()
         self.launchpad.change_launch_dir(launch_id, str(directory))
         return Member(
@@ -171,7 +179,7 @@ def began_late(directory: Path) -> bool:
     directory
         Where it ran.
     """
-    return directory.parent.name.startswith(_ALLOCATION) and directory.name != f"{_JOB}0"
+    return directory.parent.name.startswith(_ALLOCATION) and directory.name != f"{MEMBER}0"
 
 
 def _modules(fireworks: list[Firework]) -> list[str]:

@@ -1,7 +1,7 @@
 """FireWorks: workflows in the results database, handed to SLURM in reservation mode.
 
 A job's category is the queue of the profile, so that each worker loop takes what its cluster serves. The
-SLURM job of a reservation runs exactly its firework. What SLURM asks for is read from the profile when a
+SLURM job of a reservation runs exactly its fireworks. What SLURM asks for is read from the profile when a
 job is handed over and is not frozen in the workflow: a longer walltime in the profile is a longer
 walltime at the next try.
 """
@@ -12,26 +12,25 @@ import logging
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pymongo import ASCENDING, IndexModel
 
 from surfalign.errors import ConfigurationError, MissingDependencyError
-from surfalign.launchers.cluster import slurm
+from surfalign.launchers.cluster import slurm, slurm_submission
 from surfalign.launchers.cluster.atomic_counters import number_one_at_a_time
-from surfalign.launchers.cluster.job_files import Worksite, connection_options
+from surfalign.launchers.cluster.job_files import LOCK_EXPIRY, Worksite, connection_options
 from surfalign.launchers.cluster.job_requests import RAISED_BY, raised_after
 from surfalign.launchers.cluster.launcher import Cause, JobRecord, JobState, classify, last_line
 from surfalign.launchers.cluster.managed_launcher import ManagedLauncher
-from surfalign.launchers.cluster.profiles import Cluster, Profile, Queue
+from surfalign.launchers.cluster.profiles import Profile, Queue
 from surfalign.stores.connection.errors import errors_named
 from surfalign.workflows.routing import route
 
 if TYPE_CHECKING:
     from fireworks import LaunchPad
-    from fireworks.user_objects.queue_adapters.common_adapter import CommonAdapter
     from jobflow import Flow
 
 logger = logging.getLogger(__name__)
@@ -50,6 +49,8 @@ STATES = {
 UNFINISHED = ("WAITING", "READY", "RESERVED", "RUNNING")
 #: Documents inserted at a time.
 CHUNK_SIZE = 200
+#: Beginning of the name of a job's folder in that of its SLURM job.
+MEMBER = "job_"
 
 
 def open_launcher(profile: Profile, cluster: str | None = None) -> FireworksLauncher:
@@ -131,6 +132,7 @@ class FireworksLauncher(ManagedLauncher):
             queue=spec.get("_category", ""),
             metadata={k: v for k, v in spec.items() if not k.startswith("_") and k != "uuid"},
             raised=spec.get("_raised", {}),
+            stuck=spec.get("_stuck", "") if state in (JobState.QUEUED, JobState.RUNNING) else "",
             tries=len(document.get("launches", ())) + len(document.get("archived_launches", ())),
             ended_at=_time(ended),
         )
@@ -259,40 +261,30 @@ def slurm_number(launch: dict[str, Any]) -> str | None:
     for state in launch.get("state_history", ()):
         if "reservation_id" in state:
             return str(state["reservation_id"])
+    return slurm_submission.owner_of(place_of(launch)) or None
+
+
+def place_of(launch: dict[str, Any]) -> Path:
+    """Return the directory of the SLURM job of a launch, which several launches may share."""
     folder = Path(launch["launch_dir"])
-    for place in (folder, folder.parent):  # of the job, or of the allocation
-        with suppress(OSError):
-            return (place / "slurm_job_id").read_text().strip() or None
-    return None
+    return folder.parent if folder.name.startswith(MEMBER) else folder
 
 
-def prologue(profile: Profile, queue: Queue, site: Worksite) -> list[str]:
-    """Return the shell lines with which a SLURM job of this queue begins."""
-    lines = slurm.prologue(queue, profile.environment(queue) | site.environment)
-    # Should the loop die before it has noted the number, the job has noted it itself.
-    return [*lines, "echo $SLURM_JOB_ID > slurm_job_id"]
+def note_number(launchpad: LaunchPad, launch_id: int, number: str) -> None:
+    """Note SLURM's number of a launch.
 
-
-def queue_adapter(
-    profile: Profile, queue: Queue, cluster: Cluster, site: Worksite
-) -> CommonAdapter:
-    """Return FireWorks' description of a SLURM job of this queue."""
-    from fireworks.user_objects.queue_adapters.common_adapter import CommonAdapter
-
-    return CommonAdapter(
-        q_type="SLURM",
-        rocket_launch=(
-            f"{cluster.bin_directory}/rlaunch -w {site.fworker} -l {site.launchpad} singleshot"
-        ),
-        pre_rocket="\n".join(prologue(profile, queue, site)),
-        **adapter_options(queue),
+    In one step, other than FireWorks' own way: the job may begin at this moment and change the launch.
+    """
+    launchpad.launches.update_one(
+        {"launch_id": launch_id, "state_history.state": "RESERVED"},
+        {"$set": {"state_history.$.reservation_id": number}},
     )
 
 
-def adapter_options(queue: Queue) -> dict[str, str]:
-    """Return what a queue asks for in the words of FireWorks' adapter."""
-    names = {"partition": "queue", "time": "walltime", "cpus-per-task": "cpus_per_task"}
-    return {names.get(name, name): value for name, value in slurm.options(queue).items()}
+def prologue(profile: Profile, queue: Queue, site: Worksite, place: Path) -> list[str]:
+    """Return the shell lines with which a SLURM job of this queue begins, in a directory of its own."""
+    lines = slurm_submission.prologue(queue, profile.environment(queue) | site.environment)
+    return [slurm_submission.claim(place), *lines]
 
 
 def _open_launchpad(uri: str, name: str) -> LaunchPad:
@@ -309,6 +301,9 @@ def _open_launchpad(uri: str, name: str) -> LaunchPad:
     # Its bulk insertion draws a progress bar without asking.
     module.tqdm = iter
     number_one_at_a_time()
+    # As in the jobs: a lock is held for milliseconds; an older one was left by a process that died. Without
+    # this, worker and operator wait for five minutes and give up.
+    module.WFLock = partial(module.WFLock, expire_secs=LOCK_EXPIRY, kill=True)
     return LaunchPad(
         host=uri,
         name=name,

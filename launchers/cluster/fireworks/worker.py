@@ -13,10 +13,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from surfalign.batches import batches
 from surfalign.errors import ConfigurationError
-from surfalign.launchers.cluster import slurm
+from surfalign.launchers.cluster import slurm, slurm_submission
 from surfalign.launchers.cluster.fireworks.allocation_submitter import (
     AllocationSubmitter,
     began_late,
@@ -32,25 +31,24 @@ from surfalign.launchers.cluster.fireworks.allocation_submitter import (
 from surfalign.launchers.cluster.fireworks.launcher import (
     CHUNK_SIZE,
     UNFINISHED,
-    adapter_options,
     fail_launch,
-    queue_adapter,
+    note_number,
+    place_of,
     slurm_number,
 )
-from surfalign.launchers.cluster.job_requests import asked_for
+from surfalign.launchers.cluster.job_table import Troubles
 from surfalign.launchers.cluster.launcher import TRANSIENT, BetweenRounds, Cause, nothing
 from surfalign.launchers.cluster.profiles import Queue
 from surfalign.launchers.cluster.suspicions import Suspects
 
 if TYPE_CHECKING:
-    from fireworks import Firework, FWorker, LaunchPad
-
     from surfalign.launchers.cluster.fireworks.launcher import FireworksLauncher
 
 logger = logging.getLogger(__name__)
 
 #: A reservation without a SLURM number is this old when its maker has died (s).
 GRACE = 30.0
+_UNNUMBERED = "sbatch failed, and nobody knows whether SLURM took the job: it is looked for"
 #: How often workflows are searched for jobs that wait for nothing (s).
 MENDING_INTERVAL = 60.0
 #: A workflow is locked for milliseconds; after this its locker has died (s).
@@ -66,35 +64,6 @@ def work(
 ) -> None:
     """Serve the queues of the launcher's cluster."""
     FireworksWorker(launcher, launcher.served_cluster(), between_rounds).run(once=once, stop=stop)
-
-
-class RequestingLaunchPad:
-    """A launchpad whose reserved jobs say what they ask of a queue; else as it is.
-
-    Parameters
-    ----------
-    launchpad
-        Connected.
-    queue
-        Of the jobs that are handed over.
-    """
-
-    def __init__(self, launchpad: LaunchPad, queue: Queue) -> None:
-        self._launchpad = launchpad
-        self._queue = queue
-
-    def __getattr__(self, name: str) -> Any:
-        """Return what the launchpad offers."""
-        return getattr(self._launchpad, name)
-
-    def reserve_fw(self, *arguments: Any, **options: Any) -> tuple[Firework | None, int | None]:
-        """Reserve a job; FireWorks' queue launcher reads ``_queueadapter`` from its spec."""
-        firework, launch_id = self._launchpad.reserve_fw(*arguments, **options)
-        if firework is not None and self._queue.estimated:
-            spec = firework.spec
-            asked = asked_for(self._queue, spec.get("resources"), spec.get("_raised"))
-            spec["_queueadapter"] = adapter_options(asked)
-        return firework, launch_id
 
 
 class FireworksWorker:
@@ -116,14 +85,16 @@ class FireworksWorker:
         self.launcher = launcher
         self.launchpad = launcher.launchpad
         self.profile = launcher.profile
+        self.name = cluster
         self.cluster = self.profile.clusters[cluster]
         self.queues = {n: q for n, q in self.profile.queues.items() if q.cluster == cluster}
         self.site = launcher.worksite(cluster)
         self.between_rounds = between_rounds
         self._suspects = Suspects()
         self._waiting = Suspects()
+        self._number_at: Callable[[str], str | None] = slurm.number_at
         self._mended = time.monotonic()
-        self._refusals: dict[str, str] = {}
+        self._troubles = Troubles(launcher.table)
 
     def run(self, *, once: bool = False, stop: threading.Event | None = None) -> None:
         """Loop until stopped, or with ``once`` until nothing is left to do.
@@ -184,43 +155,24 @@ class FireworksWorker:
     # --- to SLURM ----------------------------------------------------------------------------
 
     def hand_over(self, name: str, queue: Queue) -> int:
-        """Submit ready jobs of a queue, up to its limit; return how many."""
+        """Submit ready jobs of a queue, up to its limit; return how many SLURM jobs."""
         from fireworks import FWorker
 
         active = self._occupied(name)
         worker = FWorker(name="surfalign", category=name)
         folder = self.cluster.work_directory / name / f"{datetime.now(UTC):%Y-%m-%d}"
-        submitted = 0
+        submitted, complaint = 0, ""
         while active + submitted < queue.max_jobs and self.launchpad.run_exists(worker):
             folder.mkdir(parents=True, exist_ok=True)
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message="cd is deprecated")  # FireWorks'
-                if queue.jobs_per_allocation > 1:
-                    taken = AllocationSubmitter(
-                        self.launchpad, self.profile, name, self.cluster, self.site
-                    ).submit(folder)
-                else:
-                    taken = self._submit_one(worker, queue, folder)
-            if not taken:
-                self._note_refusal(name, queue)
+            submitter = AllocationSubmitter(
+                self.launchpad, self.profile, name, self.cluster, self.site
+            )
+            if complaint := submitter.submit(folder):
                 break
             submitted += 1
+        if submitted or complaint or not self.launchpad.run_exists(worker):
+            self._troubles.note(f"queue {name}", complaint and f"SLURM takes no job: {complaint}")
         return submitted
-
-    def _submit_one(self, worker: FWorker, queue: Queue, folder: Path) -> bool:
-        """Submit a ready job as a SLURM job of its own; return False where SLURM refuses."""
-        from fireworks.queue.queue_launcher import launch_rocket_to_queue
-
-        number = launch_rocket_to_queue(
-            RequestingLaunchPad(self.launchpad, queue),
-            worker,
-            queue_adapter(self.profile, queue, self.cluster, self.site),
-            launcher_dir=str(folder),
-            reserve=True,
-            strm_lvl="CRITICAL",
-            create_launcher_dir=True,
-        )
-        return bool(number)
 
     def _occupied(self, name: str) -> int:
         """Count the SLURM jobs of a queue that have not ended."""
@@ -236,17 +188,12 @@ class FireworksWorker:
             }
         )
 
-    def _note_refusal(self, name: str, queue: Queue) -> None:
-        complaint = slurm.would_accept(queue) or "sbatch failed"
-        if self._refusals.get(name) != complaint:
-            self._refusals[name] = complaint
-            logger.error("SLURM does not take jobs of queue %s: %s", name, complaint)
-
     # --- what was lost -----------------------------------------------------------------------
 
     def recover(self) -> int:
         """Look for jobs that ended silently; return how many were dealt with."""
         self._suspects.begin()
+        self._number_at = cache(slurm.number_at)  # members of an allocation share a place
         self._unlock()
         documents = list(
             self.launchpad.fireworks.find(
@@ -254,12 +201,15 @@ class FireworksWorker:
                     "state": {"$in": ["RESERVED", "RUNNING"]},
                     "spec._category": {"$in": list(self.queues)},
                 },
-                {"fw_id": 1, "state": 1, "launches": 1, "updated_on": 1, "spec._losses": 1},
+                {"fw_id": 1, "state": 1, "launches": 1, "spec._losses": 1, "spec._stuck": 1},
             )
         )
         launches = self._launches(documents)
         numbers = {i: slurm_number(launch) for i, launch in launches.items()}
         known = slurm.states_of({number for number in numbers.values() if number})
+        self._troubles.note(
+            f"cluster {self.name}", "SLURM does not answer: nothing is changed" * (known is None)
+        )
         answerable = _answerable(launches, numbers)
         dealt = 0
         for document in documents if known is not None else ():
@@ -274,17 +224,32 @@ class FireworksWorker:
             launch = active[-1]
             number = numbers[launch["launch_id"]]
             job = known[number] if number and known is not None else None
+            self._note_stuck(document, launch, job)
             if job is None:
                 dealt += self._without_number(document, launch)
-            elif not job.active and self._suspects.persists(("lost", launch["launch_id"]), 0.0):
+            elif job.ended and self._suspects.persists(("lost", launch["launch_id"]), 0.0):
                 dealt += self._ended(document, launch, job, launch["launch_id"] in answerable)
         self._note_failures()
         return dealt
+
+    def _note_stuck(
+        self, document: dict[str, Any], launch: dict[str, Any], job: slurm.SlurmJob | None
+    ) -> None:
+        """Note for people why a job does not get on in SLURM's queue, or that it does again."""
+        told = job.stuck if job is not None else _UNNUMBERED * (launch["state"] == "RESERVED")
+        if told != document["spec"].get("_stuck", ""):
+            change = {"$set": {"spec._stuck": told}} if told else {"$unset": {"spec._stuck": ""}}
+            self.launchpad.fireworks.update_one({"fw_id": document["fw_id"]}, change)
 
     def _ended(
         self, document: dict[str, Any], launch: dict[str, Any], job: slurm.SlurmJob, answers: bool
     ) -> bool:
         """Deal with a job whose SLURM job has ended: it is lost, or its turn had not come."""
+        owner = slurm_submission.owner_of(place_of(launch))
+        if owner and owner != slurm_number(launch):
+            # sbatch made two jobs of one; this one had nothing to do.
+            note_number(self.launchpad, launch["launch_id"], owner)
+            return True
         if answers:
             self._lost(document, launch, job)
             return True
@@ -303,7 +268,8 @@ class FireworksWorker:
         current = self.launchpad.launches.find_one({"launch_id": launch["launch_id"]}, {"state": 1})
         if current is None or current["state"] not in ("RESERVED", "RUNNING"):
             return
-        cause, message = slurm.cause_of(job, Path(launch["launch_dir"]))
+        folders = {place_of(launch), Path(launch["launch_dir"])}
+        cause, message = slurm.cause_of(job, slurm.last_words(*folders))
         if cause is Cause.WALLTIME and began_late(Path(launch["launch_dir"])):
             # Others had used up the time of the allocation; the next one is its own.
             cause = Cause.KILLED
@@ -372,10 +338,20 @@ class FireworksWorker:
         return number
 
     def _without_number(self, document: dict[str, Any], launch: dict[str, Any]) -> bool:
-        """Give back a reservation whose maker died before SLURM's number was known."""
+        """Find the SLURM job of a reservation whose number nobody noted, or give the reservation back.
+
+        Its maker died, or sbatch failed although SLURM may have taken the job.
+        """
         if launch["state"] != "RESERVED":
             return False
-        if not self._suspects.persists(("unnumbered", launch["launch_id"]), GRACE):
+        place = place_of(launch)
+        if number := self._number_at(str(place)):
+            note_number(self.launchpad, launch["launch_id"], number)
+            return True
+        # Once it is given back no job can begin there.
+        if not self._suspects.persists(
+            ("unnumbered", launch["launch_id"]), GRACE
+        ) or not slurm_submission.give_back(place):
             return False
         return self._guarded(lambda: self.launchpad.cancel_reservation(launch["launch_id"]))
 

@@ -95,6 +95,17 @@ class Controller(JobController):
         self.set_job_state(state=RemoteState.WAITING, db_id=db_id, wait=WAIT)
         self._refresh(db_id)
 
+    def watch(self, db_id: str, number: str) -> None:
+        """Wait again for the end of a SLURM job that seemed lost."""
+        values: dict[str, Any] = {
+            "error": None,
+            "previous_state": None,
+            "remote.process_id": number,
+        }
+        values |= {"state": RemoteState.SUBMITTED.value, "remote.error": None}
+        values |= {"remote.step_attempts": 0, "remote.retry_time_limit": None}
+        self.set_job_doc_properties(values=values, db_id=db_id, wait=WAIT)
+
     def stop(self, db_id: str) -> None:
         """Cancel a job, in the queue of its cluster too."""
         state = RemoteState(self.jobs.find_one({"db_id": db_id}, {"state": 1})["state"])

@@ -16,7 +16,7 @@ import yaml
 
 from surfalign.errors import MissingDependencyError
 from surfalign.files import write_whole
-from surfalign.launchers.cluster import slurm
+from surfalign.launchers.cluster import slurm_submission
 from surfalign.launchers.cluster.job_files import connection_options
 from surfalign.launchers.cluster.job_requests import raised_after
 from surfalign.launchers.cluster.launcher import JobRecord, JobState, classify, last_line
@@ -128,6 +128,7 @@ class RemoteLauncher(ManagedLauncher):
             queue=document.get("worker", ""),
             metadata=metadata,
             raised=(document.get("surfalign") or {}).get("raised", {}),
+            stuck=_stuck(document) if state in (JobState.QUEUED, JobState.RUNNING) else "",
             tries=1 + (document.get("surfalign") or {}).get("losses", 0),
             started_at=document.get("start_time"),
             ended_at=document.get("end_time"),
@@ -166,6 +167,12 @@ def failure_of(document: dict[str, Any]) -> tuple[str, str]:
         return noted["cause"], noted["message"]
     error = document.get("error") or (document.get("remote") or {}).get("error") or ""
     return classify(error).value, last_line(error)
+
+
+def _stuck(document: dict[str, Any]) -> str:
+    """Return why a job does not get on: as noted by the worker, else why a step of the runner failed."""
+    noted: str = (document.get("surfalign") or {}).get("stuck", "")
+    return noted or last_line((document.get("remote") or {}).get("error") or "")
 
 
 # --- jobflow-remote's project --------------------------------------------------------------------
@@ -229,9 +236,10 @@ def _worker(name: str, queue: Queue, profile: Profile) -> dict[str, Any]:
         "work_dir": str(cluster.work_directory / name),
         "pre_run": "\n".join(
             [
+                *([slurm_submission.claim()] if cluster.scheduler == "slurm" else ()),
                 # Batches call jf by its bare name.
                 f"export PATH={cluster.bin_directory}:$PATH",
-                *slurm.prologue(queue, profile.environment(queue)),
+                *slurm_submission.prologue(queue, profile.environment(queue)),
             ]
         ),
         "execution_cmd": f"{cluster.bin_directory}/jf -fe execution run {{}}",
@@ -255,7 +263,10 @@ def _worker(name: str, queue: Queue, profile: Profile) -> dict[str, Any]:
 
 def resources_of(queue: Queue) -> dict[str, str]:
     """Return what a queue asks for in the words of jobflow-remote's SLURM template."""
-    return {option.replace("-", "_"): value for option, value in slurm.options(queue).items()}
+    known = slurm_submission.options(queue).items()
+    resources = {option.replace("-", "_"): value for option, value in known}
+    further = [f"#SBATCH {flag}" for flag in slurm_submission.further_flags(queue)]
+    return resources | ({"qverbatim": "\n".join(further)} if further else {})
 
 
 def _host(cluster: Cluster) -> dict[str, Any]:

@@ -7,7 +7,6 @@ output. Here SLURM is asked for the cause, and what was lost through no fault of
 from __future__ import annotations
 
 import logging
-import shlex
 import threading
 import warnings
 from collections.abc import Callable
@@ -20,7 +19,9 @@ from pymongo.errors import PyMongoError
 from surfalign.errors import ConfigurationError
 from surfalign.launchers.cluster import slurm
 from surfalign.launchers.cluster.job_requests import asked_for
+from surfalign.launchers.cluster.job_table import Troubles
 from surfalign.launchers.cluster.launcher import TRANSIENT, BetweenRounds, Cause, nothing
+from surfalign.launchers.cluster.remote.careful_queue import CarefulQueue
 from surfalign.launchers.cluster.remote.launcher import failure_of, resources_of
 from surfalign.launchers.cluster.remote.quoted_names import quote_names
 from surfalign.launchers.cluster.suspicions import Suspects
@@ -38,6 +39,8 @@ NO_RESULT = (
     # A file of the result that is empty or cut off: the disk was full, or its writer was killed.
     "JSONDecodeError",
 )
+#: Its words for a job that SLURM did not take, or whose number it did not find.
+NOT_SUBMITTED = ("submission failed", "ID not known")
 ADVANCED = ("CHECKED_OUT", "UPLOADED", "RUN_FINISHED", "DOWNLOADED")
 ACTIVE = (
     *ADVANCED, "READY", "SUBMITTED", "RUNNING", "BATCH_SUBMITTED", "BATCH_RUNNING"
@@ -81,14 +84,24 @@ class RemoteWorker:
         self.runner.job_controller.close()
         self.runner.job_controller = self.controller
         self.controller.request = self._request
+        self.queues = {
+            name: CarefulQueue(self.runner.get_worker(name).get_scheduler_io(), host)
+            for name, host in self.runner.hosts.items()
+            if self._scheduler(name) == "slurm"
+        }
+        self.runner.queue_managers |= self.queues
         self._suspects = Suspects()
+        self._troubles = Troubles(launcher.table)
+
+    def _scheduler(self, queue: str) -> str:
+        return self.profile.clusters[self.profile.queues[queue].cluster].scheduler
 
     def _request(self, document: dict[str, Any]) -> dict[str, str] | None:
         """Return what a job asks SLURM for where its queue goes by estimates, else None."""
         queue = self.profile.queues.get(document["worker"])
         if queue is None or not queue.estimated:
             return None
-        if self.profile.clusters[queue.cluster].scheduler != "slurm":
+        if self._scheduler(document["worker"]) != "slurm":
             return None
         resources = (document["job"].get("metadata") or {}).get("resources")
         raised = (document.get("surfalign") or {}).get("raised")
@@ -105,7 +118,7 @@ class RemoteWorker:
         stop = stop or threading.Event()
         try:
             with FileLock(self.launcher.folder / "worker.lock", timeout=0):
-                self._guarded(self._take_over)
+                self._guarded(lambda: self.controller.break_old_locks(age=0.0))
                 while not stop.is_set():
                     self._guarded(self.between_rounds)
                     self.round()
@@ -131,6 +144,7 @@ class RemoteWorker:
             self.runner.update_batch_jobs,
             lambda: self.runner.advance_state(list(ADVANCED)),
             self.recover,
+            self._note_waiting,
             self.controller.refresh_stuck,
         ]
         for step in steps:
@@ -150,37 +164,36 @@ class RemoteWorker:
             return 1
         return number
 
-    def _take_over(self) -> None:
-        """Mend what an earlier runner was killed at: locks, and SLURM jobs that it had just submitted.
+    # --- what does not get on ----------------------------------------------------------------
 
-        A job whose number was not noted would be submitted again while the first is running.
-        """
-        self.controller.break_old_locks(age=0.0)
-        folders = {
-            document["run_dir"]
-            for document in self.collection.find({"state": "UPLOADED"}, {"run_dir": 1})
-        }
-        for name, cluster in self.profile.clusters.items() if folders else ():
-            if cluster.scheduler == "slurm":
-                ask = self._ask(name)
-                found = slurm.directories(ask)
-                slurm.cancel({number for number, place in found.items() if place in folders}, ask)
+    def _note_waiting(self) -> None:
+        """Note for people why jobs wait in SLURM's queue, and what keeps queues from working."""
+        for name, queue in self.queues.items():
+            batches = self.profile.queues[name].jobs_per_allocation > 1
+            states = queue.states if queue.states is not None else {}
+            trouble = f"SLURM takes no job: {queue.complaint}" if queue.complaint else ""
+            if queue.states is None:
+                trouble = "SLURM does not answer: nothing is changed"
+            elif batches and not trouble:
+                stuck = [
+                    f"job {number}: {job.stuck}" for number, job in states.items() if job.stuck
+                ]
+                trouble = "; ".join(stuck[:3])
+            self._troubles.note(f"queue {name}", trouble)
+            if not batches and queue.states is not None:
+                self._note_stuck(name, states)
 
-    def _ask(self, cluster: str) -> slurm.Ask:
-        """Return what runs a client of SLURM on a cluster."""
-        if self.profile.clusters[cluster].host is None:
-            return slurm.ask_here
-        queue = next(name for name, q in self.profile.queues.items() if q.cluster == cluster)
-
-        def ask(*command: str) -> str | None:
-            try:
-                output, _, status = self.runner.get_host(queue).execute(shlex.join(command))
-            except Exception as error:  # noqa: BLE001 (whatever ssh raises)
-                logger.warning("cluster %s does not answer: %s", cluster, error)
-                return None
-            return output if status == 0 else None
-
-        return ask
+    def _note_stuck(self, queue: str, states: dict[str, slurm.SlurmJob]) -> None:
+        """Note with the jobs of a queue why they do not get on, or that they do again."""
+        query = {"worker": queue, "state": {"$in": ["SUBMITTED", "RUNNING"]}}
+        shown = {"remote.process_id": 1, "surfalign.stuck": 1}
+        for document in list(self.collection.find(query, shown)):
+            job = states.get(_number(document) or "")
+            told = job.stuck if job is not None else ""
+            if told != (document.get("surfalign") or {}).get("stuck", ""):
+                field = {"surfalign.stuck": told}
+                change = {"$set": field} if told else {"$unset": field}
+                self.collection.update_one({"_id": document["_id"]}, change)
 
     # --- what was lost -----------------------------------------------------------------------
 
@@ -214,28 +227,53 @@ class RemoteWorker:
     ) -> None:
         numbers = {number for d in (*failed, *batched) if (number := _number(d))}
         known: dict[str, slurm.SlurmJob] | None = {}
-        if numbers and self.profile.clusters[name].scheduler == "slurm":
-            known = slurm.states_of(numbers, self._ask(name))
+        of_slurm = self.profile.clusters[name].scheduler == "slurm"
+        if numbers and of_slurm:
+            queue = next(
+                q for n, q in self.queues.items() if self.profile.queues[n].cluster == name
+            )
+            known = slurm.states_of(numbers, queue.ask)
         if known is None:
             return
         for document in failed:
-            self._deal_with(document, *self._cause(document, known))
+            if not (of_slurm and self._goes_on(document, known)):
+                self._deal_with(document, *self._cause(document, known))
         for document in batched:
             job = known.get(_number(document) or "")
             if (
                 job is not None
-                and not job.active
+                and job.ended
                 and self._suspects.persists(document["db_id"], 3 * self.profile.poll_interval)
             ):
                 # A batch may run into its walltime through no fault of its last job.
-                _, message = slurm.cause_of(job, _folder(document))
+                _, message = slurm.cause_of(job, _words(document))
                 self._deal_with(document, Cause.KILLED, message)
+
+    def _goes_on(self, document: dict[str, Any], known: dict[str, slurm.SlurmJob]) -> bool:
+        """Ask whether a job that seems lost goes on in SLURM, or nobody knows; watch it again if so.
+
+        It is judged by the SLURM job that runs it, which wrote its number into the directory.
+        """
+        error = _error(document)
+        if not any(words in error for words in (*NO_RESULT, *NOT_SUBMITTED)):
+            return False
+        number, directory = _number(document), document.get("run_dir")
+        job = known.get(number or "")
+        ask = self.queues[document["worker"]].ask
+        found = slurm.number_at(directory, ask) if directory else ""
+        if found and found != number:
+            self.controller.watch(document["db_id"], found)
+        elif job is not None and not job.ended and job.state != slurm.UNKNOWN:
+            self.controller.watch(document["db_id"], number or "")
+        else:
+            return found is None or (job is not None and not job.ended)
+        return True
 
     def _cause(self, document: dict[str, Any], known: dict[str, slurm.SlurmJob]) -> tuple[str, str]:
         """Return cause and message of a failure; SLURM knows those that left no result."""
         cause, message = failure_of(document)
-        error = document.get("error") or (document.get("remote") or {}).get("error") or ""
-        if "submission failed" in error:
+        error = _error(document)
+        if any(words in error for words in NOT_SUBMITTED):
             return Cause.SUBMISSION, message
         if "duplicate key" in error:
             return Cause.DATABASE, message
@@ -244,7 +282,7 @@ class RemoteWorker:
         job = known.get(_number(document) or "")
         if job is None:
             return Cause.KILLED, message
-        return slurm.cause_of(job, _folder(document))
+        return slurm.cause_of(job, _words(document))
 
     def _deal_with(self, document: dict[str, Any], cause: str, message: str) -> None:
         losses = (document.get("surfalign") or {}).get("losses", 0)
@@ -265,5 +303,11 @@ def _number(document: dict[str, Any]) -> str | None:
     return number
 
 
-def _folder(document: dict[str, Any]) -> Path | None:
-    return Path(document["run_dir"]) if document.get("run_dir") else None
+def _error(document: dict[str, Any]) -> str:
+    return document.get("error") or (document.get("remote") or {}).get("error") or ""
+
+
+def _words(document: dict[str, Any]) -> str:
+    """Return the end of a job's error file: from its directory, or as it was fetched from elsewhere."""
+    here = slurm.last_words(Path(document["run_dir"])) if document.get("run_dir") else ""
+    return here or (document.get("remote") or {}).get("queue_err") or ""

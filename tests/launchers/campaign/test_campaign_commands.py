@@ -20,6 +20,7 @@ from surfalign.launchers.campaign.status import campaign_status
 from surfalign.launchers.campaign.submission import submit_plan
 from surfalign.launchers.cli.main import app
 from surfalign.launchers.cluster import profiles
+from surfalign.launchers.cluster.job_table import FACTS
 from surfalign.launchers.cluster.launcher import JobState
 from surfalign.launchers.cluster.profiles import Profile, load_profile
 from surfalign.stores.campaign_register import Method
@@ -129,6 +130,25 @@ def test_status_counts_the_surfaces_behind_a_bulk_step(
         }
     ]  # fmt: skip
     assert "walltime" in surfalign("status").stdout
+
+
+def test_status_tells_what_does_not_get_on(
+    surfalign: Callable[..., Result], launcher: MemoryLauncher, database: Database
+) -> None:
+    assert json.loads(surfalign("status", "--json").stdout)["stuck"] == []
+    held = "JobHeldAdmin: held by an administrator; ask them"
+    launcher.put(JobState.QUEUED, uuids(launcher, "MgO", "bulk"), stuck=held)
+    launcher.put(JobState.QUEUED, uuids(launcher, "SrO", "bulk"), stuck=held)
+    refusal = "SLURM takes no job: no project; name one by --account"
+    database.collection(FACTS).insert_one({"_id": "troubles", "queue cpu": refusal})
+    report = json.loads(surfalign("status", "--json").stdout)
+    assert report["stuck"] == [{"reason": held, "jobs": 2, "example": "MgO bulk"}]
+    assert report["troubles"] == {"queue cpu": refusal}
+    shown = surfalign("status").stdout
+    assert f"2 jobs are stuck: {held} (e.g. MgO bulk)" in shown
+    assert f"queue cpu: {refusal}" in shown
+    listed = json.loads(surfalign("status", "--surfaces", "--json").stdout)
+    assert {(row["state"], row["message"]) for row in listed} == {("queued", held)}
 
 
 def test_the_surfaces_are_listed_with_their_states(

@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--surfaces", type=int, default=40)
     parser.add_argument("--jobs-per-allocation", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--pause", type=float, default=10.0, help="longest pause between two (s)")
     parser.add_argument("--keep", action="store_true", help="keep the directory")
     options = parser.parse_args()
     chance = random.Random(options.seed)
@@ -52,7 +53,7 @@ def main() -> None:
     with campaign.running():
         campaign.submit(6)
         for number, name in enumerate(names, 1):
-            time.sleep(chance.uniform(2.0, 10.0))
+            time.sleep(chance.uniform(0.2, 1.0) * options.pause)
             campaign.keep_worker()
             hit = FAULTS[name](campaign, chance)
             note(f"{number:3d} {name}: {hit}")

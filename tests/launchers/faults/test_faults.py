@@ -26,6 +26,9 @@ SHORT = (
     "database killed -9 and restarted",
     "kill -9 of the worker",
     "scancel",
+    "squeue empty at exit 0",
+    "sbatch fails although SLURM took the job",
+    "held job",
 )
 
 
@@ -61,6 +64,6 @@ def test_faults_lose_and_double_nothing(jobs_per_allocation: int) -> None:
     assert verdict["done"] == 2
     assert verdict["failed"] == {"made:00001": "convergence"}
     assert verdict["levels"] == [pytest.approx(toy_engine.STEP - toy_engine.VBM)]
-    for fault in ("twice", "doubled jobs", "lost", "stuck"):
+    for fault in ("twice", "doubled jobs", "at once", "silent", "lost", "stuck"):
         assert verdict[fault] == [], fault
     assert verdict["second build"] == 0

@@ -32,6 +32,7 @@ from surfalign.errors import (
 )
 from surfalign.processes import available_memory
 from surfalign.settings import Settings, load_settings
+from surfalign.slurm_words import OUT_OF_MEMORY
 from surfalign.workflows.engines.gpaw import machine
 
 WORKER = "surfalign.workflows.engines.gpaw.child.worker"
@@ -191,8 +192,15 @@ class EngineProcess:
                 "raise SURFALIGN_MEMORY_LIMIT, take a smaller cell or quality, or a larger machine",
             )
         how = f"signal {-code}" if code < 0 else f"exit status {code}"
+        words = self._tail()
+        if OUT_OF_MEMORY.search(words):
+            return InsufficientMemoryError(
+                f"{self.label or task} was ended for lack of memory ({how}); its last words: {words}",
+                "a process that keeps within the memory of its job",
+                "ask for more memory, take a smaller cell or quality, or a larger machine",
+            )
         return EngineKilledError(
-            f"the engine ended without a result during '{task}' ({how}); its last words: {self._tail()}",
+            f"the engine ended without a result during '{task}' ({how}); its last words: {words}",
             "a process that runs until it answers",
             "see whether it was killed or the machine ran out of memory, and run again",
         )

@@ -261,6 +261,20 @@ def test_a_job_that_crashes_takes_no_other_with_it(
     assert losses(launcher, first.fw_id) == 1
 
 
+def test_of_a_job_that_slurm_asked_to_end_slurm_tells_the_cause(
+    launcher: fireworks.FireworksLauncher, worker: FireworksWorker,
+    handed: Allocation, tmp_path: Path,
+) -> None:  # fmt: skip
+    (tmp_path / "crashes").touch()
+    handed.members = handed.members[:1]
+    run(launcher, tmp_path, handed, TOY_CRASHES=str(tmp_path / "crashes"), TOY_SIGNAL="15")
+    (first,) = handed.members
+    assert bulk(launcher)[first.fw_id] == (JobState.RUNNING, "")
+    TABLE["1"] = SlurmJob("TIMEOUT")
+    look_twice(worker)
+    assert bulk(launcher)[first.fw_id] == (JobState.FAILED, "walltime")
+
+
 def test_a_job_that_was_cancelled_or_reserved_anew_is_passed_over(
     launcher: fireworks.FireworksLauncher, handed: Allocation, tmp_path: Path
 ) -> None:

@@ -130,6 +130,23 @@ def test_a_workflow_that_was_left_locked_is_freed(
     assert workflows.count_documents({"locked": True}) == 0
 
 
+def test_who_changes_a_workflow_that_was_left_locked_does_not_wait_for_ever(
+    launcher: fireworks.FireworksLauncher,
+    worker: fireworks_worker.FireworksWorker,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fireworks, "LOCK_EXPIRY", 0.1)
+    TABLE["8"] = SlurmJob("TIMEOUT")
+    reserve(launcher, "8", "RUNNING")
+    worker.recover()
+    worker.recover()
+    launcher.launchpad.workflows.update_one({}, {"$set": {"locked": True}})
+    uuid = next(record.uuid for record in launcher.jobs() if record.step == "bulk")
+    with fireworks.open_launcher(launcher.profile) as operator:
+        assert operator.rerun([uuid]) == 1
+    assert bulk(launcher)[0] is JobState.READY
+
+
 def test_a_job_whose_parents_are_done_does_not_wait_for_ever(
     launcher: fireworks.FireworksLauncher, worker: fireworks_worker.FireworksWorker
 ) -> None:

@@ -7,7 +7,6 @@ after each run, so two must not mend one fault: classes here replace those that 
 from __future__ import annotations
 
 import itertools
-import re
 import time
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,6 +20,7 @@ from custodian.vasp.handlers import (
 from custodian.vasp.utils import is_valid_poscar
 from pymatgen.io.vasp import Incar, Oszicar
 
+from surfalign.slurm_words import OUT_OF_MEMORY
 from surfalign.workflows.engines.vasp.running.printed_faults import GeneralErrorHandler
 from surfalign.workflows.engines.vasp.running.run_state import (
     CHECKPOINT_FILE,
@@ -34,12 +34,6 @@ from surfalign.workflows.engines.vasp.running.run_state import (
 
 #: The error of a run whose output stands still.
 FROZEN = "Frozen job"
-
-_OUT_OF_MEMORY = re.compile(
-    r"oom[- _]kill|out of memory|cannot allocate memory|insufficient virtual memory"
-    r"|Allocation would exceed memory limit|std::bad_alloc|CUDA_ERROR_OUT_OF_MEMORY",
-    re.IGNORECASE,
-)
 
 
 class CheckpointHandler(ErrorHandler):
@@ -145,7 +139,7 @@ class OutOfMemoryHandler(ErrorHandler):
         """Return whether an output tells of lacking memory."""
         folder = Path(directory)
         return any(
-            _OUT_OF_MEMORY.search(tail_of(folder / name)) for name in ("vasp.out", "std_err.txt")
+            OUT_OF_MEMORY.search(tail_of(folder / name)) for name in ("vasp.out", "std_err.txt")
         )
 
     def correct(self, directory: str = "./") -> dict[str, Any]:
