@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
 from pydantic import SecretStr
+from pymongo.errors import PyMongoError
 from rich.markup import escape
 from rich.table import Table
 
@@ -16,7 +18,7 @@ from surfalign.launchers.cluster.profiles import load_profile
 from surfalign.launchers.database import server
 from surfalign.settings import Settings, address_source, load_settings
 from surfalign.stores.connection.addresses import address_of
-from surfalign.stores.database import connect
+from surfalign.stores.database import JOBS, Database, connect
 
 commands = typer.Typer(
     name="db",
@@ -124,9 +126,20 @@ def _configured(settings: Settings, source: str) -> dict[str, Any]:
     return report
 
 
-def _numbers(settings: Settings) -> dict[str, int]:
+def _numbers(settings: Settings) -> dict[str, Any]:
     with connect(settings) as database:
-        return {"jobs": database.jobs.count(), "results": database.surface_levels.count()}
+        found = {"jobs": database.jobs.count(), "results": database.surface_levels.count()}
+        return found if any(found.values()) else found | _elsewhere(database)
+
+
+def _elsewhere(database: Database) -> dict[str, str]:
+    """Say where results may be that seem lost: until version 0.2 the name in a URI was passed over."""
+    usual = Settings.model_fields["database_name"].default
+    with suppress(PyMongoError):  # another database may be nobody's business
+        jobs = database.collection(JOBS).database.client[usual][JOBS].estimated_document_count()
+        if jobs and database.name != usual:
+            return {"note": f"the database '{usual}' of this server holds {jobs} jobs"}
+    return {}
 
 
 def _text(value: Any) -> str:

@@ -36,7 +36,7 @@ class Worksite:
         self.fworker = self.folder / "fworker.yaml"
         self.jobflow = self.folder / "jobflow.yaml"
         self.fireworks = self.folder / "fireworks.yaml"
-        self.uri = self.folder / "uri"
+        self.uri = self.folder / "uri.yaml"  # one text, as settings read it
         self.lock = self.folder / "worker.lock"
 
     @property

@@ -119,6 +119,19 @@ def test_the_database_of_a_profile_is_shown(
     assert report["uri"].startswith("mongodb://surfalign:***@127.0.0.1:")
 
 
+def test_results_that_an_earlier_version_put_elsewhere_are_pointed_at(
+    database: Database, server_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pymongo.MongoClient[dict[str, Any]](server_uri) as client:
+        client["surfalign"]["jobs"].insert_one({"uuid": "a", "index": 1})
+        try:
+            assert "the database 'surfalign' of this server holds 1 jobs" in invoke("status").stdout
+            database.collection("jobs").insert_one({"uuid": "a", "index": 1})
+            assert "note" not in json.loads(invoke("status", "--json").stdout)
+        finally:
+            client.drop_database("surfalign")
+
+
 def test_two_names_of_the_database_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SURFALIGN_DATABASE_URI", "mongodb://host/users")
     monkeypatch.setenv("SURFALIGN_DATABASE_NAME", "oxides")
