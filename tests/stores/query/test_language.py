@@ -177,7 +177,7 @@ def test_translation(query: str, expected: dict[str, Any]) -> None:
         ("formula = MgO and (", "at character 20, its end.*Expected: comparison"),
         ("(formula = MgO and", "at character 19, its end.*Expected: comparison"),
         ("band_gap 1", "at character 10, '1'.*Expected: one of = !="),
-        ("formula = 'abcdefghijklmnopqrstuvwxyz", "11, \"'abcdefghijklmnopqrs\""),
+        ("formula = 'abcdefghijklmnopqrstuvwxyz", '11, "\'abcdefghijklmnopqrs"'),
         ("relaxed = true band_gap < 2", "at character 16, 'band_gap < 2'.*end of text"),
         ('{"$where": "1"}', "at character 1"),
         ("$where = 1", "at character 1"),
