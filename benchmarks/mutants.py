@@ -1,15 +1,12 @@
 """Mutation testing: make small faults in a module, one at a time, and count those that the tests find.
 
-The faults are those of mutmut 3.8 (other operators, numbers plus one, arguments dropped, texts changed, ...).
-mutmut's own runner cannot be used here: it leaves out decorated functions (all properties, all that is
-cached) and constants of modules (all tolerances), and takes no packages behind links. So its operators
-are applied to whole modules here, and each fault is tried in a fork of a process that has loaded the
-libraries: half a second instead of six.
+The faults are those of mutmut 3.8: other operators, numbers plus one, arguments dropped, texts changed.
+Its own runner leaves out decorated functions (all properties, all that is cached) and the constants of
+modules (all tolerances); here its operators are applied to whole modules. Each fault is tried in a fork
+of a process that has loaded the libraries. What is left out, and why survivors survive, is told in
+docs/explanation/mutants.md.
 
-No faults are made in docstrings, messages of errors, sentences, annotations, decorators and imports.
-
-    make mutants
-    .venv-mutants/bin/python benchmarks/mutants.py surfalign.physics.levels.potential
+    make mutants MODULES=surfalign.physics.levels.potential
 """
 
 from __future__ import annotations

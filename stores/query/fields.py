@@ -68,8 +68,6 @@ class FieldDescription:
         Meaning.
     repeated
         Whether it, or a record around it, is a list.
-    optional
-        Whether it can be null.
     choices
         Allowed values of a choice.
     """
@@ -79,7 +77,6 @@ class FieldDescription:
     unit: str | None
     description: str
     repeated: bool = False
-    optional: bool = False
     choices: tuple[str, ...] = ()
 
 
@@ -118,14 +115,13 @@ def _is_curve(field: FieldDescription, described: dict[str, FieldDescription]) -
 
 def _walk(model: type, prefix: str, repeated: bool) -> Iterator[FieldDescription]:
     for name, annotation, info in _own_fields(model):
-        inner, optional, is_list = _unwrapped(annotation)
+        inner, is_list = _unwrapped(annotation)
         description = FieldDescription(
             path=prefix + name,
             kind=_kind(inner),
             unit=_unit(info),
             description=_meaning(info),
             repeated=repeated or is_list,
-            optional=optional,
             choices=_choices(inner),
         )
         yield description
@@ -149,16 +145,13 @@ def _declaration(unit: str | None) -> FieldInfo | None:
     return None if unit is None else FieldInfo(json_schema_extra={"unit": unit})
 
 
-def _unwrapped(annotation: Any) -> tuple[Any, bool, bool]:
-    """Return the type inside ``X | None`` and ``list[X]``, and whether it was in either."""
-    optional = False
+def _unwrapped(annotation: Any) -> tuple[Any, bool]:
+    """Return the type inside ``X | None`` and ``list[X]``, and whether it was in a list."""
     if get_origin(annotation) in (Union, types.UnionType):
-        inner = [item for item in get_args(annotation) if item is not type(None)]
-        optional = len(inner) < len(get_args(annotation))
-        annotation = inner[0]
+        annotation = next(item for item in get_args(annotation) if item is not type(None))
     if get_origin(annotation) is list:
-        return get_args(annotation)[0], optional, True
-    return annotation, optional, False
+        return get_args(annotation)[0], True
+    return annotation, False
 
 
 def _kind(inner: Any) -> Kind:

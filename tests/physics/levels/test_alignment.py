@@ -57,7 +57,7 @@ def test_a_slab_whose_inside_is_not_bulk_fails_by_name() -> None:
 
 def in_a_field(field: float) -> PlanarProfile:
     """The model in a uniform field (eV/angstrom) whose level is zero in the middle of the vacuum."""
-    z = np.arange(8000) * PERIOD / 8000
+    z = np.arange(4000) * PERIOD / 4000
     height = np.where(z > 16.0, z - 36.0, z + 4.0)
     return PlanarProfile(model().at(z) + field * height, PERIOD)
 

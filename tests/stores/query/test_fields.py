@@ -120,7 +120,6 @@ def test_describe() -> None:
         kind=Kind.NUMBER,
         unit="eV",
         description="Vacuum level - VBM",
-        optional=True,
     )
     assert fields["state"].choices == ("passed", "flagged", "failed")
     assert fields["miller_index"].kind is Kind.VECTOR
@@ -129,7 +128,8 @@ def test_describe() -> None:
     assert fields["checks.value"].unit == UNIT_IN_RECORD
     assert fields["slab_structure"].kind is Kind.STRUCTURE
     assert fields["created_at"].kind is Kind.TIME
-    assert not fields["potential.positions"].optional
+    assert fields["potential.positions"].repeated
+    assert not fields["error.step"].repeated
     assert describe(BandEdgesDocument)["is_direct"].kind is Kind.BOOLEAN
 
 
