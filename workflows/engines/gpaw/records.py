@@ -12,6 +12,7 @@ from surfalign.hashing import hash_of
 from surfalign.physics.checks import Check
 from surfalign.stores.documents import CalculationRecord
 from surfalign.workflows.engines.gpaw.calculator import ParallelGPAW
+from surfalign.workflows.engines.gpaw.settings import NUMERICAL_ERRORS
 
 
 def calculation_record(
@@ -70,4 +71,5 @@ def calculation_record(
         hostname=socket.gethostname(),
         warnings=list(answer.get("warnings", [])),
         checks=[*(Check(**check) for check in answer.get("checks", [])), *checks],
+        numerical_error=NUMERICAL_ERRORS.get(calculator.settings.quality),
     )

@@ -148,6 +148,8 @@ RELAXATIONS = {
         level_tolerance=0.005, force_tolerance=0.05, max_evaluations=40
     ),
 }
+#: What cut-off, k-points and SCF tolerances change in an IP, eV, as measured (docs/explanation/gpaw-engine.md).
+NUMERICAL_ERRORS = {QUICK.quality: 0.03, STANDARD.quality: 0.03}
 PRESETS = {preset.quality: preset for preset in (QUICK, STANDARD, CONVERGED)}
 
 
