@@ -21,9 +21,9 @@ def test_an_unknown_quality_lists_the_known_ones() -> None:
         preset("fast")
 
 
-def test_presets_grow_in_every_respect() -> None:
+def test_no_preset_is_coarser_in_any_respect_than_the_one_below() -> None:
     for coarse, fine in ((QUICK, STANDARD), (STANDARD, CONVERGED)):
-        assert coarse.cutoff < fine.cutoff
+        assert coarse.cutoff <= fine.cutoff
         assert coarse.k_spacing > fine.k_spacing
         assert coarse.slab_thickness < fine.slab_thickness
         assert coarse.vacuum_thickness <= fine.vacuum_thickness
