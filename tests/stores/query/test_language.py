@@ -195,7 +195,15 @@ def test_refusal(query: str, message: str) -> None:
 
 
 #: The parser's own words, which no user should read.
-PARSERS_WORDS = ("Suppress", "Forward", "Re:(", "Keyword", "Expected: Expected", "Expected: {")
+PARSERS_WORDS = (
+    "Suppress",
+    "Forward",
+    "Re:(",
+    "Keyword",
+    "Expected: Expected",
+    "Expected: {",
+    ": None",
+)
 
 
 @pytest.mark.parametrize("unit", ["angstrom^3", "angstrom**3", "Å³", "ang^3"])
