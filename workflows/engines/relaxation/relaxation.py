@@ -238,7 +238,7 @@ class _Walk:
         self._max_step = settings.max_step
 
     def take(self, positions: FloatArray, found: Evaluation) -> bool:
-        """Learn from an evaluation; return whether the criteria are met there."""
+        """Learn from an evaluation; return whether the criteria are met there, and no better point is known."""
         forces = self.space.reduce(found.forces)
         if self._last is not None:
             before, forces_before, level_before = self._last
@@ -247,7 +247,7 @@ class _Walk:
             self.response.learn(moved, found.level - level_before)
             self._moves.append(moved)
         self._last = positions, forces, found.level
-        self._keep(found.energy, positions, forces)
+        is_best = self._keep(found.energy, positions, forces)
         step = self.space.longest(self.hessian.newton_step(forces))
         level: LevelEstimate = estimate_level(self.hessian, self.response, forces, self._moves)
         largest = self.space.longest(forces)
@@ -257,7 +257,8 @@ class _Walk:
             )
         )
         return (
-            level.error <= self.settings.level_tolerance
+            is_best
+            and level.error <= self.settings.level_tolerance
             and largest <= self.settings.force_tolerance
         )
 
@@ -298,10 +299,11 @@ class _Walk:
             step = step * (self._max_step / longest)
         return positions + self.space.expand(step)
 
-    def _keep(self, energy: float, positions: FloatArray, forces: FloatArray) -> None:
+    def _keep(self, energy: float, positions: FloatArray, forces: FloatArray) -> bool:
         """Go on from here, unless the energy rose: then from the best point, more carefully."""
         if self._best is None or energy <= self._best[0] + _ENERGY_NOISE:
             self._best = energy, positions, forces
             self._max_step = self.settings.max_step
-        else:
-            self._max_step /= 2
+            return True
+        self._max_step /= 2
+        return False

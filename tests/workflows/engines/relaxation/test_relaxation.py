@@ -159,6 +159,22 @@ def test_fewer_atoms_are_held_where_holding_them_would_change_the_level(pull: fl
     assert not moved[innermost_planes(slab)].any()
 
 
+def test_a_relaxation_never_ends_above_the_best_point_it_saw(springs: Callable[..., Springs]) -> None:
+    engine = springs()
+    energies: list[float] = []
+
+    def rising(positions: np.ndarray, precise: bool) -> Evaluation:
+        found = engine(positions, precise)
+        hill = 5.0 if len(energies) == 1 else 0.0  # the second point is no better, whatever its forces say
+        forces = np.zeros_like(found.forces) if hill else found.forces
+        energies.append(found.energy + hill)
+        return replace(found, energy=energies[-1], forces=forces)
+
+    found = relax(rising, engine.start, RelaxationSettings(), silent)
+    assert found.converged
+    assert found.last.energy <= min(energies) + 0.003
+
+
 def test_a_slab_without_free_coordinates_is_computed_once() -> None:
     layer = [[0, 0, 0.5], [0.5, 0.5, 0.5]]
     slab = Structure(Lattice.tetragonal(2.98, 15), ["Mg", "O"], layer)
