@@ -31,7 +31,7 @@ def row(result: dict) -> str:
     cpu = sum(step["cpu_time"] for step in result["timings"])
     cells = [
         f"{result['surface_name']}",
-        f"{ip:.2f}",
+        f"{ip:.2f}{error(result)}",
         f"{result['electron_affinity']:.2f}",
         f"{result['band_gap']:.2f}",
         f"{result['surface_energy']:.2f}",
@@ -44,6 +44,11 @@ def row(result: dict) -> str:
         f"{cpu:.0f}",
     ]
     return "| " + " | ".join(cells) + " |"
+
+
+def error(result: dict) -> str:
+    stated = result.get("convergence_error")
+    return "" if stated is None else f" ± {stated:.2f}"
 
 
 def timing_rows(results: list[dict]) -> list[str]:
