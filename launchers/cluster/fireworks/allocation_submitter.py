@@ -12,6 +12,7 @@ import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import rmtree
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +103,8 @@ class AllocationSubmitter:
             note_number(self.launchpad, member.launch_id, number)
         if not number and not done.doubtful:
             self._give_back(members)
+            # A queue that is refused for days leaves no folder a round; without it no job can begin either.
+            rmtree(place, ignore_errors=True)
         return "" if number else done.complaint
 
     def _give_back(self, members: list[Member]) -> None:

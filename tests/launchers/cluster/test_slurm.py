@@ -317,7 +317,10 @@ def test_what_was_given_back_is_not_computed_by_a_late_job(tmp_path: Path) -> No
     assert (late.returncode, late.stdout) == (0, "")
     assert "belongs to: given back" in late.stderr
     assert slurm_submission.owner_of(tmp_path) == ""
-    assert slurm_submission.give_back(tmp_path / "removed")
+    removed = tmp_path / "removed"
+    assert slurm_submission.give_back(removed)
+    late = run_shell([slurm_submission.claim(removed)], tmp_path)
+    assert (late.returncode, late.stdout) == (0, "")
 
 
 def test_a_number_that_is_about_to_be_written_is_waited_for(tmp_path: Path) -> None:

@@ -202,6 +202,7 @@ def test_a_refusal_gives_all_back(
     (tmp_path / "bin" / "sbatch").write_text("#!/bin/sh\nexit 1\n")
     assert hand_over(worker) == 0
     assert {state for state, _ in bulk(launcher).values()} == {JobState.READY}
+    assert not list(tmp_path.rglob("allocation_*"))
 
 
 # --- what is run ---------------------------------------------------------------------------------
