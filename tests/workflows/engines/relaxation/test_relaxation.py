@@ -159,7 +159,9 @@ def test_fewer_atoms_are_held_where_holding_them_would_change_the_level(pull: fl
     assert not moved[innermost_planes(slab)].any()
 
 
-def test_a_relaxation_never_ends_above_the_best_point_it_saw(springs: Callable[..., Springs]) -> None:
+def test_a_relaxation_never_ends_above_the_best_point_it_saw(
+    springs: Callable[..., Springs],
+) -> None:
     engine = springs()
     energies: list[float] = []
     places: list[np.ndarray] = []
