@@ -154,7 +154,7 @@ def test_translation(query: str, expected: dict[str, Any]) -> None:
         ("slab_structure = 3", "slab_structure is a structure.*another field"),
         ("checks = 3", "checks is a record.*checks.name"),
         ("formula MgO", "at character 9, 'MgO'.*one of = != < <= > >= in"),
-        ("formula =", "at character 10, its end.*value"),
+        ("formula =", r"at character 10, its end.*Expected: value\."),
         ("formula = MgO and", "at character 18, its end.*comparison"),
         ("and", "at character 1, 'and'.*comparison"),
         ("(formula = MgO", "at character 15, its end"),
