@@ -228,7 +228,7 @@ def _level_error(run: Calculation, slab: Structure, order: NDArray[np.int64]) ->
     moves -= np.rint(moves)
     forces = [np.asarray(step["forces"], dtype=float)[order] for step in steps]
     positions = slab.cart_coords + moves @ slab.lattice.matrix
-    return level_error(slab, positions, forces, run.free.any(axis=1)[order])
+    return level_error(slab, positions, forces, np.asarray(run.free.any(axis=1))[order])
 
 
 def _held_notes(run: Calculation) -> list[str]:
