@@ -23,6 +23,7 @@ from surfalign.launchers.cluster.job_table import Troubles
 from surfalign.launchers.cluster.launcher import TRANSIENT, BetweenRounds, Cause, nothing
 from surfalign.launchers.cluster.remote.careful_queue import CarefulQueue
 from surfalign.launchers.cluster.remote.launcher import failure_of, resources_of
+from surfalign.launchers.cluster.remote.loggers import kept_loggers
 from surfalign.launchers.cluster.remote.quoted_names import quote_names
 from surfalign.launchers.cluster.suspicions import Suspects
 
@@ -78,7 +79,7 @@ class RemoteWorker:
         self.controller = launcher.controller
         self.collection = launcher.table.jobs
         self.between_rounds = between_rounds
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), kept_loggers():
             warnings.filterwarnings("ignore", category=FutureWarning)  # jobflow-remote's own
             self.runner = Runner(project_name=self.profile.name)
         self.runner.job_controller.close()

@@ -17,7 +17,7 @@ from stub_vasp_calculations import STUB
 
 from surfalign.crystals.sources import load_crystal
 from surfalign.files import write_whole
-from surfalign.launchers.cluster import slurm as slurm_clients
+from surfalign.launchers.cluster import slurm_submission
 from surfalign.launchers.cluster.job_requests import (
     asked_for,
     expected_seconds,
@@ -135,7 +135,7 @@ def test_what_a_job_needs_is_known_also_where_its_queue_asks_for_its_own_values(
 
 @pytest.mark.programs
 def test_the_engine_keeps_to_the_memory_that_its_job_was_given() -> None:
-    lines = [*slurm_clients.prologue(queue(nodes=2), {}), "echo ${SURFALIGN_MEMORY_LIMIT:-none}"]
+    lines = [*slurm_submission.prologue(queue(nodes=2), {}), "echo ${SURFALIGN_MEMORY_LIMIT:-none}"]
     for given, expected in (("6000", "12"), ("", "none")):
         environment = {"PATH": os.environ["PATH"], "SLURM_MEM_PER_NODE": given}
         done = subprocess.run(
@@ -143,7 +143,7 @@ def test_the_engine_keeps_to_the_memory_that_its_job_was_given() -> None:
             capture_output=True, text=True, check=True,
         )  # fmt: skip
         assert done.stdout.strip() == expected
-    assert slurm_clients.prologue(queue(estimated=()), {}) == []
+    assert slurm_submission.prologue(queue(estimated=()), {}) == []
 
 
 # --- with a real SLURM ---------------------------------------------------------------------------
