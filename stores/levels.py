@@ -112,12 +112,13 @@ def surface_levels(
         step.vacuum_level + correction - sites.reference, edges.valence_band_maximum
     )
     parts = _convergence_parts(steps, ip_sites - ip)
+    error = combined_error(parts) if parts else None
     gamma = _surface_energy(steps)
     checks = [
         *step.checks,
         alignment.site_agreement(ip, ip_sites),
         _positive_surface_energy(gamma),
-        *_convergence_check(steps, parts),
+        *_convergence_check(steps, error),
         *_step_checks(steps),
     ]
     failed = sorted({check.name for check in checks if not check.passed})
@@ -141,7 +142,7 @@ def surface_levels(
         exchange_fraction=edges.exchange_fraction,
         potential_step=step.value,
         level_corrections=corrections,
-        convergence_error=combined_error(parts) if parts else None,
+        convergence_error=error,
         convergence_parts=parts,
         ionization_potential_site_potentials=ip_sites,
         semilocal_ionization_potential=alignment.ionization_potential(
@@ -192,16 +193,16 @@ def _convergence_parts(steps: SurfaceSteps, alignments_apart: float) -> dict[str
     return parts
 
 
-def _convergence_check(steps: SurfaceSteps, parts: Mapping[str, float]) -> list[Check]:
+def _convergence_check(steps: SurfaceSteps, error: float | None) -> list[Check]:
     """Hold the error to what the preset promises, where the relaxation watched the level itself."""
     quality = steps.slab_potential.calculation.quality
     relaxation = steps.slab_relaxation
-    if not parts or quality not in list(Quality) or (relaxation and not relaxation.steps):
+    if error is None or quality not in list(Quality) or (relaxation and not relaxation.steps):
         return []
     return [
         within(
             "convergence_error",
-            combined_error(parts),
+            error,
             Quality(quality).promised_error,
             "eV",
             f"How far the IP may be from its converged value, against what '{quality}' promises.",

@@ -73,15 +73,17 @@ class Answer:
 Ask = Callable[..., Answer]
 
 
-def ask_here(*command: str) -> Answer:
-    """Run a client on this machine."""
+def ask_here(*command: str, script: str | None = None) -> Answer:
+    """Run a client on this machine; sbatch reads a script."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(_FILTERS)}
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=TIMEOUT,
-            check=False, env=environment,
+            command, input=script, capture_output=True, text=True, errors="replace",
+            timeout=TIMEOUT, check=False, env=environment,
         )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except subprocess.TimeoutExpired:
+        return Answer(complaint=f"{command[0]} did not answer within {TIMEOUT:.0f} s")
+    except OSError as error:
         return Answer(complaint=str(error))
     return Answer(done.stdout, done.stderr, done.returncode)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 import time
 from dataclasses import dataclass
@@ -286,11 +285,4 @@ def _sbatch(flags: list[str], command: str) -> slurm.Answer:
             "a machine from which SLURM takes jobs",
             "run this on a login node, or take a profile with the launcher 'local'",
         )
-    try:
-        done = subprocess.run(
-            ["sbatch", *flags], input=f"#!/bin/bash -l\n{command}\n", capture_output=True,
-            text=True, errors="replace", timeout=slurm.TIMEOUT, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return slurm.Answer(complaint=f"sbatch did not answer within {slurm.TIMEOUT:.0f} s")
-    return slurm.Answer(done.stdout, done.stderr, done.returncode)
+    return slurm.ask_here("sbatch", *flags, script=f"#!/bin/bash -l\n{command}\n")

@@ -15,6 +15,7 @@ from enum import StrEnum
 from pymatgen.core import Composition, Structure
 
 from surfalign.errors import InvalidLabelError, MixedUnitsError
+from surfalign.units import HARTREE
 
 #: Units of the properties that every part of surfalign knows. Others take the unit they come with.
 LABEL_UNITS = {
@@ -27,7 +28,7 @@ LABEL_UNITS = {
 #: Factors to the units above.
 CONVERSIONS = {
     ("meV", "eV"): 1e-3,
-    ("Ha", "eV"): 27.211386245988,
+    ("Ha", "eV"): HARTREE,
     ("eV/angstrom^2", "J/m^2"): 16.0217663,
     ("meV/angstrom^2", "J/m^2"): 0.0160217663,
 }

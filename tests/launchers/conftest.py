@@ -12,6 +12,7 @@ import pytest
 import slurm_cluster
 import yaml
 from slurm_cluster import SlurmCluster, python_path
+from troubled_slurm import TroubledSlurm
 
 
 @pytest.fixture(scope="session")
@@ -68,3 +69,11 @@ def write_profile(
         return path
 
     return write
+
+
+@pytest.fixture
+def troubled(slurm: SlurmCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TroubledSlurm:
+    """That SLURM behind clients that can be made to fail."""
+    found = TroubledSlurm(tmp_path / "site")
+    monkeypatch.setenv("PATH", found.path)
+    return found

@@ -30,13 +30,6 @@ LAUNCHERS = pytest.mark.parametrize("kind", ["fireworks", "remote"])
 
 
 @pytest.fixture
-def troubled(slurm: SlurmCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TroubledSlurm:
-    found = TroubledSlurm(tmp_path / "site")
-    monkeypatch.setenv("PATH", found.path)
-    return found
-
-
-@pytest.fixture
 def campaign(
     troubled: TroubledSlurm, slurm: SlurmCluster, database: Database, tmp_path: Path,
     write_profile: Callable[..., Path], monkeypatch: pytest.MonkeyPatch,

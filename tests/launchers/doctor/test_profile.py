@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from slurm_cluster import SlurmCluster, python_path
+from slurm_cluster import python_path
 from troubled_slurm import TroubledSlurm
 
 from surfalign.files import write_whole
@@ -20,13 +20,6 @@ from surfalign.stores.database import Database
 
 pytestmark = pytest.mark.timeout(300)
 NODE = str(Path(__file__).parents[2] / "doubles" / "compute_node")
-
-
-@pytest.fixture
-def troubled(slurm: SlurmCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TroubledSlurm:
-    found = TroubledSlurm(tmp_path / "site")
-    monkeypatch.setenv("PATH", found.path)
-    return found
 
 
 @pytest.fixture

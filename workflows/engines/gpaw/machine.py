@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from surfalign.errors import InsufficientMemoryError, MissingDependencyError
 from surfalign.settings import Settings
 from surfalign.units import BOHR, HARTREE
+from surfalign.workflows.engines.gpaw import meshes
 
 #: Memory of one engine process whatever it computes: libraries and the eigensolver's buffers, GB.
 BASE_MEMORY = 0.22
@@ -167,7 +168,7 @@ def estimate_memory(
     wave_functions = 16 * n_plane_waves * n_bands
     stored = wave_functions * n_k_points
     work = wave_functions * _WAVE_FUNCTION_ARRAYS * min(processes, n_k_points)
-    points = max(math.sqrt(2) * k_max / math.pi, BOHR / grid_spacing)  # along each bohr
+    points = BOHR / meshes.grid_spacing(cutoff, grid_spacing)  # along each bohr
     n_grid = volume_bohr * points**3 * 1.4
     grids = 8 * n_grid * _DENSITY_ARRAYS * min(processes, n_k_points)
     return processes * BASE_MEMORY + (stored + work + grids) / _GIGABYTE

@@ -270,9 +270,9 @@ class _Walk:
 
     def centre_costs(self, forces: FloatArray) -> bool:
         """Ask whether holding the centre leaves too large an error, and fewer atoms could be held."""
-        can = self.centre is not None and self.centre.smaller is not None
-        change = abs(self.centre_change(forces))
-        return can and change * CENTRE_SHARE > self.settings.level_tolerance
+        if self.centre is None or self.centre.smaller is None:
+            return False
+        return abs(self.centre_change(forces)) * CENTRE_SHARE > self.settings.level_tolerance
 
     def hold_less(self, positions: FloatArray, found: Evaluation) -> bool:
         """Hold the innermost planes alone; return whether the criteria are met with them too."""

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pymatgen.core import Structure
 from pymatgen.io.vasp import Kpoints
 
-from surfalign.units import BOHR
+from surfalign.units import BOHR, HARTREE
 from surfalign.workflows.engines.step_resources import Kind, StepResources
 from surfalign.workflows.engines.vasp.inputs.kpoints import number_of_points
 from surfalign.workflows.engines.vasp.inputs.potentials import valence_electrons
 
-_RYDBERG = 13.605693122994  # eV
+_RYDBERG = HARTREE / 2  # eV
 _GIGABYTE = 1e9
 
 #: Operations per second of Fourier transforms, and of matrix products, of one core and of one GPU.

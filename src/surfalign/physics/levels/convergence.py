@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-
-import numpy as np
 
 #: Of the change that the release of a held centre brings to first order, this share is left when the
 #: planes farther in have answered too; so much is added, and so much it may be wrong. Measured on MgO, CaO,
@@ -20,4 +19,4 @@ def combined_error(parts: Mapping[str, float]) -> float:
     parts
         Name to error, eV; the signs do not matter.
     """
-    return float(np.sqrt(np.sum(np.square(list(parts.values())))))
+    return math.hypot(*parts.values())

@@ -121,8 +121,7 @@ def read_slab_relaxation(
     _require_same_cell(run, slab)
     order = matching_sites(run.initial_structure, slab)
     relaxed = _as_given(run.structure, slab, order)
-    moves = (relaxed.frac_coords - slab.frac_coords + 0.5) % 1.0 - 0.5
-    shifts = np.linalg.norm(moves @ slab.lattice.matrix, axis=1)
+    shifts = np.linalg.norm(_displacements(relaxed.frac_coords, slab), axis=1)
     largest = _largest_force(run)
     check = within(
         "max_force", largest, force_tolerance, "eV/angstrom", "largest force left on an atom"
@@ -224,11 +223,16 @@ def _level_error(run: Calculation, slab: Structure, order: NDArray[np.int64]) ->
     steps = run.vasprun.ionic_steps
     if any(step.get("forces") is None for step in steps):
         return None
-    moves = np.array([step["structure"].frac_coords[order] - slab.frac_coords for step in steps])
-    moves -= np.rint(moves)
+    places = np.array([step["structure"].frac_coords[order] for step in steps])
     forces = [np.asarray(step["forces"], dtype=float)[order] for step in steps]
-    positions = slab.cart_coords + moves @ slab.lattice.matrix
+    positions = slab.cart_coords + _displacements(places, slab)
     return level_error(slab, positions, forces, np.asarray(run.free.any(axis=1))[order])
+
+
+def _displacements(places: NDArray[np.float64], slab: Structure) -> NDArray[np.float64]:
+    """How far reduced coordinates lie from the slab's own, by the nearest image, angstrom."""
+    moves = (places - slab.frac_coords + 0.5) % 1.0 - 0.5
+    return np.asarray(moves @ slab.lattice.matrix)
 
 
 def _held_notes(run: Calculation) -> list[str]:
