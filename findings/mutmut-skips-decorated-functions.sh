@@ -13,8 +13,8 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet mutmut==3.8.1 pytest==9.0.2
-mkdir -p "$folder/work/src/levels" "$folder/work/tests"
-cd "$folder/work"
+mkdir -p "$folder/project/src/levels" "$folder/project/tests"
+cd "$folder/project"
 cat > src/levels/__init__.py <<'PY'
 from dataclasses import dataclass
 from functools import cache
