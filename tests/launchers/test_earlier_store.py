@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from memory_launcher import MemoryLauncher
 from surfalign import moved_modules
 from surfalign.crystals.sources import load_crystal
 from surfalign.errors import MissingDependencyError
-from surfalign.launchers.campaign.submission import planned, release, submit_plan
+from surfalign.launchers.campaign.submission import engine_of, planned, release, submit_plan
 from surfalign.launchers.cluster.fireworks.task import decoded_job
 from surfalign.launchers.cluster.launcher import JobRecord, JobState
 from surfalign.launchers.local.run_crystals import CrystalOutcome, run_crystals
@@ -38,9 +39,12 @@ RELAXATION = "85891042-6278-51f9-968b-d0e301d16a1d"
 
 
 @pytest.fixture(autouse=True)
-def engine_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def engine_of_the_time(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The embedded engine with the presets that wrote this store; today's make other calculations."""
     monkeypatch.setitem(engines.ENGINES, "gpaw", "earlier_gpaw:make_engine")
+    engine_of.cache_clear()  # tests of one process share it
+    yield
+    engine_of.cache_clear()
 
 
 def lines(name: str) -> list[dict[str, Any]]:
