@@ -16,7 +16,6 @@ from surfalign.processes import available_cores
 
 with imported_when_used():
     from surfalign import settings
-    from surfalign.launchers.cli.tables import surface_records
     from surfalign.workflows.planning import crystals as candidates
     from surfalign.workflows.planning import run, survey
 
@@ -119,8 +118,12 @@ def _report(made: Plan, output: Path, chosen: PlanSettings) -> None:
         lines.append(f"Numbers of the lists that were not used: {', '.join(made.unused)}")
     for heading, counts in survey.summary(surfaces).items():
         lines.append(f"By {heading}: " + ", ".join(f"{k} {n}" for k, n in counts.items()))
-    hours = sum(surface_records.estimated_cpu_time(surface.n_atoms) for surface in surfaces) / 3600
-    lines.append(f"Slab potentials: about {hours:,.0f} CPU hours (to a factor of three or so)")
+    vacuum = chosen.vacuum_thickness
+    hours = sum(surface.potential_time(vacuum) for surface in surfaces) / 3600
+    lines.append(
+        f"One ground state of each slab by GPAW at standard: about {hours:,.0f} CPU hours "
+        "(to a factor of two or so)"
+    )
     for line in lines:
         console.print(escape(line), soft_wrap=True)
 

@@ -8,6 +8,8 @@ from typing import Any
 from surfalign.physics.lattice.orientations import MillerIndex
 from surfalign.physics.slabs.coordination import SurfaceCoordination
 from surfalign.physics.slabs.enumeration import OrientationSurvey, SurfaceSlab
+from surfalign.workflows.engines.gpaw.cost import slab_time
+from surfalign.workflows.engines.gpaw.settings import STANDARD
 
 
 def as_dict(surface: SurfaceSlab, loss: SurfaceCoordination, source: str) -> dict[str, Any]:
@@ -24,7 +26,7 @@ def as_dict(surface: SurfaceSlab, loss: SurfaceCoordination, source: str) -> dic
         "broken_bonds_per_area": loss.broken_bonds_per_area,
         "lowest_coordination_ratio": loss.lowest_ratio,
         "coordination": [asdict(atom) for atom in loss.atoms],
-        "estimated_cpu_time": estimated_cpu_time(surface.n_atoms),
+        "estimated_cpu_time": estimated_cpu_time(surface),
         "slab": surface.slab.as_dict(),
         "oriented_bulk": surface.oriented_bulk.as_dict(),
     }
@@ -55,10 +57,8 @@ def left_record(index: MillerIndex, seconds: float) -> dict[str, Any]:
     }
 
 
-def estimated_cpu_time(n_atoms: int) -> float:
-    """Estimate the CPU seconds of one potential of a slab; right to a factor of three or so.
-
-    From one measured GPAW calculation with plane waves, TiO2(110) with 24 atoms in 193 s, growing
-    with the power 2.5 of the number of atoms.
-    """
-    return float(193.0 * (n_atoms / 24.0) ** 2.5)
+def estimated_cpu_time(surface: SurfaceSlab) -> float:
+    """Estimate the CPU seconds of one ground state of a slab by the embedded engine."""
+    return slab_time(
+        surface.slab.composition, surface.area, surface.slab.volume / surface.area, STANDARD
+    )

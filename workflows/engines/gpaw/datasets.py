@@ -21,12 +21,18 @@ FUNCTIONAL = "PBEsol"
 #: Raised when the recipe below changes, so that old files are not used.
 _RECIPE = 1
 
-#: Elements with parameters in GPAW 26.7 (noble gases left out); no lanthanide but La, no actinide.
+#: Elements with parameters in GPAW 26.7 (noble gases left out; no lanthanide but La, no actinide), and the
+#: valence electrons of each.
 _ELEMENTS = """
-H Li Be B C N O F Na Mg Al Si P S Cl K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br
-Rb Sr Y Zr Nb Mo Ru Rh Pd Ag Cd In Sn Sb Te I Cs Ba La Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi
+H 1 Li 1 Be 2 B 3 C 4 N 5 O 6 F 7 Na 7 Mg 10 Al 3 Si 4 P 5 S 6 Cl 7 K 9 Ca 10 Sc 11 Ti 12 V 13 Cr 6
+Mn 15 Fe 8 Co 9 Ni 16 Cu 11 Zn 12 Ga 3 Ge 4 As 5 Se 6 Br 7 Rb 9 Sr 10 Y 11 Zr 12 Nb 13 Mo 14 Ru 16
+Rh 15 Pd 16 Ag 17 Cd 12 In 13 Sn 14 Sb 15 Te 6 I 7 Cs 9 Ba 10 La 11 Hf 12 Ta 13 W 14 Re 13 Os 14 Ir
+15 Pt 16 Au 11 Hg 18 Tl 13 Pb 14 Bi 15
 """
-SUPPORTED_ELEMENTS = frozenset(_ELEMENTS.split())
+VALENCE_ELECTRONS = {
+    element: int(number) for element, number in re.findall(r"(\w+) (\d+)", _ELEMENTS)
+}
+SUPPORTED_ELEMENTS = frozenset(VALENCE_ELECTRONS)
 
 
 @dataclass(frozen=True)

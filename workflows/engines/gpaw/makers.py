@@ -39,6 +39,15 @@ from surfalign.workflows.engines.edge_sampling import EdgeSampling, edge_samplin
 from surfalign.workflows.engines.engine import Engine
 from surfalign.workflows.engines.functionals import exchange_fraction
 from surfalign.workflows.engines.gpaw.calculator import ParallelGPAW
+from surfalign.workflows.engines.gpaw.cost import (
+    CellSize,
+    band_edges_time,
+    cell_size,
+    dielectric_time,
+    ground_state_time,
+    relaxation_time,
+    step_resources,
+)
 from surfalign.workflows.engines.gpaw.equation_of_state import fit_equation_of_state
 from surfalign.workflows.engines.gpaw.meshes import Kind
 from surfalign.workflows.engines.gpaw.records import calculation_record
@@ -57,6 +66,7 @@ from surfalign.workflows.engines.relaxation.relaxation import (
 )
 from surfalign.workflows.engines.relaxation.slab_level import slab_level
 from surfalign.workflows.engines.relaxation.start import find_start
+from surfalign.workflows.engines.step_resources import StepResources
 
 FloatArray = NDArray[np.float64]
 
@@ -72,7 +82,19 @@ class GpawMaker(AseMaker):
     settings: GpawSettings = field(default_factory=lambda: STANDARD)
 
     def _get_calculator(self) -> ParallelGPAW:
-        return ParallelGPAW(self.settings, "bulk")
+        return ParallelGPAW(self.settings, self._kind())
+
+    def _kind(self) -> Kind:
+        return "bulk"
+
+    def resources(self, structure: Structure) -> StepResources:
+        """Estimate what the step needs for a cell."""
+        size = cell_size(structure, self.settings, self._kind())
+        return step_resources(size, self._time(size, structure))
+
+    def _time(self, size: CellSize, structure: Structure) -> float:
+        """Return the processor time that the step is expected to take, s."""
+        return ground_state_time(size)
 
     def _calculator_for(self, structure: Structure, step: str) -> ParallelGPAW:
         """The calculator of this job, named for its lines of progress."""
@@ -114,6 +136,11 @@ class GpawRelaxMaker(AseRelaxMaker):
 
     def _kind(self) -> Kind:
         return "bulk"
+
+    def resources(self, structure: Structure) -> StepResources:
+        """Estimate what the step needs for a cell: one evaluation of the forces, or a few."""
+        size = cell_size(structure, self.settings, self._kind())
+        return step_resources(size, ground_state_time(size, 4 if self.steps else 1))
 
     def _calculator_for(self, structure: Structure, step: str) -> ParallelGPAW:
         self._calculator = labelled(self._get_calculator(), structure, step)
@@ -218,6 +245,9 @@ class GpawDielectricMaker(GpawMaker):
 
     name: str = "gpaw dielectric"
 
+    def _time(self, size: CellSize, structure: Structure) -> float:
+        return dielectric_time(size, structure, self.settings)
+
     @job(output_schema=DielectricDocument)
     def make(self, structure: Structure) -> DielectricDocument:
         """Compute the dielectric tensor of a bulk crystal."""
@@ -253,6 +283,10 @@ class GpawBandEdgesMaker(GpawMaker):
 
     name: str = "gpaw band edges"
     functional: str = Functional.DDH.value
+
+    def _time(self, size: CellSize, structure: Structure) -> float:
+        hybrid = self.functional != Functional.PBESOL
+        return band_edges_time(size, structure, self.settings, hybrid=hybrid)
 
     @job(output_schema=BandEdgesDocument)
     def make(
@@ -329,8 +363,11 @@ class GpawSlabRelaxMaker(GpawMaker):
         given = {name: value for name, value in plain.items() if name in known}
         return cls(**MontyDecoder().process_decoded(given))
 
-    def _get_calculator(self) -> ParallelGPAW:
-        return ParallelGPAW(self.settings, "slab")
+    def _kind(self) -> Kind:
+        return "slab"
+
+    def _time(self, size: CellSize, structure: Structure) -> float:
+        return relaxation_time(size, self.settings)
 
     @job(output_schema=SlabRelaxationDocument)
     def make(
@@ -390,8 +427,8 @@ class GpawSlabPotentialMaker(GpawMaker):
 
     name: str = "gpaw slab potential"
 
-    def _get_calculator(self) -> ParallelGPAW:
-        return ParallelGPAW(self.settings, "slab")
+    def _kind(self) -> Kind:
+        return "slab"
 
     @job(output_schema=SlabPotentialDocument)
     def make(self, slab: Structure) -> SlabPotentialDocument:
