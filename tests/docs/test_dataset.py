@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import dataset
+import pytest
+
+from surfalign.errors import ConfigurationError
+from surfalign.stores.query.results import json_record
+
+
+def test_every_result_can_be_read_and_none_is_there_twice() -> None:
+    results = dataset.read()
+    assert results, "the data set holds results"
+    assert len({document.identifier for document in results}) == len(results)
+    assert dataset.DATA.stat().st_size < 10e6
+
+
+def test_every_result_of_dft_states_its_checks_and_its_error() -> None:
+    for document in dataset.read():
+        assert document.engine != "toy"
+        assert (document.state == "passed") == (not document.failed_checks and not document.error)
+        if document.error is None:
+            assert document.checks, document.identifier
+            assert document.convergence_error is not None, document.identifier
+            assert document.slab_structure is not None, document.identifier
+            assert document.ionization_potential is not None
+
+
+def test_the_card_tells_of_the_data_beside_it() -> None:
+    assert dataset.PAGE.read_text(encoding="utf-8") == dataset.card(dataset.read())
+
+
+def test_adding_results_again_changes_nothing(tmp_path: Path) -> None:
+    export, data = tmp_path / "export.json", tmp_path / "data.jsonl.gz"
+    results = dataset.read()[:2]
+    export.write_text(json.dumps([json_record(document) for document in results]))
+    dataset.add([export], data)
+    first = data.read_bytes()
+    assert [d.identifier for d in dataset.add([export, export], data)] == [
+        d.identifier for d in results
+    ]
+    assert data.read_bytes() == first
+
+
+@pytest.mark.parametrize("content", ["", "{}", '[{"formula": "MgO"}]', "[1]"])
+def test_a_file_that_is_no_export_is_refused_and_the_data_stay(
+    tmp_path: Path, content: str
+) -> None:
+    export, data = tmp_path / "export.json", tmp_path / "data.jsonl.gz"
+    export.write_text(content)
+    with pytest.raises(ConfigurationError, match=r"export\.json"):
+        dataset.add([export], data)
+    assert not data.exists()
