@@ -33,6 +33,8 @@ _RESPONSE = 2.3
 #: Exchange of one state with all occupied ones, tried at the band edges: s for 1e6 points of the whole mesh
 #: x occupied bands x points of the grid; the self-consistency correction costs so many times as much.
 _EXCHANGE, _SELF_CONSISTENCY = 1.5, 6.0
+#: Memory of these steps in units of their ground state's.
+RESPONSE_MEMORY, EXCHANGE_MEMORY = 3.0, 2.0
 #: Evaluations of a relaxation at each quality; other settings count as the middle one.
 _EVALUATIONS = {Quality.QUICK.value: 3, Quality.STANDARD.value: 5, Quality.CONVERGED.value: 10}
 #: Constants of the dielectric tensor, each of which takes a direction of the field.
@@ -231,7 +233,7 @@ def band_edges_time(
     return time
 
 
-def step_resources(size: CellSize, seconds: float) -> StepResources:
+def step_resources(size: CellSize, seconds: float, memory_factor: float = 1.0) -> StepResources:
     """Return what to ask a queue for.
 
     Parameters
@@ -240,6 +242,8 @@ def step_resources(size: CellSize, seconds: float) -> StepResources:
         Of the cell.
     seconds
         Processor time of the step on one core.
+    memory_factor
+        Memory of the step in units of its ground state's.
     """
     wanted = min(_MOST_PROCESSES, math.ceil(seconds / _TARGET_TIME))
     processes = choose_processes(wanted, [size.n_k_points], size.n_atoms, can_divide_points=False)
@@ -256,7 +260,7 @@ def step_resources(size: CellSize, seconds: float) -> StepResources:
         kind="cpu",
         cores=processes,
         gpus=0,
-        memory=round(needed, 1),
+        memory=round(memory_factor * needed, 1),
         wall_time=max(_LEAST_WALL_TIME, math.ceil(_MARGIN * expected / 600) * 600.0),
         core_hours=seconds / 3600,
         processor_memory=BASE_MEMORY,

@@ -40,6 +40,8 @@ from surfalign.workflows.engines.engine import Engine
 from surfalign.workflows.engines.functionals import exchange_fraction
 from surfalign.workflows.engines.gpaw.calculator import ParallelGPAW
 from surfalign.workflows.engines.gpaw.cost import (
+    EXCHANGE_MEMORY,
+    RESPONSE_MEMORY,
     CellSize,
     band_edges_time,
     cell_size,
@@ -78,6 +80,9 @@ _RESPONSE_SAMPLING = ("k_points", "n_bands", "n_directions")
 class GpawMaker(AseMaker):
     """What the static makers share: settings, and a calculator for a kind of cell."""
 
+    #: Memory of the step in units of its ground state's.
+    memory_factor: ClassVar[float] = 1.0
+
     name: str = "gpaw"
     settings: GpawSettings = field(default_factory=lambda: STANDARD)
 
@@ -90,7 +95,7 @@ class GpawMaker(AseMaker):
     def resources(self, structure: Structure) -> StepResources:
         """Estimate what the step needs for a cell."""
         size = cell_size(structure, self.settings, self._kind())
-        return step_resources(size, self._time(size, structure))
+        return step_resources(size, self._time(size, structure), self.memory_factor)
 
     def _time(self, size: CellSize, structure: Structure) -> float:
         """Return the processor time that the step is expected to take, s."""
@@ -242,6 +247,7 @@ class GpawDielectricMaker(GpawMaker):
     """Electronic dielectric tensor: linear response (ALDA) on the PBEsol ground state."""
 
     stable_name: ClassVar[str] = "gpaw.dielectric"
+    memory_factor: ClassVar[float] = RESPONSE_MEMORY
 
     name: str = "gpaw dielectric"
 
@@ -280,6 +286,7 @@ class GpawBandEdgesMaker(GpawMaker):
     """
 
     stable_name: ClassVar[str] = "gpaw.band_edges"
+    memory_factor: ClassVar[float] = EXCHANGE_MEMORY
 
     name: str = "gpaw band edges"
     functional: str = Functional.DDH.value
