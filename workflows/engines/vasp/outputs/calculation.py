@@ -97,6 +97,11 @@ class Calculation:
         return dict(self.vasprun.parameters)
 
     @property
+    def titles(self) -> list[str]:
+        """Titles of the potentials, in the order of POTCAR."""
+        return list(self.vasprun.potcar_symbols)
+
+    @property
     def stdout(self) -> str:
         """What VASP printed; empty where it was not kept."""
         path = find_file(self.directory, "vasp.out")
