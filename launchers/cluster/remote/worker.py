@@ -21,7 +21,7 @@ from surfalign.launchers.cluster import slurm
 from surfalign.launchers.cluster.job_requests import asked_for
 from surfalign.launchers.cluster.job_table import Troubles
 from surfalign.launchers.cluster.launcher import TRANSIENT, BetweenRounds, Cause, nothing
-from surfalign.launchers.cluster.remote.careful_queue import CarefulQueue
+from surfalign.launchers.cluster.remote.careful_queue import CarefulBatches, CarefulQueue
 from surfalign.launchers.cluster.remote.launcher import failure_of, resources_of
 from surfalign.launchers.cluster.remote.loggers import kept_loggers
 from surfalign.launchers.cluster.remote.quoted_names import quote_names
@@ -94,6 +94,10 @@ class RemoteWorker:
             if self._scheduler(name) == "slurm"
         }
         self.runner.queue_managers |= self.queues
+        self.runner.batch_workers = {
+            name: CarefulBatches(batches.host, batches.files_dir)
+            for name, batches in self.runner.batch_workers.items()
+        }
         self._suspects = Suspects()
         self._troubles = Troubles(launcher.table)
 

@@ -26,6 +26,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # of what FireWorks and jobflow-remote warn
     pytest.mark.timeout(300),
 ]
+#: What an allocation of jobflow-remote writes of itself.
+BATCH_INFO = "batch_info.json"
 LAUNCHERS = pytest.mark.parametrize("kind", ["fireworks", "remote"])
 
 
@@ -322,3 +324,15 @@ def test_an_allocation_of_which_a_killed_worker_left_no_note_is_watched(
     (other,) = (job["id"] for job in running.slurm_jobs() if job["id"] != unnoted["id"])
     running.slurm.client("scontrol", "release", other)
     assert running.until(JobState.DONE).tries == 2
+
+
+def test_an_allocation_whose_file_a_full_disk_left_empty_stops_nothing(
+    campaign: Callable[..., Campaign], troubled: TroubledSlurm
+) -> None:
+    running = campaign("remote", jobs_per_allocation=3)
+    with troubled.trouble("held"):
+        job = running.until_slurm_has_it()
+    (Path(job["directory"]) / BATCH_INFO).write_text("")
+    running.worker.runner.update_batch_jobs()
+    running.slurm.client("scontrol", "release", job["id"])
+    assert running.until(JobState.DONE).tries == 1
