@@ -235,12 +235,12 @@ class RemoteWorker:
         from jobflow_remote.remote.data import get_job_path
 
         for name in {d["worker"] for d in unwatched} & set(self.queues):
-            batch = self.runner.get_worker(name).batch
+            work = self.runner.get_worker(name).batch.work_dir  # type: ignore[union-attr]
             running = {(u, i): uid for u, i, uid in self.runner.batch_workers[name].get_running()}
             jobs = [d for d in unwatched if d["worker"] == name]
             for document in jobs:
                 batch_uid = running.get((document["uuid"], document["index"]), "")
-                place = str(get_job_path(batch_uid, None, batch.work_dir))
+                place = str(get_job_path(batch_uid, None, work))
                 number = slurm.number_at(place, self.queues[name].ask) if batch_uid else ""
                 if number:
                     if not self.controller.batches.count_documents({"batch_uid": batch_uid}):

@@ -87,6 +87,13 @@ class FinishedCalculation:
         return str(self.run.structure.composition.reduced_formula)
 
     @cached_property
+    def atoms(self) -> bytes:
+        """Cell and atoms at the end, as a key: copies of a calculation are compared with others once."""
+        structure = self.run.structure
+        places = structure.lattice.matrix.tobytes() + structure.frac_coords.tobytes()
+        return places + repr(structure.species).encode()
+
+    @cached_property
     def checksums(self) -> dict[str, str]:
         """SHA-256 of the uncompressed contents of its identifying files."""
         found = {name: find_file(self.directory, name) for name in IDENTIFYING}
