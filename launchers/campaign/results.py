@@ -7,7 +7,7 @@ from surfalign.launchers.campaign.submission import release
 from surfalign.launchers.cluster.launcher import Launcher
 from surfalign.stores.builders import SurfaceLevelsBuilder
 from surfalign.stores.database import Database
-from surfalign.workflows.engines.vasp.outputs.stored_method import with_todays_name
+from surfalign.workflows.engines.vasp.stored_method import with_todays_name
 
 
 def bring_up_to_date(

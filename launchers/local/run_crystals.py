@@ -20,7 +20,7 @@ from surfalign.stores.campaign_register import Method
 from surfalign.stores.database import Database
 from surfalign.stores.documents import ErrorRecord, SurfaceLevelsDocument
 from surfalign.workflows.earlier_uuids import earlier_uuids
-from surfalign.workflows.engines.vasp.outputs.stored_method import with_todays_name
+from surfalign.workflows.engines.vasp.stored_method import with_todays_name
 from surfalign.workflows.flows import BandAlignmentMaker
 
 

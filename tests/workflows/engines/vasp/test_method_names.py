@@ -13,7 +13,7 @@ from surfalign.crystals.sources import load_crystal
 from surfalign.launchers.local.run_flow import run_flow
 from surfalign.workflows.engines.functionals import Method, edges_label
 from surfalign.workflows.engines.vasp.makers import vasp_engine
-from surfalign.workflows.engines.vasp.outputs.stored_method import with_todays_name
+from surfalign.workflows.engines.vasp.stored_method import with_todays_name
 
 
 @pytest.mark.programs

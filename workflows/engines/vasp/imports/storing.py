@@ -12,7 +12,7 @@ from surfalign.stores.database import Database
 from surfalign.stores.documents import Document
 from surfalign.stores.jobstore import finished_uuids
 from surfalign.workflows.engines.vasp.imports.results import ImportedResult
-from surfalign.workflows.engines.vasp.outputs.stored_method import with_todays_name
+from surfalign.workflows.engines.vasp.stored_method import with_todays_name
 
 
 def new_results(results: list[ImportedResult], database: Database) -> list[ImportedResult]:
