@@ -90,7 +90,7 @@ class FinishedCalculation:
     def atoms(self) -> bytes:
         """Cell and atoms at the end, as a key: copies of a calculation are compared with others once."""
         structure = self.run.structure
-        places = structure.lattice.matrix.tobytes() + structure.frac_coords.tobytes()
+        places: bytes = structure.lattice.matrix.tobytes() + structure.frac_coords.tobytes()
         return places + repr(structure.species).encode()
 
     @cached_property
