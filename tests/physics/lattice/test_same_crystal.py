@@ -115,3 +115,7 @@ def test_one_atom_far_away_among_many_that_agree_is_another_crystal() -> None:
         moved = rock.copy()
         moved.translate_sites([0], [distance * unit, 0, 0], frac_coords=False)
         assert same_crystal(rock, moved) is same, distance
+
+
+def test_a_cell_with_other_numbers_of_atoms_is_another_crystal() -> None:
+    assert not same_crystal(quartz(), quartz().make_supercell([2, 1, 1]))
