@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 CHUNK_SIZE = 50
 #: Results whose documents are held in memory at a time; those of the steps are some 100 kB each.
 BATCH_SIZE = 10
+#: Outputs of a result's steps, by name, to those of today.
+Renew = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 _LARGE = frozenset(large_fields(SurfaceLevelsDocument))
 
 
@@ -84,6 +86,8 @@ class SurfaceLevelsBuilder(Builder):
     compare_all
         Whether all results are compared with their sources, as after outputs were edited or deleted by
         hand.
+    renew
+        Turns stored outputs of steps into what would be stored today, before levels are computed from them.
     """
 
     def __init__(
@@ -93,7 +97,9 @@ class SurfaceLevelsBuilder(Builder):
         chunk_size: int = CHUNK_SIZE,
         recompute_all: bool = False,
         compare_all: bool = False,
+        renew: Renew = dict,
     ) -> None:
+        self.renew = renew
         self.jobs = jobs
         self.surface_levels = surface_levels
         self.recompute_all = recompute_all
@@ -113,7 +119,7 @@ class SurfaceLevelsBuilder(Builder):
         try:
             SurfaceLevelsDocument.model_validate(small)
             if item.steps is not None:
-                output = recompute(output, item.steps)
+                output = recompute(output, self.renew(item.steps))
         except ValidationError as error:
             logger.warning("Output of job %s is no valid result: %s", item.job["uuid"], error)
             return None

@@ -33,8 +33,8 @@ from surfalign.stores.documents import (
 
 #: Raised when a formula, a tolerance or an identifier changes: the builder then computes all results
 #: again, from the stored documents of the steps. 2: identifiers that tell polymorphs apart. 3: levels at the
-#: minimum that a relaxation predicts, and their error.
-LEVELS_VERSION = 3
+#: minimum that a relaxation predicts, and their error. 4: names made of the whole method.
+LEVELS_VERSION = 4
 
 #: Cations whose spin-orbit splitting moves band edges by more than about 0.1 eV.
 SPIN_ORBIT_ELEMENTS = frozenset({"Pb", "Bi", "Tl", "Hg", "W"})

@@ -7,6 +7,7 @@ from surfalign.launchers.campaign.submission import release
 from surfalign.launchers.cluster.launcher import Launcher
 from surfalign.stores.builders import SurfaceLevelsBuilder
 from surfalign.stores.database import Database
+from surfalign.workflows.engines.vasp.stored_method import with_todays_name
 
 
 def bring_up_to_date(
@@ -30,7 +31,11 @@ def bring_up_to_date(
         Compare all results with their jobs, not only those whose jobs are new or changed.
     """
     builder = SurfaceLevelsBuilder(
-        database.jobs, database.surface_levels, recompute_all=recompute, compare_all=compare_all
+        database.jobs,
+        database.surface_levels,
+        recompute_all=recompute,
+        compare_all=compare_all,
+        renew=with_todays_name,
     )
     report = {"written": builder.run()}
     if launcher is not None:

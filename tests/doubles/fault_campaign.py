@@ -240,9 +240,10 @@ class FaultCampaign:
         return [process for process in found if process.name() != "slurmstepd"]
 
     def stuck(self) -> dict[str, str]:
-        """What people are told of jobs that do not get on, by the jobs' uuids."""
+        """What people are told of jobs and queues that do not get on, by uuids and names of queues."""
         with suppress(DatabaseUnreachableError), self.opened() as (launcher, _):
-            return {record.uuid: record.stuck for record in launcher.jobs() if record.stuck}
+            told = {record.uuid: record.stuck for record in launcher.jobs() if record.stuck}
+            return told | launcher.table.troubles()  # type: ignore[attr-defined]
         return {}
 
     def at_once(self) -> list[str]:

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from jobflow_remote.jobs.batch import RemoteBatchManager
+from jobflow_remote.jobs.data import BATCH_INFO_FILENAME
 from jobflow_remote.remote.host.local import LocalHost
 from jobflow_remote.remote.queue import QueueManager
 from qtoolkit.core.data_objects import QJob, QState, SubmissionResult, SubmissionStatus
@@ -97,6 +100,20 @@ class CarefulQueue(QueueManager):
         if known is None:
             known = dict.fromkeys(numbers, slurm.SlurmJob(slurm.UNKNOWN))
         return [QJob(job_id=i, state=_state(job)) for i, job in known.items() if not job.ended]
+
+
+class CarefulBatches(RemoteBatchManager):
+    """The files of one worker's allocations, of which one that is not whole stops no other."""
+
+    def get_batch_info(
+        self, batch_dir: Path | str, batch_info_file: str = BATCH_INFO_FILENAME
+    ) -> dict[str, Any] | None:
+        """Return when an allocation began and ended; None where a full disk left its file empty or cut off."""
+        try:
+            info = super().get_batch_info(batch_dir, batch_info_file)
+        except ValueError:  # JSONDecodeError and UnicodeDecodeError are such
+            return None
+        return info if isinstance(info, dict) else None
 
 
 def _state(job: slurm.SlurmJob) -> QState:

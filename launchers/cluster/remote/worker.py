@@ -21,7 +21,7 @@ from surfalign.launchers.cluster import slurm
 from surfalign.launchers.cluster.job_requests import asked_for
 from surfalign.launchers.cluster.job_table import Troubles
 from surfalign.launchers.cluster.launcher import TRANSIENT, BetweenRounds, Cause, nothing
-from surfalign.launchers.cluster.remote.careful_queue import CarefulQueue
+from surfalign.launchers.cluster.remote.careful_queue import CarefulBatches, CarefulQueue
 from surfalign.launchers.cluster.remote.launcher import failure_of, resources_of
 from surfalign.launchers.cluster.remote.loggers import kept_loggers
 from surfalign.launchers.cluster.remote.quoted_names import quote_names
@@ -32,8 +32,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: What it says of a job whose allocation ended; it may run into its walltime through no fault of its last job.
+ALLOCATION_ENDED = "The batch process that was running the job"
 #: jobflow-remote's word for a job that ended without a result.
 NO_RESULT = (
+    ALLOCATION_ENDED,
     "does not contain the response",
     "was not present in the download",
     "store file",
@@ -91,6 +94,10 @@ class RemoteWorker:
             if self._scheduler(name) == "slurm"
         }
         self.runner.queue_managers |= self.queues
+        self.runner.batch_workers = {
+            name: CarefulBatches(batches.host, batches.files_dir)
+            for name, batches in self.runner.batch_workers.items()
+        }
         self._suspects = Suspects()
         self._troubles = Troubles(launcher.table)
 
@@ -201,8 +208,8 @@ class RemoteWorker:
     def recover(self) -> None:
         """Note why jobs failed and start again those that were lost."""
         self._suspects.begin()
-        shown = {"db_id": 1, "state": 1, "error": 1, "remote": 1, "run_dir": 1, "surfalign": 1,
-                 "worker": 1}  # fmt: skip
+        shown = {"db_id": 1, "uuid": 1, "index": 1, "state": 1, "error": 1, "remote": 1, "run_dir": 1,
+                 "surfalign": 1, "worker": 1}  # fmt: skip
         failed = list(
             self.collection.find(
                 {
@@ -214,10 +221,34 @@ class RemoteWorker:
             )
         )
         batched = list(self.collection.find({"state": "BATCH_RUNNING", "lock_id": None}, shown))
+        self._watch_allocations([document for document in batched if not _number(document)])
         for name in self.profile.clusters:
             self._recover_cluster(
                 name, *([d for d in found if self._is_on(name, d)] for found in (failed, batched))
             )
+
+    def _watch_allocations(self, unwatched: list[dict[str, Any]]) -> None:
+        """Find the allocations of jobs that run in one of which a killed worker left no note.
+
+        The allocation wrote its SLURM number into its directory before it took a job.
+        """
+        from jobflow_remote.remote.data import get_job_path
+
+        for name in {d["worker"] for d in unwatched} & set(self.queues):
+            work = self.runner.get_worker(name).batch.work_dir  # type: ignore[union-attr]
+            running = {(u, i): uid for u, i, uid in self.runner.batch_workers[name].get_running()}
+            jobs = [d for d in unwatched if d["worker"] == name]
+            for document in jobs:
+                batch_uid = running.get((document["uuid"], document["index"]), "")
+                place = str(get_job_path(batch_uid, None, work))
+                number = slurm.number_at(place, self.queues[name].ask) if batch_uid else ""
+                if number:
+                    if not self.controller.batches.count_documents({"batch_uid": batch_uid}):
+                        self.controller.add_batch_process(number, batch_uid, name)
+                    self.collection.update_one(
+                        {"db_id": document["db_id"], "remote.process_id": None},
+                        {"$set": {"remote.process_id": number}},
+                    )
 
     def _is_on(self, cluster: str, document: dict[str, Any]) -> bool:
         queue = self.profile.queues.get(document["worker"])
@@ -283,7 +314,8 @@ class RemoteWorker:
         job = known.get(_number(document) or "")
         if job is None:
             return Cause.KILLED, message
-        return slurm.cause_of(job, _words(document))
+        cause, message = slurm.cause_of(job, _words(document))
+        return (Cause.KILLED if ALLOCATION_ENDED in error else cause), message
 
     def _deal_with(self, document: dict[str, Any], cause: str, message: str) -> None:
         losses = (document.get("surfalign") or {}).get("losses", 0)

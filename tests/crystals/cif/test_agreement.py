@@ -272,6 +272,25 @@ def test_labels_of_positions_and_other_spellings_are_no_contradiction(
     assert structure.composition.formula == "Ca1 H2 O2"
 
 
+@pytest.mark.parametrize(
+    ("groups", "refused"),
+    [
+        (("1", "1", "1"), False), (("0", ".", "?"), False), ((".", "1", "1"), False),
+        (("1", "1", "2"), True), ((".", "-1", "."), True),
+    ],
+)  # fmt: skip
+def test_alternatives_of_a_disorder_that_are_all_there_are_refused(
+    groups: tuple[str, ...], refused: bool, tmp_path: Path
+) -> None:
+    rows = zip((CALCIUM, OXYGEN, HYDROGEN), groups, strict=True)
+    text = cif(sites=[f"{s} {g}" for s, g in rows], columns=f"{COLUMNS} disorder_group")
+    if refused:
+        with pytest.raises(ContradictoryFileError, match="alternatives of a disorder"):
+            read(tmp_path, text)
+    else:
+        assert len(read(tmp_path, text)[0]) == 5
+
+
 def test_orders_of_site_symmetries_in_the_place_of_multiplicities_are_known(
     tmp_path: Path,
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from jobflow import Flow
-from slurm_cluster import SlurmCluster, wait_until
+from slurm_cluster import SlurmCluster, python_path, wait_until
 from toy_engine import ToyBulkMaker
 from troubled_slurm import TroubledSlurm
 
@@ -26,6 +26,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # of what FireWorks and jobflow-remote warn
     pytest.mark.timeout(300),
 ]
+#: What an allocation of jobflow-remote writes of itself.
+BATCH_INFO = "batch_info.json"
 LAUNCHERS = pytest.mark.parametrize("kind", ["fireworks", "remote"])
 
 
@@ -299,3 +301,38 @@ def test_a_batch_of_jobflow_remote_that_comes_late_runs_nothing(
     for job in running.slurm_jobs():
         words = clients.last_words(Path(job["directory"]))
         assert ("belongs to: given back" in words) is (job["id"] in ghosts)
+
+
+def test_an_allocation_of_which_a_killed_worker_left_no_note_is_watched(
+    campaign: Callable[..., Campaign], troubled: TroubledSlurm, tmp_path: Path
+) -> None:
+    hangs = tmp_path / "hangs"
+    hangs.touch()
+    environment = {"PYTHONPATH": python_path(), "TOY_HANGS": str(hangs)}
+    running = campaign("remote", jobs_per_allocation=3, environment=environment)
+    with troubled.trouble("held"):
+        unnoted = running.until_slurm_has_it()
+        # What the worker would have noted, had it not been killed behind sbatch.
+        controller = running.launcher.controller  # type: ignore[attr-defined]
+        assert controller.batches.delete_many({}).deleted_count == 1
+        running.worker = type(running.worker)(running.launcher)
+        running.rounds(lambda: len(running.slurm_jobs()) == 2)
+        running.slurm.client("scontrol", "release", unnoted["id"])
+        running.rounds(lambda: not hangs.exists() and remote_number(running) == unnoted["id"])
+    assert running.record().state is JobState.RUNNING
+    running.slurm.client("scancel", "--signal=KILL", unnoted["id"])
+    (other,) = (job["id"] for job in running.slurm_jobs() if job["id"] != unnoted["id"])
+    running.slurm.client("scontrol", "release", other)
+    assert running.until(JobState.DONE).tries == 2
+
+
+def test_an_allocation_whose_file_a_full_disk_left_empty_stops_nothing(
+    campaign: Callable[..., Campaign], troubled: TroubledSlurm
+) -> None:
+    running = campaign("remote", jobs_per_allocation=3)
+    with troubled.trouble("held"):
+        job = running.until_slurm_has_it()
+    (Path(job["directory"]) / BATCH_INFO).write_text("")
+    running.worker.runner.update_batch_jobs()
+    running.slurm.client("scontrol", "release", job["id"])
+    assert running.until(JobState.DONE).tries == 1

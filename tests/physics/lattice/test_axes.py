@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import random
 
@@ -10,7 +11,12 @@ import pytest
 import spglib
 from pymatgen.core import Lattice, Structure
 
-from surfalign.physics.lattice.axes import _keeps_setting, alike_settings, settings_of
+from surfalign.physics.lattice.axes import (
+    _REFLECTIONS,
+    _keeps_setting,
+    alike_settings,
+    settings_of,
+)
 from surfalign.physics.lattice.orientations import nonpolar_orientations, standard_cell
 from surfalign.physics.lattice.symmetry import symmetrize
 from surfalign.physics.slabs.enumeration import survey_orientation
@@ -122,3 +128,10 @@ def test_settings_are_the_cosets_of_the_point_group_among_the_rotations_that_kee
         turns = [_rounded(change @ np.linalg.inv(setting)) for setting in settings]
         assert sum(turn in known for turn in turns) == 1
     assert all(any((setting == m).all() for m in keeping) for setting in settings)
+
+
+def test_the_reflections_that_choose_axes_stay_as_they_are() -> None:
+    # Another one, or another order, gives some crystals other axes, and their surfaces other names.
+    assert _REFLECTIONS.shape == (39, 3)
+    digest = hashlib.sha256(repr(_REFLECTIONS.tolist()).encode()).hexdigest()
+    assert digest.startswith("ebfd81efc0d0ef04")

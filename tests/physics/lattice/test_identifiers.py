@@ -11,10 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pymatgen.core import Lattice, Structure
+from pymatgen.core import Element, Lattice, Structure
 
-from surfalign.physics.lattice.bond_network import bonds, coordination_sequences
-from surfalign.physics.lattice.identifiers import crystal_facts, surface_identifier
+from surfalign.physics.lattice.bond_network import ANIONS, bonds, coordination_sequences
+from surfalign.physics.lattice.identifiers import (
+    crystal_facts,
+    earlier_surface_identifier,
+    surface_identifier,
+)
 from surfalign.physics.lattice.symmetry import SymmetricCrystal, symmetrize
 
 MakeCrystal = Callable[[str], Structure]
@@ -141,3 +145,34 @@ def test_identifiers_stay_as_they_are(crystal: MakeCrystal) -> None:
 def test_a_crystal_without_bonds_has_an_identifier() -> None:
     lonely = Structure(Lattice.cubic(9.0), ["O"], [[0, 0, 0]])
     assert crystal_facts(symmetrize(lonely))[2] == ((8, 1, ((),) * 6),)
+
+
+@pytest.mark.parametrize(
+    ("name", "identifier"),
+    [("rocksalt", "5ed9fedd75bdad4a"), ("rutile", "9dcaca24842c9e80"), ("wurtzite", "8ea753b364af65b6"),
+     ("perovskite", "a27438a9ab6e6cac"), (None, "edfde8a0a4bbcca3")],
+)  # fmt: skip
+def test_identifiers_of_version_0_1_stay_as_they_were(
+    crystal: MakeCrystal, name: str | None, identifier: str
+) -> None:
+    # Given by that version itself.
+    lonely = Structure(Lattice.cubic(9.0), ["O"], [[0, 0, 0]])
+    found = symmetrize(crystal(name) if name else lonely)
+    assert earlier_surface_identifier(found, "(100)-A", 22) == identifier
+
+
+@pytest.mark.parametrize("anion", sorted(ANIONS))
+def test_every_anion_is_bonded_to_its_cation_and_not_the_other_way_round(anion: str) -> None:
+    structure = Structure.from_spacegroup(
+        225, Lattice.cubic(5.7), ["Ca", anion], [[0, 0, 0], [0.5, 0.5, 0.5]]
+    )
+    rock = symmetrize(structure)
+    sites, _ = bonds(rock)
+    assert {(int(rock.numbers[a]), int(rock.numbers[b])) for a, b in sites} == {
+        (20, Element(anion).Z)
+    }
+    assert len(sites) == 6
+
+
+def test_what_counts_as_an_anion_stays_as_it_is() -> None:
+    assert frozenset(["N", "O", "F", "P", "S", "Cl", "As", "Se", "Br", "Te", "I"]) == ANIONS

@@ -89,3 +89,11 @@ def test_equivalent_sites_have_equal_densities_and_elements_weigh_by_their_elect
     assert magnesium == pytest.approx((same + fourth) * 12**0.5 + other * 8**0.5)
     assert oxygen == pytest.approx((same + fourth) * 8**0.5 + other * 12**0.5)
     assert bulk_density(bulk) is bulk_density(bulk)
+
+
+def test_atoms_that_nearly_coincide_are_neighbours_and_an_atom_is_none_of_itself() -> None:
+    positions = np.array([[0.0, 0.0, 0.0], [0.5, 0.0, 0.0]])
+    vectors, origins, distances, targets = neighbour_pairs(np.eye(3) * 20.0, positions, 2.0)
+    assert sorted(zip(origins.tolist(), targets.tolist(), strict=True)) == [(0, 1), (1, 0)]
+    assert distances == pytest.approx(0.5)
+    assert np.abs(vectors) == pytest.approx(np.array([[0.5, 0, 0]] * 2))

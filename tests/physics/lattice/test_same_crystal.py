@@ -91,3 +91,31 @@ def test_mirror_images_have_one_space_group() -> None:
     assert mirrored.space_group_number == 154
     assert same_space_group(152, 154)
     assert not same_space_group(152, 153)
+
+
+#: International Tables A: the eleven pairs of space groups that are mirror images.
+ENANTIOMORPHS = ((76, 78), (91, 95), (92, 96), (144, 145), (151, 153), (152, 154), (169, 170),
+                 (171, 172), (178, 179), (180, 181), (212, 213))  # fmt: skip
+
+
+def test_the_eleven_pairs_of_mirror_images_are_one_and_no_others() -> None:
+    for first in range(1, 231):
+        for second in range(first, 231):
+            expected = first == second or (first, second) in ENANTIOMORPHS
+            assert same_space_group(first, second) is expected, (first, second)
+            assert same_space_group(second, first) is expected, (second, first)
+
+
+def test_one_atom_far_away_among_many_that_agree_is_another_crystal() -> None:
+    unit = (4.212**3 / 8) ** (1 / 3)  # cube root of the volume per atom of MgO, angstrom
+    rock = Structure.from_spacegroup(
+        225, Lattice.cubic(4.212), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]
+    ).make_supercell([2, 1, 1])
+    for distance, same in ((0.05, True), (0.09, True), (0.13, False)):
+        moved = rock.copy()
+        moved.translate_sites([0], [distance * unit, 0, 0], frac_coords=False)
+        assert same_crystal(rock, moved) is same, distance
+
+
+def test_a_cell_with_other_numbers_of_atoms_is_another_crystal() -> None:
+    assert not same_crystal(quartz(), quartz().make_supercell([2, 1, 1]))

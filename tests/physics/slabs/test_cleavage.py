@@ -32,6 +32,14 @@ def test_textbook_planes(crystal: MakeCrystal, name: str, expected: tuple[int, i
     assert default_orientation(crystal(name)) == expected
 
 
+def test_a_layered_crystal_is_cut_where_no_bond_is() -> None:
+    # Litharge: layers of PbO on (001), a loss of nothing.
+    litharge = Structure.from_spacegroup(
+        129, Lattice.tetragonal(3.976, 5.023), ["Pb", "O"], [[0, 0.5, 0.2345], [0, 0, 0]]
+    )
+    assert default_orientation(litharge) == (0, 0, 1)
+
+
 def test_most_planes_of_the_library_are_named() -> None:
     # The library states the plane that is known or used; (012) and (021) lie outside the search.
     right, total = [], 0

@@ -297,3 +297,20 @@ def test_a_crystal_keeps_its_surfaces_with_the_lattice_of_another_functional(
     shared = first.keys() & second.keys()
     assert len(shared) > len(first) / 2
     assert {key: first[key] for key in shared} == {key: second[key] for key in shared}
+
+
+def test_planes_nearer_than_the_tolerance_are_never_parted() -> None:
+    # Litharge: Pb lies 1.18 angstrom above and below the plane of O2, and 2.67 angstrom from the next layer.
+    litharge = Structure.from_spacegroup(
+        129, Lattice.tetragonal(3.976, 5.023), ["Pb", "O"], [[0, 0.5, 0.2345], [0, 0, 0]]
+    )
+    cuts = {}
+    for tolerance in (0.1, 1.25):
+        survey = survey_orientation(
+            litharge, (0, 0, 1), slab_thickness=6.0, plane_tolerance=tolerance
+        )
+        cuts[tolerance] = [slab.name for slab in survey.slabs] + [c.label for c in survey.rejected]
+    assert cuts == {
+        0.1: ["PbO(001)-B-Pb/O2", "PbO(001)-C-O2/Pb-1", "Pb/Pb"],
+        1.25: ["PbO(001)-A"],
+    }

@@ -30,3 +30,10 @@ def test_a_rumpled_top_counts() -> None:
     slab = rocksalt_slab()
     slab.translate_sites([4], [0, 0, 0.01])  # 0.2 angstrom
     assert not faces_are_equivalent(slab)
+
+
+def test_a_slab_without_any_symmetry_that_spglib_finds_is_not_taken_for_symmetric() -> None:
+    slab = rocksalt_slab()
+    slab.append("O", slab[0].frac_coords, validate_proximity=False)
+    slab.append("O", slab[0].frac_coords, validate_proximity=False)
+    assert not faces_are_equivalent(slab)

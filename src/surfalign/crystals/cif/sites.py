@@ -137,7 +137,27 @@ def read_sites(
         )
     if not sites:
         raise InvalidStructureError("it has no atoms", "at least one atom site", "check the file")
+    _require_no_alternatives(block)
     return sites, notes
+
+
+def _require_no_alternatives(block: CifBlock) -> None:
+    """Refuse fully occupied sites of which the file says that they exclude one another."""
+    groups: dict[str, dict[str, str]] = {}
+    for row, group in enumerate(block.column("_atom_site_disorder_group")):
+        name = _cell(block.column("_atom_site_label"), row) or f"site {row + 1}"
+        if group not in (None, "0") and _number(block, "occupancy", row, name, 1.0) >= 1:
+            assembly = _cell(block.column("_atom_site_disorder_assembly"), row) or ""
+            groups.setdefault(assembly, {}).setdefault(str(group), name)
+    for found in groups.values():
+        # A negative group is disordered about its own symmetry element.
+        if len(found) > 1 or any(group.startswith("-") for group in found):
+            said = ", ".join(f"{name} of group {group}" for group, name in found.items())
+            raise ContradictoryFileError(
+                f"sites are alternatives of a disorder ({said}), and each is fully occupied",
+                "occupancies below 1 for alternatives",
+                "keep the sites of one alternative, or state the occupancies",
+            )
 
 
 def expand(sites: Sequence[AtomSite], setting: Setting, lattice: NDArray[np.float64]) -> Atoms:

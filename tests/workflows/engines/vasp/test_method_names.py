@@ -13,6 +13,7 @@ from surfalign.crystals.sources import load_crystal
 from surfalign.launchers.local.run_flow import run_flow
 from surfalign.workflows.engines.functionals import Method, edges_label
 from surfalign.workflows.engines.vasp.makers import vasp_engine
+from surfalign.workflows.engines.vasp.stored_method import with_todays_name
 
 
 @pytest.mark.programs
@@ -44,6 +45,11 @@ def test_band_edges_carry_the_name_of_their_whole_method(
     assert run_flow(Flow([job]), store, tmp_path / "runs", reuse=False) == []
     output = store.query_one({"uuid": job.uuid})["output"]  # type: ignore[index]
     assert (output["functional"], output["semilocal_functional"]) == (label, density)
+    # As version 0.1 named it, and as it is named when a result is built anew.
+    earlier = {**output, "functional": functional}
+    del earlier["semilocal_functional"]
+    renewed = with_todays_name({"band_edges": earlier, "dielectric": {"dielectric_constant": 3.05}})
+    assert renewed["band_edges"] == output
 
 
 @pytest.mark.parametrize(

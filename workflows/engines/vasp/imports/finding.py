@@ -26,6 +26,8 @@ from surfalign.workflows.engines.vasp.outputs.phrases import wave_functions_unfi
 IDENTIFYING = ("vasprun.xml", "OUTCAR", "LOCPOT")
 #: Files that make a folder one in which VASP has run.
 _SIGNS = ("vasprun.xml", "OUTCAR")
+#: Files that make a folder without others below it one in which VASP was to run; so does holding nothing.
+_TRACES = ("INCAR", "OSZICAR", "LOCPOT", "WAVECAR", "vasp.out")
 #: Tags of runs that compute something else than a ground state, and what that is.
 _OTHER_RUNS = {
     "LCHIMAG": "chemical shifts: its last energy is that of the response",
@@ -83,6 +85,13 @@ class FinishedCalculation:
     def formula(self) -> str:
         """Reduced formula."""
         return str(self.run.structure.composition.reduced_formula)
+
+    @cached_property
+    def atoms(self) -> bytes:
+        """Cell and atoms at the end, as a key: copies of a calculation are compared with others once."""
+        structure = self.run.structure
+        places: bytes = structure.lattice.matrix.tobytes() + structure.frac_coords.tobytes()
+        return places + repr(structure.species).encode()
 
     @cached_property
     def checksums(self) -> dict[str, str]:
@@ -213,17 +222,19 @@ def _slab_kind(run: Calculation) -> Kind:
 
 
 def _folders(roots: Iterable[Path], on_problem: Callable[[OSError], None]) -> Iterator[Path]:
-    """Yield each folder in which VASP has run, once, sorted; links are followed, in circles once."""
+    """Yield each folder in which VASP has run, or was to, once, sorted; links are followed, in circles once."""
     seen: set[Path] = set()
     for root in roots:
-        for name, children, _ in os.walk(root, followlinks=True, onerror=on_problem):
+        for name, children, files in os.walk(root, followlinks=True, onerror=on_problem):
             folder = Path(name).resolve()
             if folder in seen:
                 children.clear()
                 continue
             seen.add(folder)
             children.sort()
-            if any(find_file(folder, sign) or (folder / sign).exists() for sign in _SIGNS):
+            signs = _SIGNS if children else (*_SIGNS, *_TRACES)
+            empty = not children and not files
+            if empty or any(find_file(folder, sign) or (folder / sign).exists() for sign in signs):
                 yield folder
 
 

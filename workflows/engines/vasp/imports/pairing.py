@@ -68,13 +68,14 @@ def find_pairs(found: list[FinishedCalculation], refusals: list[Refusal]) -> lis
         Takes what fits nothing, with the reason.
     """
     pairs = []
+    looked_at: dict[tuple[bytes, bytes], list[str]] = {}
     for slab in _of(found, Kind.SLAB_POTENTIAL):
         bulks = [b for b in _of(found, Kind.BULK) if b.formula == slab.formula]
         if not bulks:
             reason = f"no semilocal bulk calculation of {slab.formula} in these folders"
             refusals.append(Refusal((slab.directory,), reason))
             continue
-        fitting, reasons = _fitting(slab, bulks)
+        fitting, reasons = _fitting(slab, bulks, looked_at)
         if not fitting:
             refusals += [refuse(slab, bulk, reason) for bulk, reason in reasons]
             continue
@@ -83,12 +84,17 @@ def find_pairs(found: list[FinishedCalculation], refusals: list[Refusal]) -> lis
 
 
 def _fitting(
-    slab: FinishedCalculation, bulks: list[FinishedCalculation]
+    slab: FinishedCalculation,
+    bulks: list[FinishedCalculation],
+    looked_at: dict[tuple[bytes, bytes], list[str]],
 ) -> tuple[list[FinishedCalculation], list[tuple[FinishedCalculation, str]]]:
     """The bulk calculations on the scale of a slab, best first; for the others the reason."""
     good, reasons = [], []
     for bulk in bulks:
-        against = _against(disagreements, bulk.run, slab.run) + _against(_no_slab_of, bulk, slab)
+        atoms = (bulk.atoms, slab.atoms)
+        if atoms not in looked_at:
+            looked_at[atoms] = _against(_no_slab_of, bulk, slab)
+        against = _against(disagreements, bulk.run, slab.run) + looked_at[atoms]
         if against:
             reasons.append((bulk, "; ".join(against)))
         else:

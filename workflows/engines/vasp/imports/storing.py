@@ -12,6 +12,7 @@ from surfalign.stores.database import Database
 from surfalign.stores.documents import Document
 from surfalign.stores.jobstore import finished_uuids
 from surfalign.workflows.engines.vasp.imports.results import ImportedResult
+from surfalign.workflows.engines.vasp.stored_method import with_todays_name
 
 
 def new_results(results: list[ImportedResult], database: Database) -> list[ImportedResult]:
@@ -46,7 +47,7 @@ def store_results(results: list[ImportedResult], database: Database) -> int:
         _insert([record for uuid, record in steps.items() if uuid not in known], database)
         _insert([_result(result) for result in new], database)
         # A pass also completes an import that was interrupted before it.
-        SurfaceLevelsBuilder(database.jobs, database.surface_levels).run()
+        SurfaceLevelsBuilder(database.jobs, database.surface_levels, renew=with_todays_name).run()
     return len(new)
 
 

@@ -6,8 +6,6 @@ The files may be compressed, and may carry the suffixes that custodian and atoma
 
 from __future__ import annotations
 
-import re
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,17 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 from pymatgen.io.vasp.inputs import Incar
-from pymatgen.io.vasp.outputs import Outcar
 
 from surfalign.errors import ConvergenceError, EngineError, EngineKilledError, MetallicError
 from surfalign.workflows.engines.vasp.outputs import bands
 from surfalign.workflows.engines.vasp.outputs.files import find_file, named, text_of
 from surfalign.workflows.engines.vasp.outputs.locpot import read_potential
-from surfalign.workflows.engines.vasp.outputs.phrases import (
-    END_OF_OUTCAR,
-    ENERGY_IN_OUTCAR,
-    wave_functions_read,
-)
+from surfalign.workflows.engines.vasp.outputs.outcar import Outcar, read_outcar
+from surfalign.workflows.engines.vasp.outputs.phrases import wave_functions_read
 from surfalign.workflows.engines.vasp.outputs.vasprun import CompleteVasprun, read_vasprun
 
 #: Energies of OUTCAR and vasprun.xml that differ by more are of two runs, eV.
@@ -81,17 +75,14 @@ class Calculation:
 
     @cached_property
     def outcar(self) -> Outcar:
-        """The parsed OUTCAR.
+        """What OUTCAR says.
 
         Raises
         ------
         EngineKilledError
-            When it is missing or broken off.
+            When it is missing, or breaks off inside its compression.
         """
-        path = self.file("OUTCAR")
-        with named(path), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return Outcar(path)
+        return read_outcar(self.file("OUTCAR"))
 
     @cached_property
     def incar(self) -> dict[str, Any]:
@@ -104,6 +95,11 @@ class Calculation:
     def parameters(self) -> dict[str, Any]:
         """All parameters that VASP used, defaults included."""
         return dict(self.vasprun.parameters)
+
+    @property
+    def titles(self) -> list[str]:
+        """Titles of the potentials, in the order of POTCAR."""
+        return list(self.vasprun.potcar_symbols)
 
     @property
     def stdout(self) -> str:
@@ -123,18 +119,10 @@ class Calculation:
                 return value
         return default
 
-    @cached_property
-    def _outcar_end(self) -> tuple[bool, float | None]:
-        """Whether OUTCAR is whole, whatever follows its last block (a profile), and its last energy, eV."""
-        text = text_of(self.file("OUTCAR"))
-        place = text.rfind(ENERGY_IN_OUTCAR)
-        found = re.match(r"\s*=\s*(-?\d+\.\d+)", text[place + len(ENERGY_IN_OUTCAR) :][:60])
-        return END_OF_OUTCAR in text, float(found[1]) if place >= 0 and found else None
-
     @property
     def finished(self) -> bool:
         """Whether VASP came to its own end."""
-        return self._outcar_end[0]
+        return self.outcar.finished
 
     @property
     def fixed_density(self) -> bool:
@@ -189,7 +177,7 @@ class Calculation:
         """
         if not self.relaxing:
             return True
-        return bool(self.vasprun.converged_ionic) and not self.outcar.is_stopped
+        return bool(self.vasprun.converged_ionic) and not self.outcar.stopped
 
     @property
     def initial_structure(self) -> Structure:
@@ -264,7 +252,7 @@ class Calculation:
         EngineKilledError
             When OUTCAR does not hold one for every site.
         """
-        values = self.outcar.electrostatic_potential or []
+        values = self.outcar.core_potentials
         if len(values) != len(self.structure):
             raise EngineKilledError(
                 f"OUTCAR in {self.directory} holds {len(values)} potentials at the cores of "
@@ -318,7 +306,7 @@ class Calculation:
                 "a run that came to its own end",
                 "run it again; look at vasp.out and std_err.txt for the cause",
             )
-        energy = self._outcar_end[1]
+        energy = self.outcar.energy
         if energy is not None and abs(energy - self.energy) > _SAME_ENERGY:
             raise EngineError(
                 f"OUTCAR and vasprun.xml in {self.directory} are of different runs: their energies are "

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from surfalign.workflows.engines.functionals import Method
-from surfalign.workflows.engines.vasp.outputs.calculation import Calculation
 
 #: VASP's words for gradient functionals.
 _GGA = {
@@ -21,7 +21,26 @@ _DISPERSION = {
 _SHARES = {"AGGAX": 1.0, "AGGAC": 1.0, "ALDAC": 1.0, "AMGGAX": 1.0, "AMGGAC": 1.0}
 
 
-def method_of(run: Calculation) -> Method:
+class Tags(Protocol):
+    """What tells the method of a calculation: its files, or its stored record."""
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """What VASP used, as far as it is known."""
+
+    @property
+    def hybrid(self) -> bool:
+        """Whether exact exchange was used."""
+
+    @property
+    def titles(self) -> Sequence[str]:
+        """Titles of the potentials, in the order of POTCAR."""
+
+    def tag(self, name: str, default: Any = None) -> Any:
+        """Return what was asked for."""
+
+
+def method_of(run: Tags) -> Method:
     """Return all that makes the functional of a calculation."""
     fraction, screening = exchange(run)
     return Method(
@@ -35,7 +54,7 @@ def method_of(run: Calculation) -> Method:
     )
 
 
-def functional_name(run: Calculation) -> str:
+def functional_name(run: Tags) -> str:
     """Return the functional as a person would write it, e.g. ``PBEsol +U`` or ``PBE, 33 % exchange``."""
     method = method_of(run)
     name = base_name(run)
@@ -52,7 +71,7 @@ def functional_name(run: Calculation) -> str:
     return name
 
 
-def base_name(run: Calculation) -> str:
+def base_name(run: Tags) -> str:
     """Return the semilocal part: a meta-GGA, a functional of libxc, or the GGA; with non-local correlation."""
     meta = meta_functional(run)
     gga = gradient_functional(run)
@@ -66,33 +85,33 @@ def base_name(run: Calculation) -> str:
     return f"{name}-vdW" if _true(run.tag("LUSE_VDW")) else name
 
 
-def meta_functional(run: Calculation) -> str:
+def meta_functional(run: Tags) -> str:
     """Return the word of METAGGA, which VASP repeats among its tags and never among its parameters."""
     word = str(run.tag("METAGGA", "")).strip().upper()
     return "" if word in ("NONE", "F", "FALSE") else word
 
 
-def gradient_functional(run: Calculation) -> str:
+def gradient_functional(run: Tags) -> str:
     """Return VASP's letters of the GGA; where INCAR names none, it is that of the potentials."""
     gga = str(run.parameters.get("GGA", "--")).strip().upper()
     if str(run.tag("GGA", "")).strip().upper() == "LIBXC":
         return "LIBXC"
     if gga[:2] not in ("--", "", "NO"):  # GGA = None becomes NO
         return gga[:2]
-    titles = run.vasprun.potcar_symbols
+    titles = run.titles
     if any("PBE" in title for title in titles):
         return "PE"
     return "91" if any("GGA" in title for title in titles) else "CA"
 
 
-def exchange(run: Calculation) -> tuple[float, float]:
+def exchange(run: Tags) -> tuple[float, float]:
     """Return the fraction of exact exchange and its screening (1/angstrom)."""
     if not run.hybrid:
         return 0.0, 0.0
     return float(run.parameters.get("AEXX", 0.25)), float(run.parameters.get("HFSCREEN", 0.0))
 
 
-def semilocal_functional(run: Calculation) -> dict[str, Any]:
+def semilocal_functional(run: Tags) -> dict[str, Any]:
     """Return what sets the density's functional: GGA, meta-GGA, U, exact exchange, vdW terms."""
     fraction, screening = exchange(run)
     found: dict[str, Any] = {
@@ -114,11 +133,11 @@ def semilocal_functional(run: Calculation) -> dict[str, Any]:
     return found
 
 
-def hubbard_u(run: Calculation) -> dict[str, float]:
+def hubbard_u(run: Tags) -> dict[str, float]:
     """Return U - J (eV) of the elements that have one on a shell."""
     if not _true(run.tag("LDAU")):
         return {}
-    elements = [element_of(title) for title in run.vasprun.potcar_symbols]
+    elements = [element_of(title) for title in run.titles]
     columns = [_numbers(run.tag(name)) for name in ("LDAUU", "LDAUJ", "LDAUL")]
     u, j, shells = (column or [0.0] * len(elements) for column in columns)
     found: dict[str, float] = {}
@@ -139,13 +158,13 @@ def _numbers(value: Any) -> list[float]:
     return [float(number) for number in values]
 
 
-def _kernel(run: Calculation) -> str:
+def _kernel(run: Tags) -> str:
     """A word for exchange that is not cut off by the error function."""
     words = {"LMODELHF": "model", "LTHOMAS": "thomas", "LRHFCALC": "longrange"}
     return next((word for tag, word in words.items() if _true(run.tag(tag))), "")
 
 
-def _dispersion(run: Calculation) -> str:
+def _dispersion(run: Tags) -> str:
     number = int(run.tag("IVDW", 0) or 0)
     if number:
         return _DISPERSION.get(number, f"ivdw{number}")

@@ -8,6 +8,10 @@ import re
 END_OF_OUTCAR = "General timing and accounting"
 #: Precedes the energy, smearing extrapolated away, at the end of each ionic step.
 ENERGY_IN_OUTCAR = "energy(sigma->0)"
+#: Heads the potentials at the cores, in the line before their table.
+HEAD_OF_CORE_POTENTIALS = "(the norm of the test charge is"
+#: What a run says that was asked by STOPCAR to stop, and did.
+SOFT_STOP = "soft stop encountered!  aborting job"
 #: What VASP prints of wave functions that it was told to read; 5.2 and older spell it with one c.
 _WAVE_FUNCTIONS_READ = re.compile(r"WAVECAR file was read suc+essfully")
 #: What it prints of wave functions that do not fit, even where it says so later that it has read them.

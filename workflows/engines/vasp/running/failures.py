@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from custodian.custodian import CustodianError
-from pymatgen.io.vasp import Outcar, Vasprun
+from pymatgen.io.vasp import Vasprun
 
 from surfalign.errors import (
     ConvergenceError,
@@ -14,6 +14,7 @@ from surfalign.errors import (
     EngineKilledError,
     InsufficientMemoryError,
 )
+from surfalign.workflows.engines.vasp.outputs.outcar import read_outcar
 from surfalign.workflows.engines.vasp.running import corrections
 from surfalign.workflows.engines.vasp.running.handlers import Task, validators_for
 
@@ -71,7 +72,7 @@ def ended(task: Task, folder: Path) -> bool:
     """
     if any(validator.check(str(folder)) for validator in validators_for(task)):
         return False
-    if Outcar(str(folder / "OUTCAR")).is_stopped:
+    if read_outcar(folder / "OUTCAR").stopped:
         return False
     if task == "one_shot":  # its only iteration is all there is to converge
         return True

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import stub_vasp_model as model
+from odd_folders import KINDS, MESH, SLAB_MESH, calculations, odd_tree
 from pymatgen.core import Structure
 from stub_vasp_calculations import run_stub
 from stub_vasp_tree import expected, slab_of
@@ -25,7 +26,6 @@ from surfalign.workflows.engines.vasp.running.corrections import corrections_of
 
 pytestmark = pytest.mark.programs
 
-MESH, SLAB_MESH = (4, 4, 4), (4, 4, 1)
 Group = Callable[..., Path]
 
 
@@ -183,56 +183,28 @@ def test_files_that_cannot_be_compared_are_a_reason(what: str, group: Path) -> N
     assert len(report.refusals) == 1
 
 
-def damaged(folder: Path, chance: random.Random) -> None:
-    """Damage one file of a calculation, in one of the ways of disks, people and transfers."""
-    path = folder / chance.choice(("vasprun.xml", "OUTCAR", "LOCPOT", "INCAR"))
-    if not path.exists():
-        return
-    content = path.read_bytes()
-    way = chance.choice(
-        ("cut", "empty", "noise", "gone", "flipped", "element", "folder", "archive")
-    )
-    if way == "cut":
-        path.write_bytes(content[: chance.randrange(len(content))])
-    elif way == "empty":
-        path.write_bytes(b"")
-    elif way == "noise":
-        path.write_bytes(chance.randbytes(300))
-    elif way == "flipped":
-        changed = bytearray(content)
-        for _ in range(20):
-            changed[chance.randrange(len(changed))] = chance.randrange(32, 127)
-        path.write_bytes(bytes(changed))
-    elif way == "element":
-        tag = chance.choice(
-            ("eigenvalues", "kpoints", "parameters", "atominfo", "calculation", "set")
-        )
-        path.write_text(re.sub(rf"<{tag}\b.*?</{tag}>", "", content.decode(), flags=re.DOTALL))
-    else:
-        path.unlink()
-        if way == "folder":
-            path.mkdir()
-        elif way == "archive":
-            packed = gzip.compress(content)
-            path.with_name(f"{path.name}.gz").write_bytes(packed[: len(packed) // 2])
-
-
-def test_of_a_tree_of_damaged_folders_each_one_is_named(good: Path, tmp_path: Path) -> None:
-    chance, root = random.Random(11), tmp_path / "damaged"
-    for number in range(60):
-        folder = root / f"{number:02d}"
-        shutil.copytree(good / chance.choice(("bulk", "slab")), folder)
-        damaged(folder, chance)
-    report = read_folders([root])
+def test_of_a_tree_of_odd_folders_each_one_is_named(tmp_path: Path, mgo_bulk: Structure) -> None:
+    made = calculations(tmp_path / "elsewhere", mgo_bulk)
+    folders = odd_tree(tmp_path / "odd", 4 * len(KINDS), made, random.Random(11))
+    report = read_folders([tmp_path / "odd"])
     named = {d for refusal in report.refusals for d in refusal.directories} | set(report.unused)
     for result in report.results:
         named |= {c.directory for c in result.pair.calculations.values()}
-        ip, _ = expected(0.0, load_crystal("MgO").structure.volume)
+        ip, _ = expected(0.0, mgo_bulk.volume)
         assert result.levels.ionization_potential == pytest.approx(ip, abs=2e-3) or (
             result.levels.state is ResultState.FLAGGED
         )
-    assert named >= {folder.resolve() for folder in root.iterdir()}
-    assert len(report.refusals) > 15
+    assert named >= {folder.resolve() for folder in folders}
+    assert len(report.refusals) > 2 * len(KINDS)
+
+
+def test_a_changed_table_of_potentials_at_the_cores_is_refused_at_once(group: Path) -> None:
+    # One expression for the whole table, as pymatgen has it, would look for its end for ever.
+    path = group / "slab" / "OUTCAR"
+    text = path.read_text()
+    place = text.index("norm of the test charge")
+    path.write_text(text[:place] + text[place:].replace(" 9 ", " x ", 1))
+    assert "8 potentials at the cores" in reasons(read_folders([group]))["slab and bulk"]
 
 
 # --- links -----------------------------------------------------------------------------------

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from pymatgen.core import Structure
 from stub_vasp_calculations import run_stub
-from stub_vasp_tree import expected, make_tree
+from stub_vasp_tree import expected, make_tree, slab_of
 
 from surfalign.crystals.sources import load_crystal
+from surfalign.launchers.campaign.results import bring_up_to_date
 from surfalign.stores.database import Database
 from surfalign.stores.documents import ResultState
 from surfalign.stores.query.results import find
@@ -147,6 +148,43 @@ def test_an_interrupted_import_leaves_no_result_and_is_completed(
     assert database.surface_levels.count() == 4
     counts = [d["uuid"] for d in database.jobs.query({}, ["uuid"])]
     assert len(counts) == len(set(counts))
+
+
+@pytest.mark.parametrize(
+    ("semilocal", "hybrid", "functional", "density"),
+    [
+        ({}, {"GGA": "B3", "AEXX": 0.2}, "b3lyp", "pbesol"),
+        ({"GGA": "Pe", "IVDW": 12}, {"AEXX": 0.33}, "pbe-x0.33@pbe+d3bj", "pbe+d3bj"),
+        ({"METAGGA": "R2scan"}, None, "r2scan", "r2scan"),
+        ({}, {"AEXX": 0.25, "HFSCREEN": 0.2}, "hse06", "pbesol"),
+    ],
+)
+def test_results_of_an_earlier_version_get_the_name_of_their_whole_method(
+    semilocal: dict[str, object], hybrid: dict[str, object] | None, functional: str, density: str,
+    mgo_bulk: Structure, database: Database, tmp_path: Path,
+) -> None:  # fmt: skip
+    slab = slab_of(mgo_bulk, (1, 0, 0), 12.0)
+    run_stub(tmp_path / "bulk", "semilocal", mgo_bulk, (4, 4, 4), **semilocal)
+    run_stub(tmp_path / "slab", "slab_potential", slab, (4, 4, 1), **semilocal)
+    if hybrid:
+        tags = {"ALGO": "Damped", "NELM": 100, "LWAVE": False, **hybrid}
+        run_stub(tmp_path / "hybrid", "one_shot", mgo_bulk, (4, 4, 4), **tags)
+    store_results(read_folders([tmp_path]).results, database)
+    (before,) = find(database)
+    # As version 0.1 left them.
+    jobs = database.jobs._collection
+    old = {"output.functional": "ddh" if hybrid else "pbe"}
+    gone = {"output.semilocal_functional": ""}
+    jobs.update_many({"output.functional": {"$exists": True}}, {"$set": old, "$unset": gone})
+    jobs.update_one({"uuid": before.provenance["band_edges"]}, {"$unset": gone})
+    jobs.update_one(
+        {"output.levels_version": {"$exists": True}}, {"$set": {"output.levels_version": 1}}
+    )
+    bring_up_to_date(database, compare_all=True, recompute=True)
+    (after,) = find(database)
+    assert (after.functional, after.semilocal_functional) == (functional, density)
+    assert after.identifier == before.identifier
+    assert after.ionization_potential == pytest.approx(before.ionization_potential)
 
 
 def test_imported_results_can_be_computed_again_from_the_store(
