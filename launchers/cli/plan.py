@@ -16,9 +16,8 @@ from surfalign.processes import available_cores
 
 with imported_when_used():
     from surfalign import settings
-    from surfalign.launchers.cli.tables import surface_records
+    from surfalign.workflows.planning import cost, run, survey
     from surfalign.workflows.planning import crystals as candidates
-    from surfalign.workflows.planning import run, survey
 
 if TYPE_CHECKING:
     from surfalign.workflows.planning.run import Plan
@@ -119,7 +118,7 @@ def _report(made: Plan, output: Path, chosen: PlanSettings) -> None:
         lines.append(f"Numbers of the lists that were not used: {', '.join(made.unused)}")
     for heading, counts in survey.summary(surfaces).items():
         lines.append(f"By {heading}: " + ", ".join(f"{k} {n}" for k, n in counts.items()))
-    hours = sum(surface_records.estimated_cpu_time(surface.n_atoms) for surface in surfaces) / 3600
+    hours = sum(cost.estimated_cpu_time(surface.n_atoms) for surface in surfaces) / 3600
     lines.append(f"Slab potentials: about {hours:,.0f} CPU hours (to a factor of three or so)")
     for line in lines:
         console.print(escape(line), soft_wrap=True)

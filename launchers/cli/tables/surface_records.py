@@ -8,6 +8,7 @@ from typing import Any
 from surfalign.physics.lattice.orientations import MillerIndex
 from surfalign.physics.slabs.coordination import SurfaceCoordination
 from surfalign.physics.slabs.enumeration import OrientationSurvey, SurfaceSlab
+from surfalign.workflows.planning.cost import estimated_cpu_time
 
 
 def as_dict(surface: SurfaceSlab, loss: SurfaceCoordination, source: str) -> dict[str, Any]:
@@ -53,12 +54,3 @@ def left_record(index: MillerIndex, seconds: float) -> dict[str, Any]:
         "reason": "time_limit",
         "explanation": f"The search ended after {seconds:g} s",
     }
-
-
-def estimated_cpu_time(n_atoms: int) -> float:
-    """Estimate the CPU seconds of one potential of a slab; right to a factor of three or so.
-
-    From one measured GPAW calculation with plane waves, TiO2(110) with 24 atoms in 193 s, growing
-    with the power 2.5 of the number of atoms.
-    """
-    return float(193.0 * (n_atoms / 24.0) ** 2.5)

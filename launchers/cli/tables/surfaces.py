@@ -8,10 +8,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from surfalign.launchers.cli.output import output_console
-from surfalign.launchers.cli.tables.surface_records import estimated_cpu_time
 from surfalign.physics.lattice.orientations import format_miller_index
 from surfalign.physics.slabs.coordination import SurfaceCoordination
 from surfalign.physics.slabs.enumeration import OrientationSurvey
+from surfalign.workflows.planning.cost import estimated_cpu_time
 
 
 def show_surfaces(
