@@ -186,6 +186,8 @@ def read_configuration(path: Path) -> ExploreConfiguration:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "the whole"
         message = first["msg"].removeprefix("Value error, ")
+        if isinstance(first["input"], str | int | float):
+            message += f", found {first['input']!r}"
         raise ConfigurationError(
             f"{place} in {path}: {message}",
             f"keys among {', '.join(_keys_at(first['loc']))}",
