@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Protocol
 
 from surfalign.crystals.crystal import Crystal
-from surfalign.launchers.campaign.failed_results import report_failures
 from surfalign.launchers.campaign.results import bring_up_to_date
 from surfalign.launchers.campaign.submission import engine_of, register_plan, release
 from surfalign.launchers.cluster.launcher import TRANSIENT, JobRecord, JobState, Launcher
@@ -156,8 +155,6 @@ class ClusterComputation:
             for key, surface in missing.items()
             if (failure := self._failure(surface, stopped)) is not None
         }
-        if failures:
-            report_failures(self.launcher, self.database)
         return Progress(frozenset(missing) - frozenset(failures), failures)
 
     def _failure(self, surface: PooledSurface, stopped: Sequence[JobRecord]) -> Failure | None:
