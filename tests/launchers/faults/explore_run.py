@@ -22,7 +22,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "doubles"))
 
-from fault_campaign import FaultCampaign
+from fault_campaign import FaultCampaign, big_plan
 from faults import FAULTS
 
 from surfalign.launchers.explore.state_store import LoopRecords
@@ -40,6 +40,8 @@ class Exploration(FaultCampaign):
 
     def write_config(self, rounds: int) -> None:
         """Write the configuration of the loop: so many rounds of three surfaces."""
+        # Far enough apart that no two surfaces count as one.
+        big_plan(self.plan, self.n_surfaces, step=5e-3)
         content = {
             "name": "faults",
             "pool": {"plan": str(self.plan)},
