@@ -43,6 +43,7 @@ TARGETS = {
 }
 LEARNING = ("random", "diversity", "uncertainty", "information")
 SCREENING = ("random", "screening", "thompson", "diversity", "uncertainty")
+COLORS = {name: f"C{i}" for i, name in enumerate(dict.fromkeys(SCREENING + LEARNING))}
 
 
 @dataclass
@@ -273,19 +274,20 @@ def draw(done: dict[tuple[Any, ...], dict[str, Any]], path: Path) -> None:
 
     figure, axes = plt.subplots(1, len(TARGETS) + 1, figsize=(14, 3.6), layout="constrained")
     for axis, target in zip(axes, TARGETS, strict=False):
-        for number, name in enumerate(SCREENING):
+        for name in SCREENING:
+            color = COLORS[name]
             curves = [r["curve"] for k, r in done.items() if k[:3] == ("screening", target, name)]
             for i, curve in enumerate(curves):
-                axis.plot(*zip(*curve, strict=True), color=f"C{number}", alpha=0.25, lw=0.7)
+                axis.plot(*zip(*curve, strict=True), color=color, alpha=0.25, lw=0.7)
                 if i == 0:
-                    axis.plot([], [], color=f"C{number}", label=name)
+                    axis.plot([], [], color=color, label=name)
         axis.axhline(GOAL, color="0.6", ls=":")
         axis.set(title=target, xlabel="calculations", ylim=(0, 0.9))
     axes[0].set_ylabel("share of the targets found")
     axes[0].legend(fontsize=8)
-    for number, name in enumerate(LEARNING):
+    for name in LEARNING:
         curve = mean_curve(done, name)
-        axes[-1].plot(list(curve), list(curve.values()), color=f"C{number}", label=name)
+        axes[-1].plot(list(curve), list(curve.values()), color=COLORS[name], label=name)
     axes[-1].set(title="error of EA, held-out formulas", xlabel="labels", ylabel="MAE (eV)")
     axes[-1].legend(fontsize=8)
     figure.savefig(path, dpi=110)
