@@ -126,7 +126,7 @@ class ExploreConfiguration(_Model):
         default=Acquisition.INFORMATION, description="By what surfaces are chosen"
     )
     first: Acquisition = Field(
-        default=Acquisition.DIVERSITY, description="The same before there is a model"
+        default=Acquisition.RANDOM, description="The same before there is a model"
     )
     rule: Rule | None = Field(default=None, description="Windows of the screening")
     budget: Budget
