@@ -71,7 +71,7 @@ COMMANDS = {
         ),
         "schedule": (
             "schedule",
-            "Write the entry that runs a task every night: build the results, or retrain the model.",
+            "Write the entry that runs a task every night: build the results, retrain the model, or explore.",
         ),
         "nightly": (
             "schedule",
@@ -92,6 +92,10 @@ COMMANDS = {
         "learn": (
             "learn",
             "Learn IP and EA of relaxed surfaces from unrelaxed ones, and predict them.",
+        ),
+        "explore": (
+            "explore",
+            "Choose, compute and learn in rounds, unattended, within a budget.",
         ),
     },
     "Trust": {

@@ -16,8 +16,8 @@ from surfalign.processes import available_cores
 
 with imported_when_used():
     from surfalign import settings
+    from surfalign.workflows.planning import cost, run, survey
     from surfalign.workflows.planning import crystals as candidates
-    from surfalign.workflows.planning import run, survey
 
 if TYPE_CHECKING:
     from surfalign.workflows.planning.run import Plan
@@ -119,7 +119,7 @@ def _report(made: Plan, output: Path, chosen: PlanSettings) -> None:
     for heading, counts in survey.summary(surfaces).items():
         lines.append(f"By {heading}: " + ", ".join(f"{k} {n}" for k, n in counts.items()))
     vacuum = chosen.vacuum_thickness
-    hours = sum(surface.potential_time(vacuum) for surface in surfaces) / 3600
+    hours = sum(cost.planned_cpu_time(surface, vacuum) for surface in surfaces) / 3600
     lines.append(
         f"One ground state of each slab by GPAW at standard: about {hours:,.0f} CPU hours "
         "(to a factor of two or so)"

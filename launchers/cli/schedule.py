@@ -15,7 +15,9 @@ from surfalign.settings import load_settings
 commands = typer.Typer()
 
 
-TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="Task: build or retrain.")]
+TaskArgument = Annotated[
+    str, typer.Argument(metavar="TASK", help="Task: build, retrain or explore.")
+]
 
 
 @commands.command()
@@ -45,18 +47,23 @@ def schedule(
         typer.Option("--install", help="Install the entry in your table, or enable the timer."),
     ] = False,
 ) -> None:
-    """Write the entry that runs a task every night: build the results, or retrain the model.
+    """Write the entry that runs a task every night: build the results, retrain the model, or explore.
 
     Each run takes a lock, writes a log and leaves a dated report; surfalign status shows a failed run. The
     entry finds the same database as this shell; an address that this shell alone knows is refused.
 
     Example: surfalign schedule build --profile cluster --at 02:00 --via scrontab --install
+
+    Example: surfalign schedule explore --at 05:00 --via cron -- explore.yaml
     """
     if profile and task != "build":
         raise ConfigurationError(
             f"--profile with the task {task}", "a task that has one", "leave it out"
         )
-    extra = [*(["--profile", _lasting(profile)] if profile else []), *(arguments or [])]
+    extra = [
+        *(["--profile", _lasting(profile)] if profile else []),
+        *map(_lasting, arguments or []),
+    ]
     wanted = schedules.entry(task, at, extra, partition, time_limit)
     text = schedules.text(wanted, via)
     where = wanted.address
@@ -87,7 +94,7 @@ def nightly(
         raise typer.Exit(1)
 
 
-def _lasting(profile: str) -> str:
-    """Return the profile as it can be found from any directory."""
-    path = Path(profile)
-    return str(path.absolute()) if path.is_file() else profile
+def _lasting(argument: str) -> str:
+    """Return a profile, or another file, as it can be found from any directory."""
+    path = Path(argument)
+    return str(path.absolute()) if path.is_file() else argument

@@ -30,7 +30,11 @@ from surfalign.settings import Settings, load_settings
 from surfalign.stores.database import CAMPAIGN_SURFACES, JOBS, SURFACE_LEVELS, Database
 
 #: What can be done at night, and the command that does it. A night has the time to compare everything.
-TASKS = {"build": ("build", "--all"), "retrain": ("learn", "retrain")}
+TASKS = {
+    "build": ("build", "--all"),
+    "retrain": ("learn", "retrain"),
+    "explore": ("explore", "start", "--once"),
+}
 COLLECTION = "nights"
 _MEANT = "Is that the one that is meant? surfalign db status shows it; database_uri names another."
 

@@ -192,3 +192,26 @@ class ModelVersionError(LearnerError):
 
 class ModelNotFoundError(SurfalignError, LookupError):
     """The registry has no model, or no version of it, by this name."""
+
+
+class UncalibratedModelError(LearnerError):
+    """A model has no intervals, and what was asked for rests on them."""
+
+
+# --- exploration -----------------------------------------------------------------------------
+
+
+class ExplorationError(SurfalignError, RuntimeError):
+    """A loop that chooses, computes and learns cannot go on; its state is as it was."""
+
+
+class EmptyPoolError(ExplorationError, ValueError):
+    """There is no surface to choose from."""
+
+
+class LoopLockedError(ExplorationError):
+    """Another process runs the same loop."""
+
+
+class ClockError(ExplorationError):
+    """The clock of this machine is behind the last step of a loop."""

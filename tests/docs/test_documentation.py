@@ -9,10 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from toy_plugin import toy_plugin
 
 ROOT = Path(__file__).parents[2]
 #: Pages whose python and bash blocks are run in order, in one directory each.
 PAGES = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/**/*.md"))]
+#: Pages whose code runs with the toy engine, for they tell of many calculations.
+TOY_PAGES = ["docs/how-to/explore.md"]
 _BLOCK = re.compile(
     r"(<!-- not run: [^>]+ -->\n)?```(python|bash)\n(.*?)```(?:\n+```text\n(.*?)```)?", re.S
 )
@@ -63,17 +66,38 @@ def environment(server_uri: str, tmp_path_factory: pytest.TempPathFactory) -> di
 
 
 @pytest.mark.dft
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)])
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page) and page not in TOY_PAGES])
 def test_the_code_of_a_page_runs(page: str, tmp_path: Path, environment: dict[str, str]) -> None:
+    run_blocks(page, blocks(page), tmp_path, environment)
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize("page", TOY_PAGES)
+def test_the_code_of_a_page_runs_with_the_toy_engine(
+    page: str, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    toy = [
+        (language, code.replace("engine: gpaw", "engine: toy"), expected)
+        for language, code, expected in blocks(page)
+    ]
+    folder = tmp_path / "work"
+    folder.mkdir()
+    path = toy_plugin(tmp_path / "plugin")
+    run_blocks(page, toy, folder, environment | {"PYTHONPATH": path})
+
+
+def run_blocks(
+    page: str, code_blocks: list[tuple[str, str, str]], folder: Path, environment: dict[str, str]
+) -> None:
     session = ""  # the python blocks of a page are one session
-    for number, (language, code, expected) in enumerate(blocks(page), 1):
+    for number, (language, code, expected) in enumerate(code_blocks, 1):
         if language == "python":
             session += code
         command = (
             [sys.executable, "-c", session] if language == "python" else ["bash", "-euc", code]
         )
         process = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
         )
         assert process.returncode == 0, f"block {number} of {page}:\n{code}\n{process.stderr}"
         for line in expected.strip().splitlines():

@@ -41,8 +41,8 @@ ACTIVE = (JobState.WAITING, JobState.READY, JobState.QUEUED, JobState.RUNNING)
 RETRIED = ("walltime", "disk", "killed", "node", "cancelled", "database", "submission", "memory")
 
 
-def big_plan(path: Path, n_surfaces: int) -> Path:
-    """Write a plan of many crystals with one surface each: rock salt at many volumes."""
+def big_plan(path: Path, n_surfaces: int, step: float = 1e-3) -> Path:
+    """Write a plan of many crystals with one surface each: rock salt at volumes a step apart."""
     write_plan(path, ("MgO", "SrO", FAILING))
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     crystals = [line for line in lines if line["kind"] == "crystal"]
@@ -53,7 +53,7 @@ def big_plan(path: Path, n_surfaces: int) -> Path:
     for number in range(n_surfaces):
         crystal = order[2] if number == 1 else order[number % 2]
         structure = Structure.from_dict(crystal["structure"])
-        structure.scale_lattice(structure.volume * (1 + 1e-3 * number))
+        structure.scale_lattice(structure.volume * (1 + step * number))
         key = f"{number:05d}"
         new.append(
             crystal | {"key": key, "structure": structure.as_dict(), "source": f"made:{key}"}

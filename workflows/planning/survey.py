@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pymatgen.core import Composition, Structure
+from pymatgen.core import Structure
 
 from surfalign.crystals.sources import make_crystal
 from surfalign.errors import SurfalignError, TimeLimitError
@@ -29,8 +29,6 @@ from surfalign.physics.lattice.symmetry import symmetrize
 from surfalign.physics.slabs.coordination import surface_coordination
 from surfalign.physics.slabs.enumeration import survey_orientation
 from surfalign.physics.slabs.surface_slab import SurfaceSlab
-from surfalign.workflows.engines.gpaw.cost import slab_time
-from surfalign.workflows.engines.gpaw.settings import STANDARD
 from surfalign.workflows.planning.crystals import UNREADABLE, Candidate
 from surfalign.workflows.planning.time_limit import time_limit
 
@@ -119,13 +117,6 @@ class PlannedSurface:
     area: float
     slab_thickness: float
     broken_bonds_per_area: float
-
-    def potential_time(self, vacuum_thickness: float) -> float:
-        """Return the processor time of one ground state by the embedded engine, s, as expected."""
-        unit = Composition(self.formula)
-        slab = unit * (self.n_atoms / unit.num_atoms)
-        height = self.slab_thickness + vacuum_thickness
-        return slab_time(slab, self.area, height, STANDARD)
 
 
 #: Reason against a crystal: it takes too long.

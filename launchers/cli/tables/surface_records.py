@@ -8,8 +8,7 @@ from typing import Any
 from surfalign.physics.lattice.orientations import MillerIndex
 from surfalign.physics.slabs.coordination import SurfaceCoordination
 from surfalign.physics.slabs.enumeration import OrientationSurvey, SurfaceSlab
-from surfalign.workflows.engines.gpaw.cost import slab_time
-from surfalign.workflows.engines.gpaw.settings import STANDARD
+from surfalign.workflows.planning.cost import slab_cpu_time
 
 
 def as_dict(surface: SurfaceSlab, loss: SurfaceCoordination, source: str) -> dict[str, Any]:
@@ -26,7 +25,7 @@ def as_dict(surface: SurfaceSlab, loss: SurfaceCoordination, source: str) -> dic
         "broken_bonds_per_area": loss.broken_bonds_per_area,
         "lowest_coordination_ratio": loss.lowest_ratio,
         "coordination": [asdict(atom) for atom in loss.atoms],
-        "estimated_cpu_time": estimated_cpu_time(surface),
+        "estimated_cpu_time": slab_cpu_time(surface.slab),
         "slab": surface.slab.as_dict(),
         "oriented_bulk": surface.oriented_bulk.as_dict(),
     }
@@ -55,10 +54,3 @@ def left_record(index: MillerIndex, seconds: float) -> dict[str, Any]:
         "reason": "time_limit",
         "explanation": f"The search ended after {seconds:g} s",
     }
-
-
-def estimated_cpu_time(surface: SurfaceSlab) -> float:
-    """Estimate the CPU seconds of one ground state of a slab by the embedded engine."""
-    return slab_time(
-        surface.slab.composition, surface.area, surface.slab.volume / surface.area, STANDARD
-    )

@@ -8,10 +8,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from surfalign.launchers.cli.output import output_console
-from surfalign.launchers.cli.tables.surface_records import estimated_cpu_time
 from surfalign.physics.lattice.orientations import format_miller_index
 from surfalign.physics.slabs.coordination import SurfaceCoordination
 from surfalign.physics.slabs.enumeration import OrientationSurvey
+from surfalign.workflows.planning.cost import slab_cpu_time
 
 
 def show_surfaces(
@@ -55,7 +55,7 @@ def _table(surveys: list[OrientationSurvey], losses: list[SurfaceCoordination]) 
             f"{slab.bulk_repeat:.2f}",
             f"{loss.broken_bonds_per_area:.3f}",
             f"{barest.element} {barest.surface:.1f} of {barest.bulk:.1f}" if barest else "–",
-            f"{estimated_cpu_time(slab) / 3600:.2g}",
+            f"{slab_cpu_time(slab.slab) / 3600:.2g}",
             slab.identifier,
         )
     return table

@@ -1,0 +1,1 @@
+"""Which surfaces to compute next."""
