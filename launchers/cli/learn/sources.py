@@ -48,7 +48,8 @@ def gather(
 ) -> FrozenDataset:
     """Return one data set of all named sources; of the whole store where none is named."""
     found = [freeze_slab_file(path, min_gap=min_gap) for path in slabs or []]
-    found += [read_dataset(path) for path in datasets or []]
+    # Frozen again, for an older file may hold labels that are refused now.
+    found += [merge("", [read_dataset(path)]) for path in datasets or []]
     if query is not None or not found:
         found.append(_from_store(query or None, flagged, mixed))
     if len(found) == 1:
@@ -109,6 +110,10 @@ def say_what_is_left_out(dataset: FrozenDataset) -> None:
     )
     for reason, number in summary["left_out"].items():
         typer.echo(f"left out: {number} ({reason})", err=True)
+    for rule, number in summary["refused_labels"].items():
+        typer.echo(f"labels refused: {number} ({rule})", err=True)
+    for reason, number in summary["lowered"].items():
+        typer.echo(f"counts less: {number} ({reason})", err=True)
     _say_equal_slabs(find_equal_slabs(dataset.records), dataset.units)
 
 

@@ -21,12 +21,12 @@ from surfalign.errors import (
 )
 from surfalign.ml.data.from_slab_files import (
     INSANE_VACUUM,
-    METALLIC_WEIGHT,
     NO_LABEL,
     SMALL_GAP,
     freeze_slab_file,
     read_slab_file,
 )
+from surfalign.ml.data.label_quality import METALLIC_WEIGHT
 
 
 @pytest.fixture
