@@ -29,7 +29,7 @@ from surfalign.errors import (
     ModelVersionError,
     UnknownElementError,
 )
-from surfalign.files import write_whole
+from surfalign.files import require_file, write_whole
 from surfalign.ml.data.label_quality import refuse
 from surfalign.ml.data.records import (
     Fidelity,
@@ -226,11 +226,22 @@ def write_dataset(dataset: FrozenDataset, path: Path) -> None:
     write_whole(path, gzip.compress(text.encode(), mtime=0))
 
 
+def is_dataset(path: Path) -> bool:
+    """Tell whether a file begins like one of ours; a damaged one still does."""
+    try:
+        with gzip.open(path) as file:
+            return FORMAT.encode() in file.readline()
+    except (OSError, EOFError, zlib.error):
+        return False
+
+
 def read_dataset(path: Path) -> FrozenDataset:
     """Read a data set and check it against its digest.
 
     Raises
     ------
+    MissingFileError
+        When there is no such file.
     DamagedFileError
         When the file is truncated, was changed, or is no data set.
     ModelVersionError
@@ -238,6 +249,7 @@ def read_dataset(path: Path) -> FrozenDataset:
     LearnerError
         When its content is not sound; see :func:`freeze`.
     """
+    require_file(path)
     try:
         header, *lines = gzip.decompress(path.read_bytes()).decode().splitlines()
         head = json.loads(header)

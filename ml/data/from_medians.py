@@ -13,6 +13,7 @@ from pymatgen.core import Composition
 from scipy.stats import norm
 
 from surfalign.errors import DamagedFileError, EmptyDatasetError, InvalidLabelError
+from surfalign.files import require_file
 from surfalign.ml.data.candidate_surfaces import CandidateCrystal
 from surfalign.ml.data.datasets import FrozenDataset, freeze
 from surfalign.ml.data.label_quality import joined, weight_of
@@ -141,6 +142,8 @@ def read_medians(path: Path) -> dict[str, Median]:
 
     Raises
     ------
+    MissingFileError
+        When there is no such file.
     DamagedFileError
         When the file cannot be read or lacks a column.
     EmptyDatasetError
@@ -148,6 +151,7 @@ def read_medians(path: Path) -> dict[str, Median]:
     InvalidLabelError
         When a median, or what stands beside it, is no finite number.
     """
+    require_file(path)
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))

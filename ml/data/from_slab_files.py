@@ -27,6 +27,7 @@ from surfalign.errors import (
     SurfaceError,
     UnknownElementError,
 )
+from surfalign.files import require_file
 from surfalign.ml.data.datasets import FrozenDataset, element_symbol, freeze
 from surfalign.ml.data.label_quality import VACUUM_FIELD, vacuum_field_error, weighted
 from surfalign.ml.data.records import (
@@ -79,6 +80,8 @@ def read_slab_file(path: Path) -> list[SurfaceRecord]:
 
     Raises
     ------
+    MissingFileError
+        When there is no such file.
     DamagedFileError
         When the file is truncated or no JSON list of objects.
     EmptyDatasetError
@@ -150,6 +153,7 @@ def freeze_slab_file(
 
 
 def _entries(path: Path) -> list[dict[str, Any]]:
+    require_file(path)
     try:
         entries = read_json(path)
     except InvalidStructureError as error:
