@@ -80,7 +80,10 @@ def _held_out(
     intervals = np.zeros((len(labels), 2))
     for fold in set(folds):
         test = folds == fold
-        calibration = Calibration.fit((predicted - labels)[~test], features[~test], weight[~test])
+        own = ~test
+        calibration = Calibration.fit(
+            (predicted - labels)[own], features[own], weight[own], folds[own]
+        )
         intervals[test] = calibration.interval(predicted[test], features[test])
     inside = scores <= np.quantile(scores, DOMAIN_SHARE)
     return [

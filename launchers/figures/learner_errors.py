@@ -46,10 +46,7 @@ def _panels(found: Sequence[HeldOut], n_rows: int) -> tuple[Figure, Any]:
 
 
 def _by_property(found: Sequence[HeldOut]) -> dict[str, list[HeldOut]]:
-    return {
-        name: [held for held in found if held.name == name]
-        for name in dict.fromkeys(held.name for held in found)
-    }
+    return {name: [held for held in found if held.name == name] for name in summarise(found)}
 
 
 def _quantity(name: str, unit: str) -> str:
@@ -96,13 +93,11 @@ def _bars(axes: Axes, name: str, unit: str, groups: Mapping[str, Mapping[str, An
         (g for g in groups if groups[g]["mae"] is not None), key=lambda g: (-groups[g]["n"], g)
     )
     errors = np.array([groups[group]["mae"] for group in names])
-    bounds = np.array([groups[g]["mae_interval"] or (groups[g]["mae"],) * 2 for g in names])
     axes.bar(range(len(names)), errors, color=BLUE, alpha=0.8, width=0.7)
-    if len(names):
-        reach = np.maximum(np.abs(bounds - errors[:, None]), 0.0).T
-        axes.errorbar(
-            range(len(names)), errors, yerr=reach, fmt="none", ecolor=INK, capsize=2, linewidth=0.8
-        )
+    for place, group in enumerate(names):
+        bounds = groups[group]["mae_interval"]
+        if bounds is not None:  # one formula alone has none
+            axes.plot([place, place], bounds, color=INK, linewidth=1.0, marker="_", markersize=6)
     labels = [f"{group}\n{groups[group]['n']}" for group in names]
     axes.set_xticks(range(len(names)), labels, fontsize=7)
     axes.set_xlabel("anion, and number of surfaces with a gap", color=INK, fontsize=9)

@@ -23,6 +23,9 @@ from surfalign.ml.ensemble.difficulty import FEATURES, Difficulty
 
 #: Share of new surfaces that an interval shall cover.
 COVERAGE = 0.9
+#: Mean width, relative to intervals that follow the distance to the training set alone, below which a
+#: difficulty of all features is worth its risk.
+WORTH_WHILE = 0.95
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Calibration:
         errors: NDArray[np.float64],
         features: NDArray[np.float64],
         weights: NDArray[np.float64] | None = None,
+        folds: NDArray[np.int64] | None = None,
     ) -> Self:
         """Calibrate on out-of-fold errors.
 
@@ -60,13 +64,37 @@ class Calibration:
             What the difficulty may depend on, shape (n, n_features); see :mod:`~.difficulty`.
         weights
             Of the labels, shape (n,); all alike by default.
+        folds
+            Fold of each formula, shape (n,). The difficulty of an error is then told by the other folds, so that
+            what the trend owes to chance does not narrow the intervals.
         """
         size = np.abs(errors)
         own = np.ones(len(size)) if weights is None else weights
-        difficulty = Difficulty.fit(size, features, own)
+        of_distance = cls._by(size, features, own, folds, 1)
+        if not len(size):
+            return of_distance
+        of_all = cls._by(size, features, own, folds, features.shape[1])
+        widths = [np.ptp(c.interval(size, features), axis=1).mean() for c in (of_distance, of_all)]
+        return of_all if widths[1] < WORTH_WHILE * widths[0] else of_distance
+
+    @classmethod
+    def _by(
+        cls,
+        size: NDArray[np.float64],
+        features: NDArray[np.float64],
+        weights: NDArray[np.float64],
+        folds: NDArray[np.int64] | None,
+        n_used: int,
+    ) -> Self:
+        """Calibrate with a difficulty of the first features."""
+        difficulty = Difficulty.fit(size, features, weights, n_used)
         relative = size / difficulty.of(features)
+        for fold in np.unique(folds) if folds is not None else ():
+            test = folds == fold
+            others = Difficulty.fit(size[~test], features[~test], weights[~test], n_used)
+            relative[test] = size[test] / others.of(features[test])
         order = np.argsort(relative)
-        return cls(relative[order], own[order], difficulty)
+        return cls(relative[order], weights[order], difficulty)
 
     def interval(
         self,

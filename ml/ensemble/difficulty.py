@@ -21,10 +21,12 @@ Array = NDArray[np.float64]
 #: What a surface's difficulty may depend on, in this order: the distance to the training set (see
 #: :mod:`~.domain`), the predicted IP and gap (eV), and what the model itself says of its error (eV).
 FEATURES = ("domain_score", "ionization_potential", "band_gap", "spread")
+#: Standard deviations below which a feature does not differ: the score's is without a unit, the others in eV.
+SMALLEST = np.array([0.05, 0.3, 0.3, 0.05])
 #: Fewer errors tell no trend.
 ENOUGH_FOR_TREND = 30
 #: Errors that the prior of no trend is worth.
-PRIOR = 5.0
+PRIOR = 25.0
 #: Errors beyond so many medians do not pull the line further.
 LARGEST_ERROR = 3.0
 #: Smallest and largest difficulty, relative to the middle one.
@@ -83,18 +85,28 @@ class Difficulty:
     bounds: tuple[float, float] = (0.0, np.inf)
 
     @classmethod
-    def fit(cls, size: Array, features: Array, weights: Array) -> Self:
-        """Fit to absolute errors, shape (n,), and features, shape (n, n_features), weighted, shape (n,).
+    def fit(cls, size: Array, features: Array, weights: Array, n_used: int | None = None) -> Self:
+        """Fit to absolute errors; those that shrink away from the training set narrow nothing.
 
-        Errors that shrink away from the training set narrow nothing.
+        Parameters
+        ----------
+        size
+            Absolute errors, shape (n,).
+        features
+            Shape (n, n_features).
+        weights
+            Of the labels, shape (n,).
+        n_used
+            How many of the features, the first ones, may matter; all by default.
         """
         n_features = features.shape[1]
         middle = (
             np.average(features, axis=0, weights=weights) if len(size) else np.zeros(n_features)
         )
         deviation = features.std(axis=0) if len(size) else np.zeros(n_features)
-        scale = np.where(deviation > 1e-9, deviation, 1.0)
-        used = np.flatnonzero(deviation > 1e-9)
+        smallest = SMALLEST[:n_features]
+        scale = np.maximum(deviation, smallest)
+        used = np.flatnonzero(deviation[:n_used] > smallest[:n_used])
         if len(size) < ENOUGH_FOR_TREND or not len(used):
             return cls(1.0, np.zeros(n_features), middle, scale)
         capped = np.minimum(size, LARGEST_ERROR * np.median(size))
@@ -129,5 +141,5 @@ def _line(size: Array, features: Array, weights: Array, used: NDArray[np.int64])
     prior = PRIOR * np.eye(table.shape[1])
     prior[0, 0] = 0.0
     weighed = table * weights[:, None]
-    line: Array = np.linalg.solve(weighed.T @ table + prior, weighed.T @ size)
+    line: Array = np.linalg.solve(weighed.T @ table + prior, weighed.T @ size).astype(np.float64)
     return line

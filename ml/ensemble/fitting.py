@@ -158,6 +158,7 @@ def _calibration(
         np.array(errors),
         np.array(own).reshape(len(own), features.shape[1]),
         np.array([t.label.weight for t in targets]),
+        np.array([formula_fold(t.formula) for t in targets]),
     )
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from surfalign.ml.data.records import LABEL_UNITS
+
 if TYPE_CHECKING:
     from surfalign.ml.ensemble.held_out import HeldOut
 
@@ -136,7 +138,9 @@ def summarise(found: Sequence[HeldOut]) -> dict[str, dict[str, Any]]:
     several surfaces) hold the same of theirs, or None.
     """
     summary = {}
-    for name in dict.fromkeys(held.name for held in found):
+    names = dict.fromkeys(held.name for held in found)
+    known = [name for name in LABEL_UNITS if name in names]
+    for name in dict.fromkeys([*known, *names]):
         own = [held for held in found if held.name == name]
         gapped = [held for held in own if not held.near_metal and not held.of_set]
         metallic = [held for held in own if held.near_metal]

@@ -49,7 +49,7 @@ class Score:
         return self._by(lambda formula: sorted(Composition(formula).as_dict()))
 
     def by_anion(self) -> dict[str, dict[str, Any]]:
-        """Return property to anion to errors; a surface counts for its most electronegative element."""
+        """Return property to anion to errors; see :func:`anion_of`."""
         return self._by(lambda formula: [anion_of(formula)])
 
     def as_dict(self) -> dict[str, Any]:
@@ -75,8 +75,9 @@ class Score:
 
 
 def anion_of(formula: str) -> str:
-    """Return the most electronegative element of a formula."""
+    """Return the most electronegative element of groups 15 to 17, or of all where there is none of these."""
     elements = Composition(formula).elements
+    elements = [e for e in elements if 15 <= e.group <= 17] or elements
     # Noble gases have no electronegativity, and lose.
     return str(max(elements, key=lambda e: (e.X if e.X == e.X else 0.0, e.symbol)).symbol)
 

@@ -8,6 +8,7 @@ import pytest
 from surfalign.ml.ensemble.evaluation import compare, contest
 from surfalign.ml.ensemble.held_out import HeldOut
 from surfalign.ml.ensemble.metrics import error_rows, metrics, summarise, with_bounds
+from surfalign.ml.ensemble.score import anion_of
 
 
 def held(formula: str, label: float, value: float, **fields: object) -> HeldOut:
@@ -113,3 +114,11 @@ def test_a_contest_is_decided_on_surfaces_with_a_gap_or_else_on_medians() -> Non
     assert list(only) == ["sets"]
     assert only["sets"].n_formulas == 5
     assert contest(side(1.0), [], ["ionization_potential"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("formula", "anion"),
+    [("PbTe", "Te"), ("SrTiO3", "O"), ("BaZnTe", "Te"), ("LiCaSb", "Sb"), ("Mg2Si", "Si"), ("CdI2", "I")],
+)  # fmt: skip
+def test_the_anion_of_a_formula(formula: str, anion: str) -> None:
+    assert anion_of(formula) == anion
