@@ -25,11 +25,11 @@ from typing import Any
 import numpy as np
 from pymatgen.core import Structure
 
+from surfalign.ml.assessment.metrics import estimate
 from surfalign.ml.data.candidate_surfaces import CandidateCrystal
 from surfalign.ml.data.datasets import FrozenDataset, read_dataset, write_dataset
 from surfalign.ml.data.from_medians import import_medians
 from surfalign.ml.data.records import SetLabel
-from surfalign.ml.ensemble.metrics import estimate
 from surfalign.ml.ensemble.recipe import Recipe
 
 N_FOLDS, N_SEEDS = 5, 3

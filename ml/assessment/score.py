@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from pymatgen.core import Composition
 
 from surfalign.errors import LearnerError
-from surfalign.ml.ensemble.crossvalidation import subset
-from surfalign.ml.ensemble.held_out import HeldOut, predict_held_out
-from surfalign.ml.ensemble.metrics import metrics, summarise
+from surfalign.ml.assessment.crossvalidation import subset
+from surfalign.ml.assessment.held_out import HeldOut, predict_held_out
+from surfalign.ml.assessment.metrics import metrics, summarise
 
 if TYPE_CHECKING:
     from surfalign.ml.data.datasets import FrozenDataset

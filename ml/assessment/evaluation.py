@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from surfalign.ml.ensemble.metrics import BOUNDS, resampled_sums
+from surfalign.ml.assessment.metrics import BOUNDS, resampled_sums
 
 if TYPE_CHECKING:
-    from surfalign.ml.ensemble.held_out import HeldOut
+    from surfalign.ml.assessment.held_out import HeldOut
 
 
 @dataclass(frozen=True)
