@@ -94,7 +94,9 @@ class Levels(StrEnum):
 
     FREE = "free"  # each for itself
     GAP_HEAD = "gap-head"  # the affinity is the ionization potential minus a predicted gap
-    TOGETHER = "together"  # no affinity lies above its ionization potential; the gap is the difference
+    TOGETHER = (
+        "together"  # no affinity lies above its ionization potential; the gap is the difference
+    )
 
 
 class TargetConfiguration(Section):
