@@ -32,12 +32,17 @@ class SurfacePrediction:
         Vector of the slab, shape (d,); None where the model has none.
     environments
         Vectors of the atoms, shape (n_sites, d); None where the model has none.
+    spread
+        Property to what the model itself says of its error, in the property's unit: a standard deviation, or
+        how far its parts disagree. Intervals are scaled by it as far as errors follow it; empty for models
+        that say nothing.
     """
 
     values: dict[str, float]
     attention: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     embedding: NDArray[np.float64] | None = None
     environments: NDArray[np.float64] | None = None
+    spread: dict[str, float] = field(default_factory=dict)
 
 
 class FittedModel(Protocol):

@@ -7,7 +7,7 @@ with equal probability, and as far from it as the residuals are, scaled by the s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,17 +29,22 @@ class Distribution:
         Absolute out-of-fold residuals over their difficulties, eV, ascending, shape (m,), m > 0.
     disagreement
         Standard deviation of the members of the ensemble, eV, shape (n,); None where there is one member.
+    weights
+        Of the residuals, shape (m,); all alike by default.
     """
 
     values: Array
     scales: Array
     residuals: Array
     disagreement: Array | None = None
+    weights: Array | None = None
 
     def take(self, indices: NDArray[np.int_]) -> Distribution:
         """Return those of some surfaces."""
         other = None if self.disagreement is None else self.disagreement[indices]
-        return Distribution(self.values[indices], self.scales[indices], self.residuals, other)
+        return replace(
+            self, values=self.values[indices], scales=self.scales[indices], disagreement=other
+        )
 
     def spread(self) -> Array:
         """Return how uncertain each value is, eV, shape (n,).
@@ -47,7 +52,7 @@ class Distribution:
         The root mean square of residuals, scaled, and the disagreement of the members, added as squares:
         the residuals say how large errors are, the members say where.
         """
-        calibrated = self.scales * np.sqrt(np.mean(self.residuals**2))
+        calibrated = self.scales * np.sqrt(np.average(self.residuals**2, weights=self.weights))
         return np.asarray(
             calibrated if self.disagreement is None else np.hypot(calibrated, self.disagreement)
         )
@@ -61,12 +66,13 @@ class Distribution:
         if np.isinf(bound):
             return np.full(len(self.values), float(bound > 0))
         distance = (bound - self.values) / self.scales
-        m = len(self.residuals)
-        ranks = np.arange(m + 1) / (m + 1)
+        weights = np.ones(len(self.residuals)) if self.weights is None else self.weights
+        # The new surface itself is among them, with full weight.
+        ranks = np.concatenate([[0.0], np.cumsum(weights)]) / (weights.sum() + 1.0)
         size = np.abs(distance)
         within = np.interp(size, np.concatenate([[0.0], self.residuals]), ranks)
         # Beyond all residuals the rest falls off, so that a far window still ranks surfaces.
         beyond = np.maximum(size - self.residuals[-1], 0.0)
-        length = max(float(np.mean(self.residuals)), 1e-6)
+        length = max(float(np.average(self.residuals, weights=weights)), 1e-6)
         within += (1.0 - ranks[-1]) * -np.expm1(-beyond / length)
         return np.asarray(0.5 + 0.5 * np.sign(distance) * within)

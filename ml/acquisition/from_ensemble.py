@@ -73,13 +73,14 @@ def _distribution(
     by_member: Sequence[Sequence[SurfacePrediction]],
 ) -> Distribution:
     calibration = ensemble.calibrations[name]
-    scores = np.array([estimate.domain_score for estimate in estimates])
+    features = np.array([estimate.difficulty for estimate in estimates])
     table = np.array([[p.values[name] for p in row] for row in by_member])
     return Distribution(
         values=np.array([estimate.values[name] for estimate in estimates]),
-        scales=1.0 + calibration.slope * scores,
+        scales=calibration.difficulty.of(features),
         residuals=np.maximum(np.asarray(calibration.residuals, dtype=np.float64), 0.0),
         disagreement=table.std(axis=0) if len(table) > 1 else None,
+        weights=calibration.weights,
     )
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from rich.table import Table
 
+from surfalign.ml.assessment.metrics import error_rows, with_bounds
 from surfalign.ml.models.model_registry import ModelCard, ModelRegistry
 
 
@@ -11,14 +15,21 @@ def metrics_table(card: ModelCard) -> Table:
     """Return the errors of a version on formulas that the predicting member has not seen."""
     table = Table(
         title=f"{card.name} {card.version} ({card.kind}), out of fold by formula",
-        caption=f"predicts {card.fidelity}",
+        caption="; ".join(
+            [f"predicts {card.fidelity}", "95 %: bootstrap over formulas"]
+            + [f"intervals of {name}: {note}" for name, note in card.notes.items()]
+        ),
     )
-    table.add_column("Property", no_wrap=True)
-    for name in ("Surfaces", "MAE", "RMSE", "MAE inside", "MAE outside\nof the domain", "Unit"):
+    for name in ("Property", "Of"):
+        table.add_column(name, no_wrap=True)
+    for name in (
+        "Number", "MAE (95 %)", "RMSE", "MAE inside", "MAE outside\nof the domain", "Unit",
+    ):  # fmt: skip
         table.add_column(name, justify="right")
-    for name, m in card.metrics.items():
-        numbers = (m["mae"], m["rmse"], m["mae_in_domain"], m["mae_out_of_domain"])
-        table.add_row(name, str(m["n"]), *map(number, numbers), m["unit"])
+    for name, kind, m in error_rows(card.metrics):
+        numbers = (m["rmse"], m["mae_in_domain"], m["mae_out_of_domain"])
+        unit = card.metrics[name]["unit"]
+        table.add_row(name, kind, str(m["n"]), with_bounds(m, "mae"), *map(number, numbers), unit)
     return table
 
 
@@ -29,7 +40,9 @@ def number(value: float | None) -> str:
 
 def versions_table(models: ModelRegistry, names: list[str]) -> Table:
     """Return all versions of some models; the champion is marked."""
-    table = Table(caption="* predicts; MAE in eV, out of fold by formula")
+    table = Table(
+        caption="* predicts; MAE in eV of surfaces with a gap, else of medians, out of fold by formula"
+    )
     for name in ("Model", "Version", "", "Kind", "Made"):
         table.add_column(name, no_wrap=True)
     for name in ("Surfaces", "IP MAE", "EA MAE"):
@@ -39,7 +52,7 @@ def versions_table(models: ModelRegistry, names: list[str]) -> Table:
         for version in models.versions(name):
             card = models.card(name, version)
             errors = [
-                card.metrics.get(p, {}).get("mae")
+                _shown_error(card.metrics.get(p, {}))
                 for p in ("ionization_potential", "electron_affinity")
             ]
             table.add_row(
@@ -52,3 +65,9 @@ def versions_table(models: ModelRegistry, names: list[str]) -> Table:
                 *map(number, errors),
             )
     return table
+
+
+def _shown_error(errors: Mapping[str, Any]) -> float | None:
+    """Return the error of surfaces with a gap; of medians where no surface has a label."""
+    own: float | None = errors.get("mae")
+    return own if own is not None else (errors.get("sets") or {}).get("mae")

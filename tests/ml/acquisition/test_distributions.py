@@ -75,3 +75,13 @@ def test_scaling_keeps_distances_of_scaled_columns() -> None:
     unit = (table - table.mean(axis=0)) / table.std(axis=0)
     found = scaled(table)
     assert np.linalg.norm(found[0] - found[1]) == pytest.approx(np.linalg.norm(unit[0] - unit[1]))
+
+
+def test_a_residual_of_weight_two_counts_like_two_of_them() -> None:
+    twice = Distribution(np.zeros(2), np.ones(2), np.array([1.0, 2.0, 2.0]))
+    weighed = Distribution(
+        np.zeros(2), np.ones(2), np.array([1.0, 2.0]), weights=np.array([1.0, 2.0])
+    )
+    assert weighed.spread() == pytest.approx(twice.spread())
+    assert weighed.probability(-1.5, 9.0) == pytest.approx(twice.probability(-1.5, 9.0), abs=0.1)
+    assert weighed.probability(-1.0, 1.0) == pytest.approx(twice.probability(-1.0, 1.0))
