@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,12 +32,16 @@ class SurfacePrediction:
         Vector of the slab, shape (d,); None where the model has none.
     environments
         Vectors of the atoms, shape (n_sites, d); None where the model has none.
+    deviations
+        Property to the standard deviation of its label, in the property's unit; empty for models that
+        predict no distribution.
     """
 
     values: dict[str, float]
     attention: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     embedding: NDArray[np.float64] | None = None
     environments: NDArray[np.float64] | None = None
+    deviations: dict[str, float] = field(default_factory=dict)
 
 
 class FittedModel(Protocol):
@@ -60,6 +64,17 @@ class FittedModel(Protocol):
 
     def predict(self, structures: Sequence[Structure]) -> list[SurfacePrediction]:
         """Predict for unrelaxed slabs."""
+
+
+@runtime_checkable
+class KnowsItsInputs(Protocol):
+    """A model of named inputs, which can say what each of them does."""
+
+    def input_effects(self, structures: Sequence[Structure]) -> list[dict[str, dict[str, float]]]:
+        """Return, for each slab, property to input to its effect, in the property's unit.
+
+        The effect is what the prediction would lose if this input took its mean in the training data.
+        """
 
 
 @dataclass(frozen=True)
