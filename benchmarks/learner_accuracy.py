@@ -3,17 +3,17 @@
     python benchmarks/learner_accuracy.py SLABS.json.gz --out accuracy.jsonl [--minutes 14]
     python benchmarks/learner_accuracy.py SLABS.json.gz --out accuracy.jsonl --table
 
-Five folds by formula for each of three seeds; each seed draws its own folds. Tested are slabs with a sane
-vacuum level and a gap above 0.3 eV; slabs of other formulas with a smaller gap help to train. A learner
-with a list of hyperparameters chooses by an inner split, by formula, of the training folds; the test fold
-is never looked at. Each fit is one line of the record; the same command goes on where
-it stopped.
+The data and the recipes are those of ``surfalign learn train``: the slabs as ``learn freeze`` freezes them, each
+label with its weight, and the defaults of each kind but for what a row names. Five folds by formula for each
+seed; each seed draws its own folds. Tested are slabs with a gap above 0.3 eV; slabs of other formulas with a
+smaller gap help to train. A learner with a list of choices chooses by an inner split, by formula, of the
+training folds; the test fold is never looked at. Each fit is one line of the record; the same command goes on
+where it stopped. Errors are stated with a bootstrap over formulas, and differences are paired.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import tempfile
 import time
@@ -23,30 +23,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from surfalign.ml.configuration import LearnerConfiguration
-from surfalign.ml.data.from_slab_files import read_training_file
+from surfalign.ml.data.from_slab_files import freeze_slab_file
+from surfalign.ml.data.label_quality import METALLIC_GAP
 from surfalign.ml.data.records import SurfaceRecord
-from surfalign.ml.descriptors.density_cache import DensityCache
-from surfalign.ml.learners.baselines import CompositionConfiguration, CompositionModel, MeanModel
-from surfalign.ml.network.training import train_model
+from surfalign.ml.ensemble.metrics import estimate
+from surfalign.ml.ensemble.recipe import Recipe
 
 PROPERTIES = ("ionization_potential", "electron_affinity")
-MIN_GAP = 0.3
 N_FOLDS, N_SEEDS = 5, 3
 Predictor = Callable[[Sequence[SurfaceRecord]], np.ndarray]
 
-DESCRIPTOR = {"r_cut": 5.0, "n_max": 6, "l_max": 4}
-#: What each learner may choose from; the networks share everything but what the table compares.
-MODELS: dict[str, list[dict[str, Any]]] = {
-    "mean": [{}],
-    "composition": [
-        {"metals": metals, "max_depth": depth} for metals in (False, True) for depth in (3, 5)
-    ],
-    "ordinary SOAP": [{"representation": "ordinary"}],
-    "L-SOAP, equal weights": [{"attention": False}],
-    "L-SOAP, attention": [{"attention": True}],
+#: Kind of each learner, and what it may choose from; the networks differ in what the row names alone.
+MODELS: dict[str, tuple[str, list[dict[str, Any]]]] = {
+    "mean": ("mean", [{"metals": False}]),
+    "composition": (
+        "composition",
+        [{"metals": metals, "max_depth": depth} for metals in (False, True) for depth in (3, 5)],
+    ),
+    "ordinary SOAP": ("lsoap", [{"network": {"representation": "ordinary"}}]),
+    "L-SOAP, equal weights": ("lsoap", [{"network": {"attention": False}}]),
+    "L-SOAP, attention": ("lsoap", [{}]),
 }
 TITLES = {
     "mean": "mean of the training labels",
@@ -55,25 +52,18 @@ TITLES = {
     "L-SOAP, equal weights": "L-SOAP without attention",
     "L-SOAP, attention": "L-SOAP with attention",
 }
+#: What the others are compared with.
+OPPONENT = "composition"
+
+
+def recipe(model: str, choice: dict[str, Any], seed: int = 0) -> Recipe:
+    """Return how a learner is trained."""
+    kind, _ = MODELS[model]
+    return Recipe(kind, {k: v for k, v in choice.items() if k != "metals"}, seed)
 
 
 def gapped(record: SurfaceRecord) -> bool:
-    return record.value("band_gap") > MIN_GAP
-
-
-def prepared(path: Path, metal_weight: float) -> list[SurfaceRecord]:
-    """Slabs with sane vacuum levels; labels of metals count less."""
-    found = []
-    for record in read_training_file(path).records:
-        weight = 1.0 if gapped(record) else metal_weight
-        labels = tuple(
-            dataclasses.replace(label, weight=weight)
-            for label in record.labels
-            if label.name in PROPERTIES
-        )
-        gap = tuple(label for label in record.labels if label.name == "band_gap")
-        found.append(dataclasses.replace(record, labels=labels + gap))
-    return found
+    return record.value("band_gap") > METALLIC_GAP
 
 
 def formula_folds(records: Sequence[SurfaceRecord], seed: int, n_folds: int) -> dict[str, int]:
@@ -93,34 +83,11 @@ def split(
     return train, test
 
 
-def fit(
-    model: str, candidate: dict[str, Any], train: Sequence[SurfaceRecord], seed: int, cache: Path
-) -> Predictor:
+def fit(model: str, choice: dict[str, Any], train: Sequence[SurfaceRecord], seed: int) -> Predictor:
     """Fit one model with one choice of hyperparameters."""
-    if model == "mean":
-        fitted: Any = MeanModel.fit([r for r in train if gapped(r)])
-    elif model == "composition":
-        options = {k: v for k, v in candidate.items() if k != "metals"}
-        chosen = train if candidate["metals"] else [r for r in train if gapped(r)]
-        fitted = CompositionModel.fit(chosen, CompositionConfiguration(**options), seed=seed)
-    else:
-        configuration = LearnerConfiguration.model_validate(
-            {
-                "descriptor": DESCRIPTOR,
-                "network": candidate,
-                "targets": {"properties": PROPERTIES},
-                "training": {"epochs": 30},
-            }
-        )
-        with tempfile.TemporaryDirectory() as directory:
-            fitted = train_model(
-                train,
-                [],
-                configuration,
-                directory=Path(directory),
-                seed=seed,
-                cache=DensityCache(cache),
-            )
+    chosen = train if choice.get("metals", True) else [r for r in train if gapped(r)]
+    with tempfile.TemporaryDirectory() as directory:
+        fitted = recipe(model, choice, seed).fit_one(chosen, directory=Path(directory))
 
     def predict(records: Sequence[SurfaceRecord]) -> np.ndarray:
         predictions = fitted.predict([record.structure for record in records])
@@ -133,27 +100,33 @@ def labels(records: Sequence[SurfaceRecord]) -> np.ndarray:
     return np.array([[record.value(name) for name in PROPERTIES] for record in records])
 
 
+def weights(records: Sequence[SurfaceRecord]) -> np.ndarray:
+    found = [[record.label(name) for name in PROPERTIES] for record in records]
+    return np.array([[0.0 if label is None else label.weight for label in row] for row in found])
+
+
 def choose(
-    model: str, train: Sequence[SurfaceRecord], seed: int, cache: Path
+    model: str, train: Sequence[SurfaceRecord], seed: int
 ) -> tuple[dict[str, Any], list[float]]:
     """Choose hyperparameters by an inner split of the training slabs."""
-    candidates = MODELS[model]
-    if len(candidates) == 1:
-        return candidates[0], []
+    _, choices = MODELS[model]
+    if len(choices) == 1:
+        return choices[0], []
     inner, held_out = split(train, seed + 1000, 0, 4)
     errors = []
-    for candidate in candidates:
-        predict = fit(model, candidate, inner, seed, cache)
-        errors.append(float(np.abs(predict(held_out) - labels(held_out)).mean()))
-    return candidates[int(np.argmin(errors))], errors
+    for choice in choices:
+        predict = fit(model, choice, inner, seed)
+        size = np.abs(predict(held_out) - labels(held_out))
+        errors.append(float(np.average(size, weights=weights(held_out))))
+    return choices[int(np.argmin(errors))], errors
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Fit what is missing in the record, until the time is over."""
-    records = prepared(arguments.slabs, arguments.metal_weight)
+    records = freeze_slab_file(arguments.slabs).records
     done = {(e["model"], e["seed"], e["fold"]) for e in entries(arguments.out)}
     start = time.monotonic()
-    for seed in range(N_SEEDS):
+    for seed in range(arguments.seeds):
         for fold in range(N_FOLDS):
             for model in arguments.models or MODELS:
                 if (model, seed, fold) in done:
@@ -162,13 +135,13 @@ def run(arguments: argparse.Namespace) -> None:
                     print("time is over; the same command goes on")
                     return
                 train, test = split(records, seed, fold, N_FOLDS)
-                candidate, errors = choose(model, train, seed, arguments.cache)
-                predicted = fit(model, candidate, train, seed, arguments.cache)(test)
+                choice, errors = choose(model, train, seed)
+                predicted = fit(model, choice, train, seed)(test)
                 entry = {
                     "model": model,
                     "seed": seed,
                     "fold": fold,
-                    "candidate": candidate,
+                    "choice": choice,
                     "inner_errors": errors,
                     "names": [r.name for r in test],
                     "predicted": predicted.tolist(),
@@ -186,43 +159,82 @@ def entries(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def table(path: Path) -> None:
-    """Print mean absolute errors, mean and standard error over the seeds that are complete."""
-    print("| learner | MAE of IP (eV) | MAE of EA (eV) |\n|---|---|---|")
+def errors_by_slab(path: Path, model: str, seeds: Sequence[int]) -> dict[str, np.ndarray]:
+    """Return the absolute errors of each slab, mean over the seeds, shape (2,) each."""
+    found: dict[str, list[np.ndarray]] = {}
+    for entry in entries(path):
+        if entry["model"] == model and entry["seed"] in seeds:
+            size = np.abs(np.array(entry["predicted"]) - np.array(entry["labels"]))
+            for name, row in zip(entry["names"], size, strict=True):
+                found.setdefault(name, []).append(row)
+    return {name: np.mean(rows, axis=0) for name, rows in found.items()}
+
+
+def complete_seeds(path: Path, model: str) -> list[int]:
+    folds = [(e["seed"], e["fold"]) for e in entries(path) if e["model"] == model]
+    return [
+        s for s in sorted({s for s, _ in folds}) if len({f for t, f in folds if t == s}) == N_FOLDS
+    ]
+
+
+def table(path: Path, records: Sequence[SurfaceRecord]) -> None:
+    """Print mean absolute errors with 95 % intervals, and paired differences against the opponent."""
+    by_name = {record.name: record for record in records}
+    print(
+        "| learner | seeds | MAE of IP (eV) | MAE of EA (eV) | IP, all labels alike | EA, all labels alike "
+        f"| IP against {OPPONENT} | EA against {OPPONENT} |\n" + "|---" * 8 + "|"
+    )
     for model, title in TITLES.items():
-        errors = []
-        for seed in range(N_SEEDS):
-            own = [e for e in entries(path) if e["model"] == model and e["seed"] == seed]
-            if len(own) == N_FOLDS:
-                difference = np.concatenate(
-                    [np.array(e["predicted"]) - np.array(e["labels"]) for e in own]
-                )
-                errors.append(np.abs(difference).mean(axis=0))
-        if errors:
-            mean = np.mean(errors, axis=0)
-            deviation = np.std(errors, axis=0, ddof=1) if len(errors) > 1 else [np.nan] * 2
-            cells = [
-                f"{m:.3f} ± {s / np.sqrt(len(errors)):.3f}"
-                for m, s in zip(mean, deviation, strict=True)
-            ]
-            print(f"| {title} | {' | '.join(cells)} |")
+        seeds = complete_seeds(path, model)
+        if not seeds:
+            continue
+        own = errors_by_slab(path, model, seeds)
+        cells = [*_cells(own, by_name, weighted=True), *_cells(own, by_name, weighted=False)]
+        both = [seed for seed in seeds if seed in complete_seeds(path, OPPONENT)]
+        if model == OPPONENT or not both:
+            cells += ["", ""]
+        else:
+            one, other = (errors_by_slab(path, m, both) for m in (model, OPPONENT))
+            difference = {name: one[name] - other[name] for name in one}
+            cells += _cells(difference, by_name, weighted=True, sign="+")
+        print(f"| {title} | {len(seeds)} | {' | '.join(cells)} |")
+
+
+def _cells(
+    values: dict[str, np.ndarray],
+    by_name: dict[str, SurfaceRecord],
+    *,
+    weighted: bool,
+    sign: str = "",
+) -> list[str]:
+    """Return the mean of IP and of EA, each with its 95 % interval from a bootstrap over formulas."""
+    records = [by_name[name] for name in values]
+    own = weights(records) if weighted else np.ones((len(records), 2))
+    formulas = [record.formula for record in records]
+    cells = []
+    for column in range(2):
+        w, value = own[:, column], np.array([row[column] for row in values.values()])
+        mean, bounds = estimate(
+            np.column_stack([w, w * value]), formulas, lambda sums: sums[..., 1] / sums[..., 0]
+        )
+        low, high = bounds or (np.nan, np.nan)
+        cells.append(f"{mean:{sign}.3f} ({low:{sign}.2f} to {high:{sign}.2f})")
+    return cells
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("slabs", type=Path)
     parser.add_argument("--out", type=Path, default=Path("accuracy.jsonl"))
-    parser.add_argument("--cache", type=Path, default=Path("densities"))
     parser.add_argument("--models", nargs="*", choices=list(MODELS))
-    parser.add_argument("--metal-weight", type=float, default=0.3)
+    parser.add_argument("--seeds", type=int, default=N_SEEDS)
     parser.add_argument("--minutes", type=float, default=1e6)
     parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     if not arguments.table:
         run(arguments)
-    table(arguments.out)
+    table(arguments.out, freeze_slab_file(arguments.slabs).records)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Coverage of the intervals and worth of the domain flag, from held-out predictions.
 
 Reads what benchmarks/learner_accuracy.py wrote (one JSON object a fold, with names, predictions and
-labels), calibrates each fold on the residuals of the others, and prints a table:
+labels), calibrates each fold on the residuals of the others, once with one width for all and once by
+difficulty, and prints a table. Labels weigh as in training:
 
     python benchmarks/learner_intervals.py accuracy.jsonl --slabs slabs.json.gz
 """
@@ -13,13 +14,15 @@ import json
 from pathlib import Path
 
 import numpy as np
+from learner_accuracy import PROPERTIES, weights
 
-from surfalign.ml.data.from_slab_files import read_training_file
-from surfalign.ml.ensemble.calibration import Calibration, coverage
-from surfalign.ml.ensemble.domain import Domain, atomic_descriptions
+from surfalign.ml.data.from_slab_files import freeze_slab_file
+from surfalign.ml.ensemble.calibration import Calibration
+from surfalign.ml.ensemble.difficulty import difficulty_features
+from surfalign.ml.ensemble.domain import Domain, described
 from surfalign.ml.ensemble.ensemble import DOMAIN_SHARE
-
-PROPERTIES = ("IP", "EA")
+from surfalign.ml.ensemble.held_out import HeldOut
+from surfalign.ml.ensemble.metrics import metrics, with_bounds
 
 
 def main() -> None:
@@ -27,45 +30,72 @@ def main() -> None:
     parser.add_argument("files", type=Path, nargs="+")
     parser.add_argument("--slabs", type=Path, required=True)
     arguments = parser.parse_args()
-    records = read_training_file(arguments.slabs).records
-    described = {record.name: atomic_descriptions(record.structure) for record in records}
-    formulas = {record.name: record.formula for record in records}
-    print("| model | seed | property | slabs | coverage | width (eV) | MAE inside | MAE outside |")
+    dataset = freeze_slab_file(arguments.slabs)
+    atoms = dict(zip((r.name for r in dataset.records), described(dataset), strict=True))
+    records = {record.name: record for record in dataset.records}
+    print(
+        "| model | seed | property | intervals | coverage (95 %) | width (eV) | MAE inside | MAE outside |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     for file in arguments.files:
         parts = [json.loads(line) for line in file.read_text().splitlines()]
         for model, seed in sorted({(part["model"], part["seed"]) for part in parts}):
             own = [part for part in parts if (part["model"], part["seed"]) == (model, seed)]
-            scores = np.concatenate([_scores(part["names"], described, formulas) for part in own])
+            names = [name for part in own for name in part["names"]]
+            formulas = [records[name].formula for name in names]
             folds = np.concatenate([[part["fold"]] * len(part["names"]) for part in own])
-            errors = np.concatenate(
-                [np.array(part["predicted"]) - np.array(part["labels"]) for part in own]
-            )
+            scores = np.concatenate([_scores(part["names"], atoms, records) for part in own])
+            predicted = np.concatenate([part["predicted"] for part in own])
+            labels = np.concatenate([part["labels"] for part in own])
+            features = difficulty_features(dict(zip(PROPERTIES, predicted.T, strict=True)), scores)
+            weight = weights([records[name] for name in names])
             for column, name in enumerate(PROPERTIES):
-                print(f"| {model} | {seed} | {name} | {_row(errors[:, column], folds, scores)} |")
+                for title, chosen in (
+                    ("one width", np.zeros_like(features)),
+                    ("by difficulty", features),
+                ):
+                    held = _held_out(
+                        predicted[:, column], labels[:, column], chosen, weight[:, column],
+                        folds, scores, formulas,
+                    )  # fmt: skip
+                    print(f"| {model} | {seed} | {name} | {title} | {_row(held)} |")
 
 
-def _scores(
-    names: list[str], described: dict[str, np.ndarray], formulas: dict[str, str]
-) -> np.ndarray:
-    held = {formulas[name] for name in names}
-    train = [atoms for name, atoms in described.items() if formulas[name] not in held]
-    return Domain.of(train, frozenset()).scores([described[name] for name in names])
+def _scores(names: list[str], atoms: dict, records: dict) -> np.ndarray:
+    held = {records[name].formula for name in names}
+    train = [own for name, own in atoms.items() if records[name].formula not in held]
+    return Domain.of(train, frozenset()).scores([atoms[name] for name in names])
 
 
-def _row(errors: np.ndarray, folds: np.ndarray, scores: np.ndarray) -> str:
-    intervals = np.zeros((len(errors), 2))
+def _held_out(
+    predicted: np.ndarray,
+    labels: np.ndarray,
+    features: np.ndarray,
+    weight: np.ndarray,
+    folds: np.ndarray,
+    scores: np.ndarray,
+    formulas: list[str],
+) -> list[HeldOut]:
+    """Give each slab an interval that the other folds calibrate."""
+    intervals = np.zeros((len(labels), 2))
     for fold in set(folds):
         test = folds == fold
-        calibration = Calibration.fit(errors[~test], scores[~test])
-        intervals[test] = calibration.interval(np.zeros(int(test.sum())), scores[test])
-    outside = scores > np.quantile(scores, DOMAIN_SHARE)
-    size = np.abs(errors)
-    return (
-        f"{len(errors)} | {100 * coverage(intervals, errors):.1f} % | "
-        f"{np.ptp(intervals, axis=1).mean():.2f} | {size[~outside].mean():.2f} | "
-        f"{size[outside].mean():.2f}"
-    )
+        own = ~test
+        calibration = Calibration.fit(
+            (predicted - labels)[own], features[own], weight[own], folds[own]
+        )
+        intervals[test] = calibration.interval(predicted[test], features[test])
+    inside = scores <= np.quantile(scores, DOMAIN_SHARE)
+    return [
+        HeldOut("", formulas[i], "", labels[i], predicted[i], tuple(intervals[i]), inside[i], "", weight[i])
+        for i in range(len(labels))
+    ]  # fmt: skip
+
+
+def _row(held: list[HeldOut]) -> str:
+    found = metrics(held)
+    names = ("coverage", "mean_width", "mae_in_domain", "mae_out_of_domain")
+    return " | ".join(with_bounds(found, name) for name in names)
 
 
 if __name__ == "__main__":

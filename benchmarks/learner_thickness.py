@@ -14,13 +14,11 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import torch
-from learner_accuracy import PROPERTIES, prepared
+from learner_accuracy import PROPERTIES
 
 from surfalign.crystals.sources import load_crystal
-from surfalign.ml.configuration import LearnerConfiguration
-from surfalign.ml.descriptors.density_cache import DensityCache
-from surfalign.ml.network.training import train_model
+from surfalign.ml.data.from_slab_files import freeze_slab_file
+from surfalign.ml.ensemble.recipe import Recipe
 from surfalign.physics.slabs.enumeration import enumerate_slabs
 
 SURFACES = {"MgO": (1, 0, 0), "TiO2-rutile": (1, 1, 0), "ZnO": (1, 0, 0), "SrO": (1, 1, 0)}
@@ -31,29 +29,15 @@ ZONES = {"zones": {}, "whole slab": {"surface_zone": 1e4, "bulk_zone": 1e4}}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("slabs", type=Path)
-    parser.add_argument("--cache", type=Path, default=Path("densities"))
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    records = prepared(arguments.slabs, 0.3)
+    records = freeze_slab_file(arguments.slabs).records
     print("| pooling | surface | thickness (A) | change of IP (eV) | change of EA (eV) |")
     print("|---|---|---|---|---|")
     for title, zones in ZONES.items():
-        configuration = LearnerConfiguration.model_validate(
-            {
-                "network": zones,
-                "targets": {"properties": PROPERTIES},
-                "training": {"epochs": 30},
-            }
-        )
         with tempfile.TemporaryDirectory() as directory:
-            model = train_model(
-                records,
-                [],
-                configuration,
-                directory=Path(directory),
-                cache=DensityCache(arguments.cache),
-            )
+            recipe = Recipe("lsoap", {"network": zones})
+            model = recipe.fit_one(records, directory=Path(directory))
         for name, miller_index in SURFACES.items():
             crystal = load_crystal(name).structure
             slabs = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -89,11 +89,19 @@ class NetworkConfiguration(Section):
     )
 
 
+class Levels(StrEnum):
+    """How IP, EA and gap belong together."""
+
+    FREE = "free"  # each for itself
+    GAP_HEAD = "gap-head"  # the affinity is the ionization potential minus a predicted gap
+    TOGETHER = "together"  # affinity + gap = ionization potential, and no gap is negative
+
+
 class TargetConfiguration(Section):
     """What is learned."""
 
     properties: tuple[str, ...] = Field(
-        default=("ionization_potential", "electron_affinity", "surface_energy"),
+        default=("ionization_potential", "electron_affinity", "band_gap", "surface_energy"),
         min_length=1,
         description="Labels with a head; those without any label are left out",
     )
@@ -101,9 +109,10 @@ class TargetConfiguration(Section):
         default_factory=lambda: {"surface_energy": 0.1},
         description="Weight of a property in the loss where it is not 1",
     )
-    consistent_gap: bool = Field(
-        default=False,
-        description="Predict the gap and give the affinity as ionization potential minus gap",
+    levels: Levels = Field(
+        default=Levels.TOGETHER,
+        description="How IP, EA and gap belong together: free, gap-head (EA = IP - a predicted gap), or "
+        "together (EA + gap = IP, and EA never above IP)",
     )
     fidelity: str | None = Field(
         default=None, description="Fidelity of the predictions; None is the most frequent one"
@@ -112,18 +121,35 @@ class TargetConfiguration(Section):
         default="offset", description="What each further fidelity gets of its own"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _earlier_name(cls, given: Any) -> Any:
+        """Read ``consistent_gap`` of models and files of 0.2; without it their levels were free."""
+        if isinstance(given, dict) and "consistent_gap" in given:
+            given = dict(given)
+            consistent = given.pop("consistent_gap")
+            given.setdefault("levels", Levels.GAP_HEAD if consistent else Levels.FREE)
+        return given
+
     @model_validator(mode="after")
     def _gap_needs_both(self) -> TargetConfiguration:
         needed = {"ionization_potential", "electron_affinity"}
-        if self.consistent_gap and not needed <= set(self.properties):
-            raise ValueError("consistent_gap needs ionization_potential and electron_affinity")
+        if self.levels is Levels.GAP_HEAD and not needed <= set(self.properties):
+            raise ValueError("levels = gap-head needs ionization_potential and electron_affinity")
         return self
 
 
 class TrainingConfiguration(Section):
     """How it is learned."""
 
-    epochs: int = Field(default=40, ge=1, description="Passes over the data, at most")
+    epochs: int = Field(default=30, ge=1, description="Passes over the data, at most")
+    validation_share: float = Field(
+        default=0.0,
+        ge=0.0,
+        lt=1.0,
+        description="Share of the formulas that are not learned from but decide when to stop and which "
+        "epoch is kept; 0 learns from all and keeps the last epoch",
+    )
     patience: int | None = Field(
         default=20, ge=1, description="Epochs without a better validation error before stopping"
     )

@@ -32,16 +32,33 @@ class SurfacePrediction:
         Vector of the slab, shape (d,); None where the model has none.
     environments
         Vectors of the atoms, shape (n_sites, d); None where the model has none.
-    deviations
-        Property to the standard deviation of its label, in the property's unit; empty for models that
-        predict no distribution.
+    spread
+        Property to what the model itself says of its error, in the property's unit: a standard deviation, or
+        how far its parts disagree. Intervals are scaled by it as far as errors follow it; empty for models
+        that say nothing.
     """
 
     values: dict[str, float]
     attention: dict[str, NDArray[np.float64]] = field(default_factory=dict)
     embedding: NDArray[np.float64] | None = None
     environments: NDArray[np.float64] | None = None
-    deviations: dict[str, float] = field(default_factory=dict)
+    spread: dict[str, float] = field(default_factory=dict)
+
+
+def ordered_levels(columns: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """Return predictions without an EA above its IP: both are their mean there, and the gap is zero.
+
+    Learners that fit IP and EA apart know nothing of each other. The nearest possible pair is at most as far
+    from the truth, in the root mean square of the two, as the impossible one. NaN stays.
+    """
+    found = dict(columns)
+    potential, affinity = (found.get(f) for f in ("ionization_potential", "electron_affinity"))
+    if potential is not None and affinity is not None:
+        middle = 0.5 * (potential + affinity)
+        # Comparisons with NaN are false, and NaN stays.
+        found["ionization_potential"] = np.where(affinity > potential, middle, potential)
+        found["electron_affinity"] = np.where(affinity > potential, middle, affinity)
+    return found
 
 
 class FittedModel(Protocol):

@@ -1,8 +1,7 @@
-"""Pictures of the learner: slabs coloured by attention, predictions against labels."""
+"""Pictures of what a learner looks at: slabs coloured by attention."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,6 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from surfalign.launchers.figures.style import (
-    BLUE,
-    FAINT,
     INK,
     draw_discs,
     file_stem,
@@ -26,7 +23,6 @@ from surfalign.launchers.figures.style import (
     side_axes,
 )
 from surfalign.ml.data.records import SurfaceRecord
-from surfalign.ml.ensemble.crossvalidation import HeldOut
 from surfalign.ml.ensemble.ensemble import SurfaceEstimate
 
 TITLES = {"ionization_potential": "ionization potential", "electron_affinity": "electron affinity"}
@@ -63,32 +59,6 @@ def save_attention(record: SurfaceRecord, estimate: SurfaceEstimate, directory: 
     )
     _colour_bar(figure, list(axes), largest)
     return save(figure, directory / f"{file_stem(record.name).replace(' ', '-')}-attention.png")
-
-
-def save_parity(found: Sequence[HeldOut], path: Path) -> None:
-    """Draw predictions against labels, one panel for each property; surfaces outside are hollow."""
-    names = list(dict.fromkeys(held.name for held in found))
-    figure = Figure(figsize=(4.4 * max(len(names), 1), 4.4), layout="constrained")
-    for axis, name in zip(
-        figure.subplots(1, max(len(names), 1), squeeze=False)[0], names, strict=False
-    ):
-        own = [held for held in found if held.name == name]
-        labels = np.array([held.label for held in own])
-        values = np.array([held.value for held in own])
-        inside = np.array([held.in_domain for held in own])
-        ends = [min(labels.min(), values.min()), max(labels.max(), values.max())]
-        axis.plot(ends, ends, color=FAINT, linewidth=1, zorder=0)
-        axis.scatter(labels[inside], values[inside], s=14, color=BLUE, linewidths=0, label="inside")
-        axis.scatter(
-            labels[~inside], values[~inside], s=14, facecolors="none", edgecolors=INK,
-            linewidths=0.7, label="outside of the domain",
-        )  # fmt: skip
-        axis.set_xlabel("label")
-        axis.set_ylabel("prediction")
-        axis.set_aspect("equal")
-        axis.set_title(f"{name}, MAE {np.abs(values - labels).mean():.2f}", fontsize=9)
-        axis.legend(frameon=False, fontsize=7)
-    save(figure, path)
 
 
 def _slab(axes: Axes, record: SurfaceRecord, weights: NDArray[np.float64], largest: float) -> None:

@@ -29,7 +29,8 @@ from surfalign.errors import (
     ModelVersionError,
     UnknownElementError,
 )
-from surfalign.files import write_whole
+from surfalign.files import require_file, write_whole
+from surfalign.ml.data.label_quality import refuse
 from surfalign.ml.data.records import (
     Fidelity,
     Label,
@@ -63,6 +64,10 @@ class FrozenDataset:
         What the fidelity keys of the labels mean.
     left_out
         Reason to the names of what the sources held and the data set does not.
+    refused
+        Rule to the labels that it refused; see :mod:`~.label_quality`.
+    lowered
+        Reason to the names of what counts less for it.
     """
 
     name: str
@@ -71,10 +76,12 @@ class FrozenDataset:
     set_labels: tuple[SetLabel, ...] = ()
     fidelities: Mapping[str, Fidelity] = field(default_factory=dict)
     left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    refused: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    lowered: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the content; name, description and what was left out do not enter."""
+        """SHA-256 of the content; name, description, and what was left out and why, do not."""
         return _digest(list(_lines(self)))
 
     @property
@@ -103,10 +110,20 @@ class FrozenDataset:
             "formulas": len({record.formula for record in self.records}),
             "set_labels": len(self.set_labels),
             "labels": dict(sorted(Counter(label.name for label in self.labels()).items())),
+            "weights": self._weights(),
             "units": self.units,
             "fidelities": {key: asdict(value) for key, value in sorted(self.fidelities.items())},
-            "left_out": {reason: len(names) for reason, names in sorted(self.left_out.items())},
+            "left_out": _counts(self.left_out),
+            "refused_labels": _counts(self.refused),
+            "lowered": _counts(self.lowered),
         }
+
+    def _weights(self) -> dict[str, float]:
+        """Return the sum of the weights of each property's labels."""
+        sums: dict[str, float] = {}
+        for label in self.labels():
+            sums[label.name] = sums.get(label.name, 0.0) + label.weight
+        return {name: round(total, 2) for name, total in sorted(sums.items())}
 
 
 def freeze(
@@ -116,9 +133,11 @@ def freeze(
     set_labels: Sequence[SetLabel] = (),
     fidelities: Sequence[Fidelity] = (),
     left_out: Mapping[str, Sequence[str]] | None = None,
+    refused: Mapping[str, Sequence[str]] | None = None,
+    lowered: Mapping[str, Sequence[str]] | None = None,
     description: str = "",
 ) -> FrozenDataset:
-    """Check records and make a data set of them.
+    """Check records and make a data set of them; labels that cannot be are refused.
 
     Raises
     ------
@@ -131,13 +150,16 @@ def freeze(
     LearnerError
         When two surfaces have one name, or a set or a fidelity is not there.
     """
+    sane, sane_sets, now_refused = refuse(records, set_labels)
     dataset = FrozenDataset(
         name=name,
         description=description,
-        records=tuple(sorted(records, key=lambda record: record.name)),
-        set_labels=tuple(sorted(set_labels, key=lambda s: (s.name, s.fidelity, s.source))),
+        records=tuple(sorted(sane, key=lambda record: record.name)),
+        set_labels=tuple(sorted(sane_sets, key=lambda s: (s.name, s.fidelity, s.source))),
         fidelities={fidelity.key: fidelity for fidelity in fidelities},
         left_out=dict(left_out or {}),
+        refused=_joined([refused or {}, now_refused]),
+        lowered=dict(lowered or {}),
     )
     _check(dataset)
     return dataset
@@ -170,6 +192,8 @@ def merge(name: str, datasets: Sequence[FrozenDataset]) -> FrozenDataset:
         set_labels=list(dict.fromkeys(s for d in datasets for s in d.set_labels)),
         fidelities=[f for d in datasets for f in d.fidelities.values()],
         left_out=_joined([dataset.left_out for dataset in datasets]),
+        refused=_joined([dataset.refused for dataset in datasets]),
+        lowered=_joined([dataset.lowered for dataset in datasets]),
         description="; ".join(d.description for d in datasets if d.description),
     )
 
@@ -192,6 +216,8 @@ def write_dataset(dataset: FrozenDataset, path: Path) -> None:
         "digest": _digest(lines),
         "units": dataset.units,
         "left_out": {reason: list(names) for reason, names in sorted(dataset.left_out.items())},
+        "refused": {rule: list(labels) for rule, labels in sorted(dataset.refused.items())},
+        "lowered": {reason: list(names) for reason, names in sorted(dataset.lowered.items())},
     }
     text = "\n".join([_canonical(header), *lines, ""])
     with suppress(OSError):  # the next line names the file
@@ -200,11 +226,22 @@ def write_dataset(dataset: FrozenDataset, path: Path) -> None:
     write_whole(path, gzip.compress(text.encode(), mtime=0))
 
 
+def is_dataset(path: Path) -> bool:
+    """Tell whether a file begins like one of ours; a damaged one still does."""
+    try:
+        with gzip.open(path) as file:
+            return FORMAT.encode() in file.readline()
+    except (OSError, EOFError, zlib.error):
+        return False
+
+
 def read_dataset(path: Path) -> FrozenDataset:
     """Read a data set and check it against its digest.
 
     Raises
     ------
+    MissingFileError
+        When there is no such file.
     DamagedFileError
         When the file is truncated, was changed, or is no data set.
     ModelVersionError
@@ -212,6 +249,7 @@ def read_dataset(path: Path) -> FrozenDataset:
     LearnerError
         When its content is not sound; see :func:`freeze`.
     """
+    require_file(path)
     try:
         header, *lines = gzip.decompress(path.read_bytes()).decode().splitlines()
         head = json.loads(header)
@@ -236,6 +274,9 @@ def read_dataset(path: Path) -> FrozenDataset:
             f.key: f for f in (Fidelity(**e["fidelity"]) for e in entries if "fidelity" in e)
         },
         left_out=head["left_out"],
+        # Files of 0.2 do not say.
+        refused=head.get("refused", {}),
+        lowered=head.get("lowered", {}),
     )
     _check(dataset)
     return dataset
@@ -351,6 +392,10 @@ def _joined(counts: Sequence[Mapping[str, Sequence[str]]]) -> dict[str, list[str
         for reason, names in reasons.items():
             joined.setdefault(reason, []).extend(names)
     return joined
+
+
+def _counts(reasons: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    return {reason: len(names) for reason, names in sorted(reasons.items())}
 
 
 def _damaged(path: Path, why: str) -> DamagedFileError:

@@ -15,6 +15,7 @@ from pathlib import Path
 from surfalign.ml.data.candidate_surfaces import CandidateCrystal
 from surfalign.ml.data.datasets import FrozenDataset, freeze
 from surfalign.ml.data.jacs_table import TableRow, read_table
+from surfalign.ml.data.label_quality import weighted
 from surfalign.ml.data.records import (
     LABEL_UNITS,
     Fidelity,
@@ -29,6 +30,7 @@ FIDELITY = Fidelity(functional="ddh", method="vasp, nsc, relaxed slab", origin="
 NO_CRYSTAL = "no crystal of this formula and space group"
 NO_SURFACE = "no nonpolar surface of this orientation"
 NO_NUMBERS = "no IP and no EA"
+SHARED = "several rows for one slab"
 
 
 def import_table(
@@ -64,6 +66,7 @@ def import_table(
     own: dict[str, list[Label]] = defaultdict(list)
     sets: list[SetLabel] = []
     left_out: dict[str, list[str]] = defaultdict(list)
+    lowered: dict[str, list[str]] = defaultdict(list)
     orientations = _orientations(rows)
     for done, (key, members) in enumerate(orientations.items()):
         if on_progress is not None:
@@ -80,13 +83,15 @@ def import_table(
                 left_out[NO_NUMBERS].append(title)
             else:
                 records |= {slab.name: slab for slab in slabs}
-                _attach(row, slabs, len(members), own, sets)
+                for reason in _attach(row, slabs, len(members), own, sets):
+                    lowered[reason].append(title)
     return freeze(
         path.name.split(".")[0],
         [_with_labels(record, own[name]) for name, record in records.items()],
         set_labels=sets,
         fidelities=[FIDELITY],
         left_out=left_out,
+        lowered=lowered,
         description=f"table {path.name}, doi 10.1021/jacs.3c13574, matched to enumerated surfaces",
     )
 
@@ -112,33 +117,32 @@ def _attach(
     n_rows: int,
     own: dict[str, list[Label]],
     sets: list[SetLabel],
-) -> None:
-    """Give the labels of a row to its only slab, or to the set of slabs it may mean.
+) -> list[str]:
+    """Give the labels of a row to its only slab, or to the set of slabs it may mean; say what lowers them.
 
     Several rows for one slab (other terminations than we enumerate) are ambiguous, too: each of them
     counts a share.
     """
-    weight = 1.0 / max(n_rows - len(slabs) + 1, 1)
-    for name, value in sorted(row.labels.items()):
-        unit = LABEL_UNITS[name]
-        if len(slabs) == 1:
-            own[slabs[0].name].append(
-                Label(name=name, value=value, unit=unit, fidelity=FIDELITY.key, weight=weight)
+    share = 1.0 / max(n_rows - len(slabs) + 1, 1)
+    given = [
+        Label(name=name, value=value, unit=LABEL_UNITS[name], fidelity=FIDELITY.key, weight=share)
+        for name, value in sorted(row.labels.items())
+    ]
+    labels, reasons = weighted(given, {})
+    if len(slabs) == 1:
+        own[slabs[0].name] += labels
+    else:
+        sets += [
+            SetLabel(
+                **vars(label),
+                members=tuple(slab.name for slab in slabs),
+                statistic=Statistic.ONE_OF,
+                formula=row.formula,
+                source=f"jacs-si:{row.number}",
             )
-        else:
-            sets.append(
-                SetLabel(
-                    name=name,
-                    value=value,
-                    unit=unit,
-                    fidelity=FIDELITY.key,
-                    weight=weight,
-                    members=tuple(slab.name for slab in slabs),
-                    statistic=Statistic.ONE_OF,
-                    formula=row.formula,
-                    source=f"jacs-si:{row.number}",
-                )
-            )
+            for label in labels
+        ]
+    return reasons + ([SHARED] if share < 1.0 else [])
 
 
 def _with_labels(record: SurfaceRecord, labels: Sequence[Label]) -> SurfaceRecord:

@@ -6,19 +6,30 @@ import csv
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pymatgen.core import Composition
+from scipy.stats import norm
 
 from surfalign.errors import DamagedFileError, EmptyDatasetError, InvalidLabelError
+from surfalign.files import require_file
 from surfalign.ml.data.candidate_surfaces import CandidateCrystal
 from surfalign.ml.data.datasets import FrozenDataset, freeze
+from surfalign.ml.data.label_quality import joined, weight_of
 from surfalign.ml.data.records import Fidelity, SetLabel, Statistic, SurfaceRecord
 from surfalign.physics.lattice.orientations import nonpolar_orientations
 
 FIDELITY = Fidelity(functional="ddh", method="formula median", origin="jacs-si")
-#: Weight of a median in the loss, against 1 of a surface's own label.
-WEIGHT = 0.5
+#: What a formula leaves open of its median, eV: the error of the best models that know only formulas.
+FORMULA_ERROR = 0.3
+#: Standard deviation of the IPs of the surfaces of one formula, eV: the middle of those in the paper's table.
+SURFACE_SPREAD = 0.5
+#: Fewer surfaces do not tell their own spread.
+ENOUGH_FOR_SPREAD = 4
+#: Standard deviation of a median over that of a mean, for normal numbers: sqrt(pi / 2).
+MEDIAN_OVER_MEAN = 1.2533
+FEW_SURFACES = "median of one surface"
 #: Slabs of one formula at most, and atoms of one slab at most.
 LARGEST_SET = 12
 LARGEST_SLAB = 120
@@ -32,6 +43,8 @@ def import_medians(
     on_progress: Callable[[int, int], None] | None = None,
 ) -> FrozenDataset:
     """Attach the medians of a table (columns formula, ip_median_ev) to enumerated surfaces.
+
+    The columns n_surfaces and ip_spread_ev (largest - smallest IP), where there are any, set the weights.
 
     Parameters
     ----------
@@ -58,7 +71,8 @@ def import_medians(
     records: dict[str, SurfaceRecord] = {}
     sets: list[SetLabel] = []
     left_out: dict[str, list[str]] = defaultdict(list)
-    for done, (formula, value) in enumerate(medians.items()):
+    lowered: dict[str, list[str]] = defaultdict(list)
+    for done, (formula, median) in enumerate(medians.items()):
         if on_progress is not None:
             on_progress(done, len(medians))
         slabs = _surfaces(by_formula.get(formula, []))
@@ -66,13 +80,15 @@ def import_medians(
             left_out[NO_SURFACE if formula in by_formula else NO_CRYSTAL].append(formula)
             continue
         records |= {slab.name: slab for slab in slabs}
+        if median.n_surfaces == 1:
+            lowered[FEW_SURFACES].append(formula)
         sets.append(
             SetLabel(
                 name="ionization_potential",
-                value=value,
+                value=median.value,
                 unit="eV",
                 fidelity=FIDELITY.key,
-                weight=WEIGHT,
+                weight=weight_of(median.error),
                 members=tuple(slab.name for slab in slabs),
                 statistic=Statistic.MEDIAN,
                 formula=formula,
@@ -85,26 +101,62 @@ def import_medians(
         set_labels=sets,
         fidelities=[FIDELITY],
         left_out=left_out,
+        lowered=lowered,
         description=f"formula medians of {path.name} over enumerated surfaces",
     )
 
 
-def read_medians(path: Path) -> dict[str, float]:
-    """Read formula to median IP, eV.
+@dataclass(frozen=True)
+class Median:
+    """One row of a table of medians.
+
+    Attributes
+    ----------
+    value
+        Median IP, eV.
+    n_surfaces
+        Surfaces behind it; None where the table does not say.
+    spread
+        Their largest - smallest IP, eV; None where the table does not say.
+    """
+
+    value: float
+    n_surfaces: int | None = None
+    spread: float | None = None
+
+    @property
+    def error(self) -> float:
+        """How far the median over other surfaces of the formula may be from it, eV."""
+        if self.n_surfaces is None:
+            return FORMULA_ERROR
+        deviation = SURFACE_SPREAD
+        if self.n_surfaces >= ENOUGH_FOR_SPREAD and self.spread:
+            # Expected range of normal numbers; Blom's approximation of the largest of n.
+            largest = norm.ppf((self.n_surfaces - 0.375) / (self.n_surfaces + 0.25))
+            deviation = self.spread / (2.0 * float(largest))
+        return joined([FORMULA_ERROR, MEDIAN_OVER_MEAN * deviation / math.sqrt(self.n_surfaces)])
+
+
+def read_medians(path: Path) -> dict[str, Median]:
+    """Read formula to median IP.
 
     Raises
     ------
+    MissingFileError
+        When there is no such file.
     DamagedFileError
         When the file cannot be read or lacks a column.
     EmptyDatasetError
         When it has no rows.
     InvalidLabelError
-        When a median is no finite number.
+        When a median, or what stands beside it, is no finite number.
     """
+    require_file(path)
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        medians = {Composition(row["formula"]).reduced_formula: row["ip_median_ev"] for row in rows}
+        medians = {Composition(row["formula"]).reduced_formula: row for row in rows}
+        texts = {formula: row["ip_median_ev"] for formula, row in medians.items()}
     except (OSError, KeyError, ValueError) as error:
         raise DamagedFileError(
             f"{path} is no table of medians: {type(error).__name__}: {error}",
@@ -112,15 +164,25 @@ def read_medians(path: Path) -> dict[str, float]:
         ) from error
     if not medians:
         raise EmptyDatasetError(f"{path} has no rows", "one formula a row")
-    numbers = {}
-    for formula, text in medians.items():
-        try:
-            numbers[formula] = float(text)
-        except (TypeError, ValueError):
-            numbers[formula] = math.nan
-        if not math.isfinite(numbers[formula]):
-            raise InvalidLabelError(f"the median of {formula} is {text!r}", "a finite number")
-    return numbers
+    found = {}
+    for formula, row in medians.items():
+        number, spread = row.get("n_surfaces"), row.get("ip_spread_ev")
+        found[formula] = Median(
+            _finite(texts[formula], f"the median of {formula}"),
+            max(1, int(_finite(number, f"n_surfaces of {formula}"))) if number else None,
+            abs(_finite(spread, f"ip_spread_ev of {formula}")) if spread else None,
+        )
+    return found
+
+
+def _finite(text: str, what: str) -> float:
+    try:
+        number = float(text)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InvalidLabelError(f"{what} is {text!r}", "a finite number")
+    return number
 
 
 def _surfaces(crystals: Sequence[CandidateCrystal]) -> list[SurfaceRecord]:

@@ -8,12 +8,17 @@ from collections.abc import Iterable, Mapping
 
 from surfalign.errors import MixedMethodsError
 from surfalign.ml.data.datasets import FrozenDataset, freeze
+from surfalign.ml.data.label_quality import weighted
 from surfalign.ml.data.records import LABEL_UNITS, Fidelity, Label, surface_record
 from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
 from surfalign.stores.method_names import of_one_table
 
 #: Weight of a result with a failed check, where such results are wanted.
 FLAGGED_WEIGHT = 0.3
+
+#: Checks of a result that tell how far its levels may be wrong, with the share of the value that counts:
+#: the vacuum level is the mean of the two sides.
+TELLING_CHECKS = {"vacuum_two_sides": 0.5, "vacuum_plateau": 1.0, "slab_centre_plateau": 1.0}
 
 FLAGGED = "flagged: "
 FAILED = "failed: "
@@ -54,6 +59,7 @@ def freeze_results(
     records = []
     fidelities: dict[str, Fidelity] = {}
     left_out: dict[str, list[str]] = defaultdict(list)
+    lowered: dict[str, list[str]] = defaultdict(list)
     methods: Counter[str] = Counter()
     documents = list(documents)
     names = _names(documents, flagged)
@@ -70,12 +76,20 @@ def freeze_results(
         assert slab is not None
         methods[names[document.functional]] += 1
         fidelities |= {fidelity.key: fidelity for fidelity in own}
+        flagged_now = document.state is ResultState.FLAGGED
+        weighed, reasons = weighted(
+            labels, _errors(document), FLAGGED_WEIGHT if flagged_now else 1.0
+        )
+        if flagged_now:
+            reasons.append(FLAGGED + ", ".join(document.failed_checks))
+        for why in reasons:
+            lowered[why].append(title)
         records.append(
             surface_record(
                 title,
                 slab,
                 f"store:{document.identifier}",
-                labels=labels,
+                labels=weighed,
                 miller_index=document.miller_index,
                 space_group_number=document.space_group_number or None,
             )
@@ -93,6 +107,7 @@ def freeze_results(
         records,
         fidelities=list(fidelities.values()),
         left_out=left_out,
+        lowered=lowered,
         description="results of the store",
     )
 
@@ -113,6 +128,18 @@ def _names(documents: Iterable[SurfaceLevelsDocument], flagged: bool) -> dict[st
     """Return under which name each method of the results that are kept counts."""
     kept = [d for d in documents if _reason_to_leave_out(d, flagged) is None]
     return of_one_table([*(d.functional for d in kept), *(d.semilocal_functional for d in kept)])
+
+
+def _errors(document: SurfaceLevelsDocument) -> dict[str, float]:
+    """Return what the result itself says of the error of its levels, by reason, eV."""
+    errors = {
+        check.name: TELLING_CHECKS[check.name] * abs(check.value)
+        for check in document.checks
+        if check.name in TELLING_CHECKS
+    }
+    if document.convergence_error is not None:
+        errors["convergence_error"] = document.convergence_error
+    return errors
 
 
 def _labels(
@@ -139,15 +166,8 @@ def _labels(
             "electron_affinity": potential - gap if known else None,  # type: ignore[operator]
             "band_gap": gap,
         }
-    weight = FLAGGED_WEIGHT if document.state is ResultState.FLAGGED else 1.0
     labels = [
-        Label(
-            name=name,
-            value=value,
-            unit=LABEL_UNITS[name],
-            fidelity=fidelity.key,
-            weight=weight,
-        )
+        Label(name=name, value=value, unit=LABEL_UNITS[name], fidelity=fidelity.key)
         for fidelity, values in numbers.items()
         for name, value in values.items()
         if value is not None and math.isfinite(value)

@@ -3,7 +3,8 @@
 A file is a JSON list (also gzipped) with one object a slab: ``name``, ``initial`` (pymatgen's dictionary
 of the unrelaxed slab), and, where it is to be learned from, labels. A label is a number under one of the
 names below, whose unit is in the name, or a number under a property's own name with its unit under
-``units`` (of the object): ``{"ionization_potential": 7.1, "units": {"ionization_potential": "eV"}}``.
+``units`` (of the object): ``{"ionization_potential": 7.1, "units": {"ionization_potential": "eV"}}``. The
+field in the vacuum, ``vac_slope`` in eV/angstrom, lowers the weight of the levels where it is given.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from surfalign.errors import (
     SurfaceError,
     UnknownElementError,
 )
+from surfalign.files import require_file
 from surfalign.ml.data.datasets import FrozenDataset, element_symbol, freeze
+from surfalign.ml.data.label_quality import VACUUM_FIELD, vacuum_field_error, weighted
 from surfalign.ml.data.records import (
     LABEL_UNITS,
     Fidelity,
@@ -48,10 +51,6 @@ FILE_LABELS = {
 #: JARVIS' surface database; the levels are those of the relaxed slab itself.
 JARVIS = Fidelity(functional="optb88vdw", method="vasp, relaxed slab", origin="jarvis")
 
-#: Gap below which IP and EA are those of a metal, eV, and the weight of such labels.
-METALLIC_GAP = 0.3
-METALLIC_WEIGHT = 0.3
-
 INSANE_VACUUM = "vacuum level not sane (passes_filter = 0)"
 SMALL_GAP = "gap too small"
 NO_LABEL = "no label"
@@ -67,10 +66,13 @@ class SlabFile:
         Slabs in the order of the file.
     left_out
         Reason to the names of slabs that were filtered out.
+    lowered
+        Reason to the names of slabs whose labels count less.
     """
 
     records: list[SurfaceRecord]
     left_out: dict[str, list[str]] = field(default_factory=dict)
+    lowered: dict[str, list[str]] = field(default_factory=dict)
 
 
 def read_slab_file(path: Path) -> list[SurfaceRecord]:
@@ -78,6 +80,8 @@ def read_slab_file(path: Path) -> list[SurfaceRecord]:
 
     Raises
     ------
+    MissingFileError
+        When there is no such file.
     DamagedFileError
         When the file is truncated or no JSON list of objects.
     EmptyDatasetError
@@ -104,8 +108,8 @@ def read_training_file(
     path
         The file.
     min_gap
-        Slabs with a smaller gap are left out, eV; None keeps all. Labels of slabs with a gap below
-        ``METALLIC_GAP`` have the lower weight ``METALLIC_WEIGHT``: they help, but are of another kind.
+        Slabs with a smaller gap are left out, eV; None keeps all. Labels of near-metals and levels of slabs
+        with a field in the vacuum have a lower weight; see :mod:`~.label_quality`.
     fidelity
         How the labels of the file came about.
 
@@ -114,15 +118,23 @@ def read_training_file(
     LearnerError
         As :func:`read_slab_file`.
     """
-    kept, left_out = [], defaultdict(list)
+    kept, left_out, lowered = [], defaultdict(list), defaultdict(list)
     for number, entry in enumerate(_entries(path), 1):
         record = _record(entry, number, fidelity)
         reason = _reason_to_leave_out(entry, record, min_gap)
         if reason:
             left_out[reason].append(record.name)
-        else:
-            kept.append(_weighted(record))
-    return SlabFile(kept, dict(left_out))
+            continue
+        slope = entry.get("vac_slope")
+        errors = {}
+        if slope is not None:
+            slope = _number(slope, f"vac_slope of {record.name}")
+            errors[VACUUM_FIELD] = vacuum_field_error(slope, record.structure)
+        labels, reasons = weighted(record.labels, errors)
+        kept.append(replace(record, labels=labels))
+        for reason in reasons:
+            lowered[reason].append(record.name)
+    return SlabFile(kept, dict(left_out), dict(lowered))
 
 
 def freeze_slab_file(
@@ -135,11 +147,13 @@ def freeze_slab_file(
         content.records,
         fidelities=[fidelity],
         left_out=content.left_out,
+        lowered=content.lowered,
         description=f"slabs of {path.name}" + (f", gap at least {min_gap} eV" if min_gap else ""),
     )
 
 
 def _entries(path: Path) -> list[dict[str, Any]]:
+    require_file(path)
     try:
         entries = read_json(path)
     except InvalidStructureError as error:
@@ -235,14 +249,6 @@ def _miller_index(given: Any, name: str) -> tuple[int, int, int] | None:
         return parse_miller_index(text)
     except SurfaceError as error:
         raise LearnerError(f"{name}: {error.found}", error.expected, "correct the file") from error
-
-
-def _weighted(record: SurfaceRecord) -> SurfaceRecord:
-    """Lower the weight of the labels of a slab that is almost a metal."""
-    if not record.value("band_gap") < METALLIC_GAP:
-        return record
-    labels = tuple(replace(label, weight=METALLIC_WEIGHT) for label in record.labels)
-    return replace(record, labels=labels)
 
 
 def _reason_to_leave_out(

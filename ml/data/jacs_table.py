@@ -27,6 +27,7 @@ from surfalign.errors import (
     SurfaceError,
     UnknownElementError,
 )
+from surfalign.files import require_file
 from surfalign.ml.data.records import LABEL_UNITS, convert
 from surfalign.physics.lattice.orientations import parse_miller_index
 
@@ -89,6 +90,8 @@ def read_table(path: Path) -> list[TableRow]:
 
     Raises
     ------
+    MissingFileError
+        When there is no such file.
     DamagedFileError
         When the file cannot be read or lacks a column.
     EmptyDatasetError
@@ -98,6 +101,7 @@ def read_table(path: Path) -> list[TableRow]:
     MixedUnitsError
         When a header names an unknown unit.
     """
+    require_file(path)
     cells = _cells(path)
     header = cells[HEADER_ROW - 1] if len(cells) >= HEADER_ROW else ()
     columns, units = _header(header, path)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from scipy.spatial import KDTree
 from surfalign.errors import EmptyDatasetError
 from surfalign.ml.descriptors.composition import PROPERTIES, element_vector
 from surfalign.ml.descriptors.element_properties import atomic_radius
+
+if TYPE_CHECKING:
+    from surfalign.ml.data.datasets import FrozenDataset
 
 #: Reach of a neighbourhood, angstrom.
 CUTOFF = 5.0
@@ -66,6 +69,18 @@ def atomic_descriptions(structure: Structure) -> NDArray[np.float32]:
     spread = np.sqrt(np.maximum(np.bincount(i, weight * reduced**2, n) / safe - mean**2, 0.0))
     geometry = np.column_stack([np.log1p(total) / 0.25, mean / 0.15, spread / 0.15])
     return np.column_stack([own, around, geometry]).astype(np.float32)
+
+
+#: Descriptions of the data set that was asked for last, by its digest: training asks several times.
+_LAST: dict[str, list[NDArray[np.float32]]] = {}
+
+
+def described(dataset: FrozenDataset) -> list[NDArray[np.float32]]:
+    """Return the descriptions of the slabs of a data set; computed once."""
+    if dataset.digest not in _LAST:
+        _LAST.clear()
+        _LAST[dataset.digest] = [atomic_descriptions(r.structure) for r in dataset.records]
+    return _LAST[dataset.digest]
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -18,9 +17,10 @@ from numpy.typing import NDArray
 from surfalign.errors import ModelVersionError, UnknownElementError
 from surfalign.ml.data.datasets import element_symbol
 from surfalign.ml.ensemble.calibration import Calibration
+from surfalign.ml.ensemble.difficulty import difficulty_features, spread_of
 from surfalign.ml.ensemble.domain import Domain, atomic_descriptions
 from surfalign.ml.ensemble.splits import formula_fold
-from surfalign.ml.interface import FittedModel
+from surfalign.ml.interface import FittedModel, SurfacePrediction, ordered_levels
 from surfalign.ml.learners.kinds import restore_model
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ class SurfaceEstimate:
         Whether the surface is like those of the training set.
     domain_score
         Distance to the training set; see :mod:`~.domain`.
+    difficulty
+        What the widths of the intervals depend on; see :data:`~.difficulty.FEATURES`.
     unknown_elements
         Elements that the training set lacks.
     attention
@@ -56,6 +58,7 @@ class SurfaceEstimate:
     interval_90: dict[str, tuple[float, float]]
     in_domain: bool
     domain_score: float
+    difficulty: tuple[float, ...] = ()
     unknown_elements: tuple[str, ...] = ()
     attention: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
@@ -77,7 +80,9 @@ class Ensemble:
     domain
         Of the whole training set.
     calibrations
-        Property to its calibration.
+        Property to its calibration; labels of sets have their own, such as ``median of ...``.
+    notes
+        What is unusual about a calibration, by its name.
     """
 
     kind: str
@@ -86,16 +91,12 @@ class Ensemble:
     fidelity: str
     domain: Domain
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def elements(self) -> frozenset[str]:
         """Elements of the training set."""
         return self.domain.elements
-
-    @cached_property
-    def properties(self) -> tuple[str, ...]:
-        """What is predicted."""
-        return tuple(self.calibrations)
 
     def predict(self, structures: Sequence[Structure]) -> list[SurfaceEstimate]:
         """Predict for unrelaxed slabs.
@@ -111,24 +112,29 @@ class Ensemble:
         predictions = [member.predict(structures) for member in self.members]
         scores = self.domain.scores([atomic_descriptions(s) for s in structures])
         inside = self.domain.contains(structures, scores)
-        columns = {
-            name: np.array([[p.values[name] for p in row] for row in predictions])
-            for name in predictions[0][0].values
-        }
+        columns = ordered_levels(
+            {
+                name: np.array([[p.values[name] for p in row] for row in predictions]).mean(axis=0)
+                for name in predictions[0][0].values
+            }
+        )
+        spread = np.mean([spread_of(row) for row in predictions], axis=0)
+        features = difficulty_features(columns, scores, spread)
         intervals = {
-            name: self.calibrations[name].interval(table.mean(axis=0), scores)
-            for name, table in columns.items()
+            name: self.calibrations[name].interval(column, features)
+            for name, column in columns.items()
             if name in self.calibrations
         }
         return [
             SurfaceEstimate(
-                values={name: float(table[:, i].mean()) for name, table in columns.items()},
+                values={name: float(column[i]) for name, column in columns.items()},
                 interval_90={
                     name: (float(bounds[i, 0]), float(bounds[i, 1]))
                     for name, bounds in intervals.items()
                 },
                 in_domain=bool(inside[i]),
                 domain_score=float(scores[i]),
+                difficulty=tuple(float(number) for number in features[i]),
                 unknown_elements=tuple(sorted(systems[i] - self.elements)),
                 attention={
                     name: np.mean([row[i].attention[name] for row in predictions], axis=0)
@@ -143,16 +149,25 @@ class Ensemble:
 
         NaN where there is no such member, or where it cannot handle an element.
         """
+        return self.predict_blind_with_spread(records)[0]
+
+    def predict_blind_with_spread(
+        self, records: Sequence[SurfaceRecord]
+    ) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
+        """Predict as :meth:`predict_blind`, and return what the members say of their errors as well."""
         found: dict[str, NDArray[np.float64]] = {}
+        spread = np.zeros(len(records))
         for fold, member in enumerate(self.members):
             chosen = [i for i, r in enumerate(records) if formula_fold(r.formula) == fold]
             if fold not in self.blind_folds or not chosen:
                 continue
-            for index, values in zip(chosen, _values(member, records, chosen), strict=True):
-                for name, value in values.items():
+            predictions = _predict_known(member, records, chosen)
+            spread[chosen] = spread_of(predictions)
+            for index, prediction in zip(chosen, predictions, strict=True):
+                for name, value in prediction.values.items():
                     column = found.setdefault(name, np.full(len(records), np.nan))
                     column[index] = value
-        return found
+        return ordered_levels(found), spread
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Return all arrays of all parts."""
@@ -172,6 +187,7 @@ class Ensemble:
             "fidelity": self.fidelity,
             "domain": self.domain.metadata(),
             "calibrated": list(self.calibrations),
+            "notes": dict(self.notes),
             "members": [
                 {
                     "configuration": member.configuration.model_dump(mode="json"),
@@ -207,6 +223,7 @@ class Ensemble:
                 calibrations={
                     name: Calibration.restore(name, tensors) for name in metadata["calibrated"]
                 },
+                notes=metadata.get("notes", {}),
             )
         except ModelVersionError:
             raise
@@ -222,14 +239,13 @@ def _own(prefix: str, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[
     return {k.removeprefix(prefix): array for k, array in tensors.items() if k.startswith(prefix)}
 
 
-def _values(
+def _predict_known(
     member: FittedModel, records: Sequence[SurfaceRecord], chosen: Sequence[int]
-) -> list[dict[str, float]]:
+) -> list[SurfacePrediction]:
     """Predict some records; nothing for those whose elements the member cannot handle."""
-    structures = [records[index].structure for index in chosen]
     try:
-        return [prediction.values for prediction in member.predict(structures)]
+        return member.predict([records[index].structure for index in chosen])
     except UnknownElementError:
         if len(chosen) == 1:
-            return [{}]
-        return [values for index in chosen for values in _values(member, records, [index])]
+            return [SurfacePrediction({})]
+        return [p for index in chosen for p in _predict_known(member, records, [index])]

@@ -1,23 +1,18 @@
-"""How good a model is on surfaces whose formulas it has not seen, and whether another is better."""
+"""Whether one model is better than another, on surfaces whose formulas neither has seen."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from surfalign.ml.data.records import LABEL_UNITS
-from surfalign.ml.ensemble.fitting import blind_scores, target_labels
+from surfalign.ml.ensemble.metrics import BOUNDS, resampled_sums
 
 if TYPE_CHECKING:
-    from surfalign.ml.data.records import SurfaceRecord
-    from surfalign.ml.ensemble.ensemble import Ensemble
-
-#: Resamplings of a bootstrap.
-RESAMPLINGS = 4000
+    from surfalign.ml.ensemble.held_out import HeldOut
 
 
 @dataclass(frozen=True)
@@ -54,45 +49,11 @@ class PairedComparison:
         return self.interval[0] > 0
 
 
-def blind_errors(
-    ensemble: Ensemble, records: Sequence[SurfaceRecord], fidelity: str | None = None
-) -> dict[str, NDArray[np.float64]]:
-    """Return prediction - label of each property by blind members, shape (n_records,); NaN where unknown."""
-    return {
-        name: values - target_labels(records, name, fidelity or ensemble.fidelity)
-        for name, values in ensemble.predict_blind(records).items()
-    }
-
-
-def out_of_fold_metrics(
-    ensemble: Ensemble, records: Sequence[SurfaceRecord]
-) -> dict[str, dict[str, Any]]:
-    """Return the errors of each property on formulas that the predicting member has not seen.
-
-    Mean absolute and root-mean-square error, number of surfaces, the mean absolute error inside and
-    outside of the domain, and the unit of all of them.
-    """
-    scores = blind_scores(records)
-    inside = scores <= ensemble.domain.threshold
-    metrics = {}
-    for name, errors in blind_errors(ensemble, records).items():
-        size = np.abs(errors)
-        known = np.isfinite(size)
-        metrics[name] = {
-            "unit": LABEL_UNITS.get(name, ""),
-            "n": int(known.sum()),
-            "mae": _mean(size[known]),
-            "rmse": None if not known.any() else float(np.sqrt(np.mean(size[known] ** 2))),
-            "mae_in_domain": _mean(size[known & inside]),
-            "mae_out_of_domain": _mean(size[known & ~inside]),
-        }
-    return metrics
-
-
 def compare(
     champion: Mapping[str, NDArray[np.float64]],
     challenger: Mapping[str, NDArray[np.float64]],
     formulas: Sequence[str],
+    weights: NDArray[np.float64] | None = None,
     seed: int = 0,
 ) -> PairedComparison | None:
     """Compare two models on the surfaces for which both have an error; None where there are none.
@@ -101,35 +62,86 @@ def compare(
     ----------
     champion, challenger
         Property to errors, shape (n_surfaces,); NaN where unknown. The error of a surface is the mean
-        absolute error over the properties that both have.
+        absolute error over the properties that both know of it.
     formulas
         Formula of each surface: the bootstrap draws formulas, because surfaces of one crystal are alike.
+    weights
+        Of the labels of each surface, shape (n_surfaces,); all alike by default.
     seed
         Of the bootstrap.
     """
     names = sorted(set(champion) & set(challenger))
     if not names:
         return None
-    old = np.mean([np.abs(champion[name]) for name in names], axis=0)
-    new = np.mean([np.abs(challenger[name]) for name in names], axis=0)
-    known = np.isfinite(old) & np.isfinite(new)
+    both = np.array([np.abs([champion[name], challenger[name]]) for name in names])
+    both[:, :] = np.where(np.isfinite(both).all(axis=1)[:, None], both, np.nan)
+    times = np.isfinite(both[:, 0]).sum(axis=0)
+    own = np.ones(len(formulas)) if weights is None else weights
+    known = (times > 0) & (own > 0)
     if not known.any():
         return None
-    groups, index = np.unique(np.array(formulas)[known], return_inverse=True)
-    total = np.bincount(index, (new - old)[known])
-    count = np.bincount(index)
-    drawn = np.random.default_rng(seed).integers(len(groups), size=(RESAMPLINGS, len(groups)))
-    means = total[drawn].sum(axis=1) / count[drawn].sum(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
+    old, new = np.nansum(both[:, :, known], axis=0) / times[known]
+    w, kept = own[known], [f for f, k in zip(formulas, known, strict=True) if k]
+    sums = resampled_sums(np.column_stack([w, w * (new - old)]), kept, seed)
+    # A draw of nothing but labels of no weight says nothing.
+    means = sums[sums[:, 0] > 0, 1] / sums[sums[:, 0] > 0, 0]
+    low, high = np.quantile(means, BOUNDS)
     return PairedComparison(
-        difference=float((new - old)[known].mean()),
+        difference=float(np.average(new - old, weights=w)),
         interval=(float(low), float(high)),
-        champion_error=float(old[known].mean()),
-        challenger_error=float(new[known].mean()),
+        champion_error=float(np.average(old, weights=w)),
+        challenger_error=float(np.average(new, weights=w)),
         n_surfaces=int(known.sum()),
-        n_formulas=len(groups),
+        n_formulas=len(set(kept)),
     )
 
 
-def _mean(values: NDArray[np.float64]) -> float | None:
-    return float(values.mean()) if len(values) else None
+def contest(
+    champion: Sequence[HeldOut], challenger: Sequence[HeldOut], names: Sequence[str]
+) -> dict[str, PairedComparison]:
+    """Compare two models by their held-out predictions, each kind of label apart.
+
+    Parameters
+    ----------
+    champion, challenger
+        Predictions of the same data set by members that have not seen the formulas.
+    names
+        Properties that decide; all where none of these is known.
+
+    Returns
+    -------
+    dict
+        ``surfaces`` (with a gap), ``sets`` (medians) and ``near-metals``, as far as both can be tested on them.
+    """
+    known = {held.name for held in champion}
+    decisive = [name for name in names if name in known] or sorted(known)
+    kinds = {
+        "surfaces": lambda held: not (held.near_metal or held.of_set),
+        "sets": lambda held: held.of_set,
+        "near-metals": lambda held: held.near_metal,
+    }
+    found = {}
+    for kind, belongs in kinds.items():
+        old, new = ([h for h in side if belongs(h)] for side in (champion, challenger))
+        comparison = _compare_held_out(old, new, decisive)
+        if comparison is not None:
+            found[kind] = comparison
+    return found
+
+
+def _compare_held_out(
+    old: Sequence[HeldOut], new: Sequence[HeldOut], names: Sequence[str]
+) -> PairedComparison | None:
+    items = {held.surface: held for held in new}
+    place = {title: row for row, title in enumerate(items)}
+    weights = np.zeros(len(items))
+
+    def table(side: Sequence[HeldOut]) -> dict[str, NDArray[np.float64]]:
+        columns = {name: np.full(len(items), np.nan) for name in names}
+        for held in side:
+            if held.name in columns and held.surface in place:
+                columns[held.name][place[held.surface]] = held.value - held.label
+                weights[place[held.surface]] = held.weight
+        return columns
+
+    return compare(table(old), table(new), [held.formula for held in items.values()], weights)

@@ -12,19 +12,19 @@ from pydantic import BaseModel
 
 from surfalign.ml.data.datasets import FrozenDataset
 from surfalign.ml.ensemble.calibration import Calibration
-from surfalign.ml.ensemble.domain import Domain, atomic_descriptions
+from surfalign.ml.ensemble.difficulty import difficulty_features
+from surfalign.ml.ensemble.domain import Domain, described
 from surfalign.ml.ensemble.ensemble import DOMAIN_SHARE, Ensemble
 from surfalign.ml.ensemble.members import Progress, Task, fit_in_processes, fit_member, other_folds
 from surfalign.ml.ensemble.splits import FOLDS, formula_fold
+from surfalign.ml.ensemble.targets import Columns, Target, targets_of
 from surfalign.ml.learners.kinds import get_learner, with_fidelity
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from surfalign.ml.data.records import SurfaceRecord
-
-#: Labels of full weight that are enough to calibrate without the others.
-ENOUGH = 50
+#: Labels of full weight below which no 90 % interval can be made.
+ENOUGH = 9
 
 
 def main_fidelity(dataset: FrozenDataset) -> str:
@@ -83,32 +83,44 @@ def fit_ensemble(
         members=tuple(members),
         blind_folds=frozenset(blind),
         fidelity=fidelity,
-        domain=Domain.of(
-            [atomic_descriptions(record.structure) for record in dataset.records], dataset.elements
-        ),
+        domain=Domain.of(described(dataset), dataset.elements),
     )
     say("calibrating")
-    return calibrate(ensemble, dataset)
+    return calibrate(ensemble, dataset, say)
 
 
-def calibrate(ensemble: Ensemble, dataset: FrozenDataset) -> Ensemble:
+def calibrate(
+    ensemble: Ensemble, dataset: FrozenDataset, on_progress: Progress | None = None
+) -> Ensemble:
     """Return the ensemble with intervals and domain threshold from its out-of-fold predictions.
 
-    Labels of lower weight (near-metals, flagged results) are of another kind than those that the
-    intervals are for; they calibrate only where there are not enough others.
+    Labels weigh as in training. Near-metals are of another kind than the surfaces that the intervals are for;
+    they calibrate only where the others are too few for any interval, and that is said.
     """
+    say = on_progress or (lambda line: None)
     records = dataset.records
-    scores = blind_scores(records)
-    predicted = ensemble.predict_blind(records)
+    scores = blind_scores(dataset)
+    predicted, spread = ensemble.predict_blind_with_spread(records)
+    features = difficulty_features(predicted, scores, spread)
+    groups: dict[str, list[Target]] = {
+        name: [] for name in ensemble.members[0].predict([records[0].structure])[0].values
+    }
+    for target in targets_of(records, dataset.set_labels, ensemble.fidelity):
+        if target.label.name in groups:
+            groups.setdefault(calibration_key(target), []).append(target)
+    notes = {}
     calibrations = {}
-    for name in ensemble.members[0].predict([records[0].structure])[0].values:
-        labels = target_labels(records, name, ensemble.fidelity)
-        errors = predicted.get(name, np.full(len(records), np.nan)) - labels
-        known = np.isfinite(errors) & np.isfinite(scores)
-        full = known & (_weights(records, name, ensemble.fidelity) >= 1.0)
-        if full.sum() >= ENOUGH:
-            known = full
-        calibrations[name] = Calibration.fit(errors[known], scores[known])
+    for key, targets in groups.items():
+        known = [t for t in targets if _is_known(t, predicted, scores)]
+        gapped = [t for t in known if not t.near_metal]
+        if sum(t.label.weight for t in gapped) < ENOUGH and len(gapped) < len(known):
+            notes[key] = (
+                f"calibrated with {len(known) - len(gapped)} near-metals, for {len(gapped)} surfaces "
+                f"with a gap are fewer than {ENOUGH} of full weight"
+            )
+            say(f"intervals of {key}: {notes[key]}")
+            gapped = known
+        calibrations[key] = _calibration(gapped, predicted, features)
     finite = scores[np.isfinite(scores)]
     # Below ten scores no percentile means anything; unknown elements are flagged all the same.
     threshold = float(np.quantile(finite, DOMAIN_SHARE)) if len(finite) >= 10 else np.inf
@@ -116,45 +128,48 @@ def calibrate(ensemble: Ensemble, dataset: FrozenDataset) -> Ensemble:
         ensemble,
         calibrations=calibrations,
         domain=replace(ensemble.domain, threshold=threshold),
+        notes=notes,
     )
 
 
-def _weights(records: Sequence[SurfaceRecord], name: str, fidelity: str) -> NDArray[np.float64]:
-    """Return the weights of the labels of a property at a fidelity; zero where there is none."""
-    return np.array(
-        [
-            next(
-                (l.weight for l in record.labels if l.name == name and l.fidelity == fidelity),
-                0.0,
-            )
-            for record in records
-        ]
+def calibration_key(target: Target) -> str:
+    """Return under which name the intervals of a target are kept: the property, or sets of it."""
+    return (
+        f"{target.statistic.value} of {target.label.name}"
+        if target.statistic
+        else target.label.name
     )
 
 
-def blind_scores(records: Sequence[SurfaceRecord]) -> NDArray[np.float64]:
+def _is_known(target: Target, predicted: Columns, scores: NDArray[np.float64]) -> bool:
+    column = predicted.get(target.label.name)
+    rows = list(target.rows)
+    return column is not None and bool(
+        np.isfinite(column[rows]).all() and np.isfinite(scores[rows]).all()
+    )
+
+
+def _calibration(
+    targets: Sequence[Target], predicted: Columns, features: NDArray[np.float64]
+) -> Calibration:
+    errors = [t.answer(predicted[t.label.name]) - t.label.value for t in targets]
+    own = [np.median(features[list(t.rows)], axis=0) for t in targets]
+    return Calibration.fit(
+        np.array(errors),
+        np.array(own).reshape(len(own), features.shape[1]),
+        np.array([t.label.weight for t in targets]),
+        np.array([formula_fold(t.formula) for t in targets]),
+    )
+
+
+def blind_scores(dataset: FrozenDataset) -> NDArray[np.float64]:
     """Return the domain score of each record against the other folds; NaN where these are empty."""
-    described = [atomic_descriptions(record.structure) for record in records]
-    folds = np.array([formula_fold(record.formula) for record in records])
-    scores = np.full(len(records), np.nan)
+    atoms = described(dataset)
+    folds = np.array([formula_fold(record.formula) for record in dataset.records])
+    scores = np.full(len(folds), np.nan)
     for fold in range(FOLDS):
         own, others = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
         if len(own) and len(others):
-            domain = Domain.of([described[i] for i in others], frozenset())
-            scores[own] = domain.scores([described[i] for i in own])
+            domain = Domain.of([atoms[i] for i in others], frozenset())
+            scores[own] = domain.scores([atoms[i] for i in own])
     return scores
-
-
-def target_labels(
-    records: Sequence[SurfaceRecord], name: str, fidelity: str
-) -> NDArray[np.float64]:
-    """Return the labels of a property at a fidelity, shape (n_records,); NaN where there is none."""
-    return np.array(
-        [
-            next(
-                (l.value for l in record.labels if l.name == name and l.fidelity == fidelity),
-                np.nan,
-            )
-            for record in records
-        ]
-    )

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,15 +29,13 @@ from surfalign.errors import LearnerError
 from surfalign.ml.data.datasets import FrozenDataset, read_dataset, write_dataset
 from surfalign.ml.ensemble.splits import FOLDS, formula_fold, hold_out
 from surfalign.ml.interface import FittedModel, TrainingData
-from surfalign.ml.learners.kinds import configuration_of, fit_model, get_learner, restore_model
+from surfalign.ml.learners.kinds import configuration_of, fit_model, restore_model
 from surfalign.ml.network.weights import read_parts, write_parts
 from surfalign.version import __version__
 
 if TYPE_CHECKING:
-    from surfalign.ml.data.records import SurfaceRecord
+    from surfalign.ml.data.records import SetLabel, SurfaceRecord
 
-#: Share of a member's formulas that decide when its training stops.
-VALIDATION_SHARE = 0.1
 #: Days after which what a training left for its resumption is removed.
 KEPT_DAYS = 14.0
 Progress = Callable[[str], None]
@@ -83,16 +82,27 @@ def fit_member(
 def member_data(dataset: FrozenDataset, task: Task) -> TrainingData:
     """Return what a member may see: all but its fold, or everything where nothing else is there."""
     records = other_folds(dataset, task.fold) or list(dataset.records)
-    names = {record.name for record in records}
-    set_labels = [s for s in dataset.set_labels if names.issuperset(s.members)]
-    if not get_learner(task.kind).iterative:
-        return TrainingData(records, (), set_labels)
-    try:
-        split = hold_out(records, VALIDATION_SHARE, task.seed)
-    except LearnerError:  # one formula only
-        return TrainingData(records, (), set_labels)
-    validation = [records[i] for i in split.test]
-    train = [records[i] for i in split.train]
+    return training_data(records, dataset.set_labels, task.configuration, task.seed)
+
+
+def training_data(
+    records: Sequence[SurfaceRecord],
+    set_labels: Sequence[SetLabel],
+    configuration: BaseModel,
+    seed: int,
+) -> TrainingData:
+    """Return records, and the labels of sets within them, as one model is fitted to them.
+
+    A share of the formulas is set apart for validation where the configuration's ``training`` wants it.
+    """
+    share = getattr(getattr(configuration, "training", None), "validation_share", 0.0)
+    train, validation = list(records), []
+    if share > 0:
+        # One formula alone cannot be split, and is learned from.
+        with suppress(LearnerError):
+            split = hold_out(records, share, seed)
+            validation = [records[i] for i in split.test]
+            train = [records[i] for i in split.train]
     kept = {record.name for record in train}
     return TrainingData(train, validation, [s for s in set_labels if kept.issuperset(s.members)])
 

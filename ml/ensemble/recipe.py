@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surfalign.ml.ensemble.fitting import fit_ensemble
-from surfalign.ml.learners.kinds import configuration_of
+from surfalign.ml.ensemble.members import training_data
+from surfalign.ml.learners.kinds import configuration_of, fit_model
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from surfalign.ml.data.datasets import FrozenDataset
+    from surfalign.ml.data.records import SetLabel, SurfaceRecord
     from surfalign.ml.ensemble.ensemble import Ensemble
+    from surfalign.ml.interface import FittedModel
 
 Progress = Callable[[str], None]
 
@@ -80,5 +83,43 @@ class Recipe:
             directory=scratch,
             seed=self.seed,
             workers=self.workers,
+            on_progress=on_progress,
+        )
+
+    def fit_one(
+        self,
+        records: Sequence[SurfaceRecord],
+        *,
+        directory: Path,
+        set_labels: Sequence[SetLabel] = (),
+        on_progress: Progress | None = None,
+    ) -> FittedModel:
+        """Fit one model as the members of an ensemble are fitted, to all given records.
+
+        Parameters
+        ----------
+        records
+            Surfaces to learn from.
+        directory
+            For checkpoints.
+        set_labels
+            Labels of sets; those whose members are all among the records count.
+        on_progress
+            Called with a line now and then.
+
+        Raises
+        ------
+        ConfigurationError
+            When the configuration has a mistake.
+        EmptyDatasetError
+            When a property has no label.
+        """
+        configuration = self.complete()
+        return fit_model(
+            configuration,
+            self.kind,
+            training_data(records, set_labels, configuration, self.seed),
+            directory=directory,
+            seed=self.seed,
             on_progress=on_progress,
         )

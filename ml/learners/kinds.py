@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,9 +63,23 @@ def configuration_of(kind: str, given: Mapping[str, Any] | None = None) -> BaseM
         raise ConfigurationError(
             f"the configuration of {kind} has a mistake at "
             f"{'.'.join(map(str, first['loc']))}: {first['msg']}",
-            f"keys among {', '.join(sorted(expected.model_fields))}",
+            _keys_at(expected, first["loc"]),
             "correct the configuration",
         ) from error
+
+
+def _keys_at(section: type[BaseModel], location: Sequence[int | str]) -> str:
+    """Return which keys there are at the place of a mistake."""
+    where = []
+    for part in location[:-1]:
+        field = section.model_fields.get(str(part))
+        inner = None if field is None else field.annotation
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            break
+        where.append(str(part))
+        section = inner
+    name = ".".join(where)
+    return f"keys {f'of {name} ' if name else ''}among {', '.join(sorted(section.model_fields))}"
 
 
 def with_fidelity(configuration: BaseModel, fidelity: str) -> tuple[BaseModel, str]:

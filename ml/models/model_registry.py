@@ -43,6 +43,8 @@ CARD_VERSION = 1
 WEIGHTS = "weights.safetensors"
 CARD = "card.json"
 CHAMPION = "champion.json"
+#: Fields that cards of 0.2 lack.
+_LATER_FIELDS = {"formulas", "notes"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 #: How long to wait for another process that writes to the same model (s).
 LOCK_TIMEOUT = 60.0
@@ -73,11 +75,15 @@ class ModelCard:
     elements
         Elements of the training data with the number of their surfaces.
     metrics
-        Out-of-fold errors by property, with their units.
+        Out-of-fold errors by property, with their units; see :func:`~surfalign.ml.ensemble.metrics.summarise`.
     weights_sha256
         Of the weights' file.
     card_version
         Version of this format.
+    formulas
+        Formulas of the training data; empty in cards of 0.2.
+    notes
+        What is unusual about the calibration of the intervals, by property.
     """
 
     name: str
@@ -93,6 +99,13 @@ class ModelCard:
     metrics: dict[str, Any]
     weights_sha256: str = ""
     card_version: int = CARD_VERSION
+    formulas: tuple[str, ...] = ()
+    notes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def of_weak_labels(self) -> bool:
+        """Whether no surface of the training data had a label of its own."""
+        return not self.dataset.get("labelled_surfaces")
 
 
 @dataclass(frozen=True)
@@ -136,7 +149,7 @@ class ModelRegistry:
         return sorted(p.name for p in self.directory.iterdir() if self.versions(p.name))
 
     def latest(self) -> str:
-        """Return the name of the model that was promoted last.
+        """Return the name of the model that was promoted last; of weak labels only where there is no other.
 
         Raises
         ------
@@ -151,7 +164,7 @@ class ModelRegistry:
                 "a model",
                 "train one: surfalign learn train --slabs FILE --model NAME",
             )
-        return max(promoted, key=lambda name: promoted[name])
+        return max(promoted, key=lambda name: (not self.card(name).of_weak_labels, promoted[name]))
 
     def versions(self, name: str) -> list[str]:
         """Return the versions of a model, the oldest first."""
@@ -202,13 +215,14 @@ class ModelRegistry:
                 "a card that surfalign wrote",
                 "go back: surfalign learn rollback",
             ) from error
-        if found != CARD_VERSION or set(plain) != set(ModelCard.__dataclass_fields__):
+        fields = set(ModelCard.__dataclass_fields__)
+        if found != CARD_VERSION or not fields - _LATER_FIELDS <= set(plain) <= fields:
             raise ModelVersionError(
                 f"{path} is a card of format {found}",
                 f"format {CARD_VERSION}",
                 "train the model again, or use the version of surfalign that the card names",
             )
-        return ModelCard(**plain)
+        return ModelCard(**plain | {"formulas": tuple(plain.get("formulas", ()))})
 
     def load(self, name: str, version: str | None = None) -> tuple[Ensemble, ModelCard]:
         """Load a version; the champion without one.

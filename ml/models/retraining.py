@@ -17,19 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surfalign.files import write_whole
-from surfalign.ml.ensemble.evaluation import (
-    PairedComparison,
-    blind_errors,
-    compare,
-    out_of_fold_metrics,
-)
+from surfalign.ml.ensemble.evaluation import PairedComparison, contest
+from surfalign.ml.ensemble.held_out import blind
+from surfalign.ml.ensemble.metrics import error_rows, summarise, with_bounds
 from surfalign.ml.ensemble.recipe import Recipe
 from surfalign.ml.models.model_registry import ModelCard, ModelRegistry, code_versions
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from surfalign.ml.data.datasets import FrozenDataset
 
 #: Properties that decide between two models.
@@ -67,7 +61,7 @@ class Outcome:
     challenger
         Version that was trained; None where none was.
     comparison
-        The contest; None where there was none.
+        The contest that decided; None where there was none.
     report
         The report.
     """
@@ -127,7 +121,9 @@ def train_version(
         dataset=dataset.summary(),
         fidelity=ensemble.fidelity,
         elements=dict(sorted(elements.items())),
-        metrics=out_of_fold_metrics(ensemble, dataset.records),
+        metrics=summarise(blind(ensemble, dataset)),
+        formulas=tuple(sorted({record.formula for record in dataset.records})),
+        notes=dict(ensemble.notes),
     )
     return registry.add(ensemble, card)
 
@@ -157,17 +153,17 @@ def retrain(
     champion = registry.champion(name)
     old = registry.card(name) if champion else None
     if old and not force and _same(old, dataset, recipe):
-        return _report(registry, name, dataset, Verdict.UNCHANGED, None, None)
+        return _report(registry, name, dataset, Verdict.UNCHANGED, None, {})
     card = train_version(registry, name, dataset, recipe, scratch=scratch, on_progress=on_progress)
-    comparison = None
+    comparisons: dict[str, PairedComparison] = {}
     if old is None:
         verdict = Verdict.FIRST
     else:
-        comparison = _contest(registry, name, card.version, dataset)
-        verdict = decide(comparison, _n_labels(card.dataset) > _n_labels(old.dataset))
+        comparisons = _contest(registry, name, card.version, dataset)
+        verdict = decide(_deciding(comparisons), _n_labels(card.dataset) > _n_labels(old.dataset))
     if verdict.promoted:
         registry.promote(name, card.version)
-    return _report(registry, name, dataset, verdict, card, comparison)
+    return _report(registry, name, dataset, verdict, card, comparisons)
 
 
 def decide(comparison: PairedComparison | None, more_data: bool) -> Verdict:
@@ -183,20 +179,16 @@ def decide(comparison: PairedComparison | None, more_data: bool) -> Verdict:
 
 def _contest(
     registry: ModelRegistry, name: str, challenger: str, dataset: FrozenDataset
-) -> PairedComparison | None:
+) -> dict[str, PairedComparison]:
+    """Compare both on each kind of label: IP and EA where there are any, else all properties."""
     new, _ = registry.load(name, challenger)
     old, _ = registry.load(name)
-    records = dataset.records
-    return compare(
-        _levels(blind_errors(old, records, new.fidelity)),
-        _levels(blind_errors(new, records)),
-        [record.formula for record in records],
-    )
+    return contest(blind(old, dataset, new.fidelity), blind(new, dataset), CONTESTED)
 
 
-def _levels(errors: dict[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
-    """Return the errors that decide: those of IP and EA where there are any, else all."""
-    return {name: errors[name] for name in CONTESTED if name in errors} or errors
+def _deciding(comparisons: Mapping[str, PairedComparison]) -> PairedComparison | None:
+    """Return the comparison that decides: surfaces with a gap, else sets, else near-metals."""
+    return next(iter(comparisons.values()), None)
 
 
 def _same(card: ModelCard, dataset: FrozenDataset, recipe: Recipe) -> bool:
@@ -219,10 +211,11 @@ def _report(
     dataset: FrozenDataset,
     verdict: Verdict,
     card: ModelCard | None,
-    comparison: PairedComparison | None,
+    comparisons: Mapping[str, PairedComparison],
 ) -> Outcome:
     """Write the report as Markdown and JSON, named by the time."""
     champion = registry.champion(name)
+    comparison = _deciding(comparisons)
     now = datetime.now(UTC)
     folder = registry.report_folder(name)
     folder.mkdir(parents=True, exist_ok=True)
@@ -233,6 +226,7 @@ def _report(
         "champion": champion.version if champion else None,
         "challenger": card.version if card else None,
         "comparison": asdict(comparison) if comparison else None,
+        "comparisons": {kind: asdict(one) for kind, one in comparisons.items()},
         "metrics": card.metrics if card else None,
         "dataset": dataset.summary(),
     }
@@ -262,24 +256,31 @@ def _markdown(content: Mapping[str, Any]) -> str:
         + (", ".join(f"{n} ({why})" for why, n in data["left_out"].items()) or "nothing")
         + ".",
     ]
-    contest = content["comparison"]
-    if contest:
-        low, high = contest["interval"]
+    for kind, one in content["comparisons"].items():
+        low, high = one["interval"]
         lines += [
             "",
-            f"On {contest['n_surfaces']} surfaces of {contest['n_formulas']} formulas that neither has "
-            f"seen: champion {contest['champion_error']:.3f} eV, challenger "
-            f"{contest['challenger_error']:.3f} eV, difference {contest['difference']:+.3f} eV "
+            f"On {one['n_surfaces']} {kind} of {one['n_formulas']} formulas that neither has "
+            f"seen: champion {one['champion_error']:.3f} eV, challenger "
+            f"{one['challenger_error']:.3f} eV, difference {one['difference']:+.3f} eV "
             f"(95 %: {low:+.3f} to {high:+.3f}).",
         ]
     if content["metrics"]:
-        lines += [
-            "",
-            "| Property | Surfaces | MAE | RMSE | MAE inside | MAE outside of the domain | Unit |",
-            "|---|---|---|---|---|---|---|",
-        ]
-        for name, m in content["metrics"].items():
-            numbers = (m["mae"], m["rmse"], m["mae_in_domain"], m["mae_out_of_domain"])
-            cells = ["–" if value is None else f"{value:.3f}" for value in numbers]
-            lines.append(f"| {name} | {m['n']} | {' | '.join(cells)} | {m['unit']} |")
+        lines += ["", *_error_table(content["metrics"])]
     return "\n".join([*lines, ""])
+
+
+def _error_table(metrics: Mapping[str, Any]) -> list[str]:
+    """Return the errors as Markdown, surfaces with a gap apart from near-metals and from sets."""
+    lines = [
+        "| Property | Of | Number | MAE (95 %) | RMSE | MAE inside | MAE outside of the domain | Unit |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, kind, m in error_rows(metrics):
+        numbers = (m["rmse"], m["mae_in_domain"], m["mae_out_of_domain"])
+        cells = ["–" if value is None else f"{value:.3f}" for value in numbers]
+        mae = with_bounds(m, "mae")
+        lines.append(
+            f"| {name} | {kind} | {m['n']} | {mae} | {' | '.join(cells)} | {metrics[name]['unit']} |"
+        )
+    return lines

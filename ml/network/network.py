@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from surfalign.ml.configuration import LearnerConfiguration, Representation
+from surfalign.ml.configuration import LearnerConfiguration, Levels, Representation
 from surfalign.ml.descriptors.element_properties import element_properties
 from surfalign.ml.descriptors.lsoap import LearnableSoap
 from surfalign.ml.descriptors.ordinary_soap import OrdinarySoap
@@ -22,6 +22,9 @@ from surfalign.ml.network.attention import AttentionPooling
 from surfalign.ml.network.batches import SlabBatch
 
 IONIZATION_POTENTIAL, ELECTRON_AFFINITY = "ionization_potential", "electron_affinity"
+BAND_GAP = "band_gap"
+GAP_SOFTNESS = 0.05
+"""Width of the bend at gap zero (eV): a gap of a few times that is what the heads say."""
 
 
 @dataclass(frozen=True)
@@ -147,10 +150,8 @@ class SlabNetwork(nn.Module):
         self.offsets = nn.Parameter(
             torch.zeros(len(self.properties), n_fidelities - 1), requires_grad=not own_heads
         )
-        self.consistent_gap = targets.consistent_gap and {
-            IONIZATION_POTENTIAL,
-            ELECTRON_AFFINITY,
-        } <= set(self.properties)
+        both = {IONIZATION_POTENTIAL, ELECTRON_AFFINITY} <= set(self.properties)
+        self.levels = targets.levels if both else Levels.FREE
         self.register_buffer("mean", torch.zeros(len(self.properties)))
         self.register_buffer("deviation", torch.ones(len(self.properties)))
 
@@ -176,11 +177,13 @@ class SlabNetwork(nn.Module):
         shifts = nn.functional.pad(self.offsets, (1, 0))
         standard = raw + shifts
         values = standard * self.deviation[:, None] + self.mean[:, None]
-        if self.consistent_gap:
-            values = self._with_consistent_gap(standard, values)
+        if self.levels is Levels.GAP_HEAD:
+            values = self._with_gap_head(standard, values)
+        elif self.levels is Levels.TOGETHER:
+            values = self._together(values)
         return NetworkOutput(values, pooled.weights, atoms, pooled.vectors)
 
-    def _with_consistent_gap(self, standard: Tensor, values: Tensor) -> Tensor:
+    def _with_gap_head(self, standard: Tensor, values: Tensor) -> Tensor:
         """Read the affinity's head as the gap, which is never negative, and subtract it."""
         ionization = self.properties.index(IONIZATION_POTENTIAL)
         affinity = self.properties.index(ELECTRON_AFFINITY)
@@ -188,3 +191,19 @@ class SlabNetwork(nn.Module):
         columns = list(values.unbind(dim=1))
         columns[affinity] = columns[ionization] - gap
         return torch.stack(columns, dim=1)
+
+    def _together(self, values: Tensor) -> Tensor:
+        """Make EA + gap = IP, changing the three heads least, and no gap negative."""
+        columns = dict(zip(self.properties, values.unbind(dim=1), strict=True))
+        ionization, affinity = columns[IONIZATION_POTENTIAL], columns[ELECTRON_AFFINITY]
+        if BAND_GAP in columns:
+            excess = (ionization - affinity - columns[BAND_GAP]) / 3.0
+            ionization, affinity = ionization - excess, affinity + excess
+        gap = ionization - affinity
+        # The smooth maximum of the gap and zero, half of the change on either side.
+        lift = GAP_SOFTNESS * nn.functional.softplus(-gap / GAP_SOFTNESS)
+        columns[IONIZATION_POTENTIAL] = ionization + 0.5 * lift
+        columns[ELECTRON_AFFINITY] = affinity - 0.5 * lift
+        if BAND_GAP in columns:
+            columns[BAND_GAP] = gap + lift
+        return torch.stack([columns[name] for name in self.properties], dim=1)

@@ -54,6 +54,7 @@ class SurfaceTask(pl.LightningModule):
         self.property_weights = [weights.get(name, 1.0) for name in heads.properties]
         # Hidden from the module's own bookkeeping: data are no part of a checkpoint.
         self._data = [data]
+        self._sums: list[list[float]] = []
 
     def on_fit_start(self) -> None:
         """Move the data to the device, once."""
@@ -69,25 +70,33 @@ class SurfaceTask(pl.LightningModule):
         self.log("training_loss", loss, on_step=False, on_epoch=True, batch_size=len(items))
         return loss
 
+    def on_validation_epoch_start(self) -> None:
+        """Forget the errors of the epoch before."""
+        self._sums = [[0.0, 0.0] for _ in self.heads.properties]
+
     def validation_step(self, items: list[int], batch_index: int) -> None:
-        """Log the errors of some items."""
+        """Add up the errors of some items, each with the weight of its label, as the loss does."""
         batch = self._part(self._data[0].validation).batch(items)
         _, errors = self._evaluate(batch)
+        for o, error in zip(batch.found, errors.tolist(), strict=True):
+            if o.fidelity_index == 0:
+                own = self._sums[o.property_index]
+                own[0] += o.weight * error
+                own[1] += o.weight
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the weighted error of each property, and their mean in standard deviations of the labels."""
         total, weight = 0.0, 0.0
         for k, name in enumerate(self.heads.properties):
-            own = [
-                j
-                for j, o in enumerate(batch.found)
-                if o.property_index == k and o.fidelity_index == 0 and o.weight > 0
-            ]
-            if not own:
+            errors, weights = self._sums[k]
+            if not weights:
                 continue
-            mean = errors[own].mean()
-            self.log(f"validation_{name}", mean, batch_size=len(own))
-            total += float(mean / self.network.deviation[k]) * self.property_weights[k]
-            weight += self.property_weights[k]
+            self.log(f"validation_{name}", errors / weights)
+            share = self.property_weights[k]
+            total += errors / weights / float(self.network.deviation[k]) * share
+            weight += share
         if weight > 0:
-            self.log("validation_error", total / weight, batch_size=len(items), prog_bar=True)
+            self.log("validation_error", total / weight, prog_bar=True)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """AdamW with a one-cycle schedule; embedding and contraction are not decayed."""

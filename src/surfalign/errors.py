@@ -147,6 +147,10 @@ class UnwritableFileError(ConfigurationError, OSError):
     """A file cannot be written where it should be."""
 
 
+class MissingFileError(ConfigurationError, FileNotFoundError):
+    """A file that was named is not there."""
+
+
 class MissingDependencyError(SurfalignError, ImportError):
     """An optional package or program is needed and absent."""
 

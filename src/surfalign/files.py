@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
 
-from surfalign.errors import ConfigurationError, SurfalignError, UnwritableFileError
+from surfalign.errors import (
+    ConfigurationError,
+    MissingFileError,
+    SurfalignError,
+    UnwritableFileError,
+)
 
 
 def write_whole(
@@ -72,6 +77,19 @@ def whole_file(
         ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_file(path: Path) -> None:
+    """Refuse a path where no file is: a typing error is not a damaged file.
+
+    Raises
+    ------
+    MissingFileError
+        When there is nothing, or a folder.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise MissingFileError(f"the file {path} {what}", "a file", "correct its name")
 
 
 def sync_folder(folder: Path) -> None:

@@ -25,7 +25,11 @@ COMMANDS = {
         "train": ("train", "Train a new version of a model and make it the champion."),
         "evaluate": (
             "evaluate",
-            "Measure the errors, the coverage of the intervals and the worth of the domain flag.",
+            "Measure a model on its own data, each formula by members that have not seen it.",
+        ),
+        "score": (
+            "score",
+            "Score a whole model on labelled surfaces of formulas that it never learned from.",
         ),
         "retrain": (
             "retrain",

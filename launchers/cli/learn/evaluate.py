@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from surfalign.launchers.cli import options
 from surfalign.launchers.cli.lazy import imported_when_used
@@ -15,12 +14,10 @@ from surfalign.launchers.cli.progress import Lines
 
 with imported_when_used():
     from surfalign.launchers.cli.learn import sources
-    from surfalign.launchers.cli.tables import cards
-    from surfalign.launchers.figures import learner
-    from surfalign.ml.ensemble import crossvalidation
-
-if TYPE_CHECKING:
-    from surfalign.ml.ensemble.crossvalidation import HeldOut
+    from surfalign.launchers.cli.tables import errors
+    from surfalign.launchers.figures import learner_errors
+    from surfalign.ml.ensemble import crossvalidation, held_out
+    from surfalign.ml.ensemble.metrics import summarise
 
 commands = typer.Typer()
 
@@ -51,11 +48,11 @@ def evaluate(
     ] = None,
     directory: options.Directory = None,
 ) -> None:
-    """Measure the errors, the coverage of the intervals and the worth of the domain flag.
+    """Measure a model on its own data, each formula by members that have not seen it.
 
-    By default the members of a model predict the formulas that they have not seen. With --split, new
-    models are trained without each fold and predict it, with intervals and domain flag. This is slower, and
-    the honest measure of intervals and flag.
+    By default single members of a model predict the formulas that they have not seen, without intervals. With
+    --split, new models are trained without each fold and predict it whole, with intervals and domain flag;
+    this is slower. To score a model on data that it never saw: surfalign learn score.
 
     Example: surfalign learn evaluate --slabs slabs.json.gz --split formula --kind composition
     """
@@ -70,33 +67,18 @@ def evaluate(
             scratch=sources.scratch_directory(),
             on_progress=Lines(),
         )
+        what = f"whole new models of kind {kind}, each on formulas that it was not trained on"
     else:
         models = sources.registry(directory)
-        ensemble, _ = models.load(model or models.latest())
-        found = crossvalidation.blind(ensemble, dataset)
-    summary = crossvalidation.summarise(found)
-    rows = [crossvalidation.as_dict(held) for held in found]
-    write_json({"summary": summary, "surfaces": rows}, json_file)
-    if figure is not None:
-        learner.save_parity(found, figure)
-    if not is_stdout(json_file):
-        output_console().print(_table(summary, found))
-
-
-def _table(summary: dict[str, dict[str, Any]], found: list[HeldOut]) -> Any:
-    table = Table(caption=f"{len(found)} surfaces, on formulas that were held out")
-    table.add_column("Property", no_wrap=True)
-    for name in ("Surfaces", "MAE", "RMSE", "90 % intervals\ncover", "MAE inside",
-                 "MAE outside\nof the domain", "Outside"):  # fmt: skip
-        table.add_column(name, justify="right")
-    for name, m in summary.items():
-        cover = "–" if m["coverage"] is None else f"{100 * m['coverage']:.1f} %"
-        table.add_row(
-            name,
-            str(m["n"]),
-            *(cards.number(m[error]) for error in ("mae", "rmse")),
-            cover,
-            *(cards.number(m[error]) for error in ("mae_in_domain", "mae_out_of_domain")),
-            str(m["n_out_of_domain"]),
+        ensemble, card = models.load(model or models.latest())
+        found = held_out.blind(ensemble, dataset)
+        what = (
+            f"single members of {card.name} {card.version}, each on formulas that it has not seen"
         )
-    return table
+    summary = summarise(found)
+    rows = [held_out.as_dict(held) for held in found]
+    write_json({"measured": what, "summary": summary, "surfaces": rows}, json_file)
+    if figure is not None:
+        learner_errors.save_parity(found, figure)
+    if not is_stdout(json_file):
+        output_console().print(errors.errors_table(summary, what))

@@ -10,8 +10,9 @@ import typer
 import yaml
 
 from surfalign.errors import ConfigurationError
+from surfalign.files import require_file
 from surfalign.launchers.database.server import open_database
-from surfalign.ml.data.datasets import FrozenDataset, merge, read_dataset
+from surfalign.ml.data.datasets import FrozenDataset, is_dataset, merge, read_dataset
 from surfalign.ml.data.equal_slabs import EqualSlabs, find_equal_slabs
 from surfalign.ml.data.from_results import freeze_results
 from surfalign.ml.data.from_slab_files import freeze_slab_file
@@ -48,12 +49,26 @@ def gather(
 ) -> FrozenDataset:
     """Return one data set of all named sources; of the whole store where none is named."""
     found = [freeze_slab_file(path, min_gap=min_gap) for path in slabs or []]
-    found += [read_dataset(path) for path in datasets or []]
+    found += [_refrozen(path) for path in datasets or []]
     if query is not None or not found:
         found.append(_from_store(query or None, flagged, mixed))
     if len(found) == 1:
         return found[0]
     return merge(name or "+".join(dataset.name for dataset in found), found)
+
+
+def _refrozen(path: Path) -> FrozenDataset:
+    """Read a data set and check its labels again: an older file may hold some that are refused now."""
+    dataset = read_dataset(path)
+    return merge(dataset.name, [dataset])
+
+
+def labelled_data(paths: Sequence[Path]) -> FrozenDataset:
+    """Return the labelled surfaces of files, whether ``learn freeze`` wrote them or they are lists of slabs."""
+    for path in paths:
+        require_file(path)
+    frozen = [path for path in paths if is_dataset(path)]
+    return gather([path for path in paths if path not in frozen], frozen, None)
 
 
 def _from_store(query: str | None, flagged: bool, mixed: bool) -> FrozenDataset:
@@ -109,6 +124,10 @@ def say_what_is_left_out(dataset: FrozenDataset) -> None:
     )
     for reason, number in summary["left_out"].items():
         typer.echo(f"left out: {number} ({reason})", err=True)
+    for rule, number in summary["refused_labels"].items():
+        typer.echo(f"labels refused: {number} ({rule})", err=True)
+    for reason, number in summary["lowered"].items():
+        typer.echo(f"counts less: {number} ({reason})", err=True)
     _say_equal_slabs(find_equal_slabs(dataset.records), dataset.units)
 
 

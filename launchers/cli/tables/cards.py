@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
+from surfalign.ml.ensemble.metrics import error_rows, with_bounds
 from surfalign.ml.models.model_registry import ModelCard, ModelRegistry
 
 
@@ -11,14 +12,21 @@ def metrics_table(card: ModelCard) -> Table:
     """Return the errors of a version on formulas that the predicting member has not seen."""
     table = Table(
         title=f"{card.name} {card.version} ({card.kind}), out of fold by formula",
-        caption=f"predicts {card.fidelity}",
+        caption="; ".join(
+            [f"predicts {card.fidelity}", "95 %: bootstrap over formulas"]
+            + [f"intervals of {name}: {note}" for name, note in card.notes.items()]
+        ),
     )
-    table.add_column("Property", no_wrap=True)
-    for name in ("Surfaces", "MAE", "RMSE", "MAE inside", "MAE outside\nof the domain", "Unit"):
+    for name in ("Property", "Of"):
+        table.add_column(name, no_wrap=True)
+    for name in (
+        "Number", "MAE (95 %)", "RMSE", "MAE inside", "MAE outside\nof the domain", "Unit",
+    ):  # fmt: skip
         table.add_column(name, justify="right")
-    for name, m in card.metrics.items():
-        numbers = (m["mae"], m["rmse"], m["mae_in_domain"], m["mae_out_of_domain"])
-        table.add_row(name, str(m["n"]), *map(number, numbers), m["unit"])
+    for name, kind, m in error_rows(card.metrics):
+        numbers = (m["rmse"], m["mae_in_domain"], m["mae_out_of_domain"])
+        unit = card.metrics[name]["unit"]
+        table.add_row(name, kind, str(m["n"]), with_bounds(m, "mae"), *map(number, numbers), unit)
     return table
 
 
@@ -29,7 +37,7 @@ def number(value: float | None) -> str:
 
 def versions_table(models: ModelRegistry, names: list[str]) -> Table:
     """Return all versions of some models; the champion is marked."""
-    table = Table(caption="* predicts; MAE in eV, out of fold by formula")
+    table = Table(caption="* predicts; MAE in eV of surfaces with a gap, out of fold by formula")
     for name in ("Model", "Version", "", "Kind", "Made"):
         table.add_column(name, no_wrap=True)
     for name in ("Surfaces", "IP MAE", "EA MAE"):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from learning_data import rocksalt_slab, slab_entries, toy_dataset, write_slab_file
+from learning_data import ANIONS, rocksalt_slab, slab_entries, toy_dataset, write_slab_file
 from stored_results import failed_result, passed_result, store
 from typer.testing import CliRunner, Result
 
@@ -15,11 +17,15 @@ from surfalign.errors import (
     ConfigurationError,
     DamagedFileError,
     EmptyDatasetError,
+    LearnerError,
+    MissingFileError,
     ModelNotFoundError,
     SurfaceError,
 )
+from surfalign.launchers.cli.learn import sources
 from surfalign.launchers.cli.main import app
 from surfalign.ml.data.datasets import read_dataset
+from surfalign.ml.models.model_registry import ModelRegistry
 from surfalign.stores.database import Database
 
 FAST = ("--kind", "composition", "--set", "n_estimators=20")
@@ -118,6 +124,66 @@ def test_evaluation_and_its_figure(trained: Path) -> None:
     assert 0.7 <= written["summary"]["ionization_potential"]["coverage"] <= 1.0
 
 
+def test_a_model_is_scored_on_formulas_that_it_never_saw(folder: Path) -> None:
+    entries = slab_entries(toy_dataset(60, noise=0.2))
+    old = write_slab_file(entries[:40], folder / "old.json.gz")
+    new = write_slab_file(entries[30:], folder / "new.json.gz")
+    frozen = folder / "new.dataset.json.gz"
+    invoke("train", "--slabs", old, "--model", "toy", *FAST)
+    invoke("freeze", "--slabs", new, "-o", frozen)
+    target, figure = folder / "score.json", folder / "score.png"
+    result = invoke("score", "toy", new, "--json", target, "--figure", figure)
+    plain = json.loads(target.read_text())
+    seen = plain["formulas_left_out_because_learned_from"]
+    assert len(seen) == 10
+    assert f"learned from them: {', '.join(seen)}" in result.stderr
+    errors = plain["summary"]["ionization_potential"]
+    assert (errors["n"], errors["n_formulas"]) == (20, 20)
+    for name in ("mae", "rmse", "r2", "bias", "coverage", "mean_width"):
+        low, high = errors[f"{name}_interval"]
+        assert low <= errors[name] <= high
+    by_anion = plain["by_anion"]["electron_affinity"]
+    assert {anion: errors["n"] for anion, errors in by_anion.items()} == dict.fromkeys(ANIONS, 5)
+    assert "O" in plain["by_element"]["ionization_potential"]
+    assert "By anion" in result.stdout
+    assert figure.read_bytes().startswith(b"\x89PNG")
+    again = json.loads(invoke("score", "toy", frozen, "--json", "-").stdout)
+    assert again == plain
+    with pytest.raises(LearnerError, match="has learned from all 40 formulas"):
+        invoke("score", "toy", old)
+    with pytest.raises(MissingFileError, match="does not exist"):
+        invoke("score", "toy", folder / "absent.json")
+
+
+def test_evaluate_says_that_single_members_were_measured(trained: Path) -> None:
+    slabs = trained / "slabs.json.gz"
+    assert "single members of toy 0001" in invoke("evaluate", "--slabs", slabs).stdout
+    shown = invoke("evaluate", "--slabs", slabs, "--split", "formula", *FAST).stdout
+    assert "whole new models of kind composition" in shown
+    assert "learn score" in " ".join(invoke("evaluate", "--help").stdout.split())
+
+
+def test_a_model_of_weak_labels_is_not_taken_unasked(trained: Path) -> None:
+    """Promoted later, but no surface of its data had a label of its own."""
+    registry = ModelRegistry()
+    ensemble, card = registry.load("toy")
+    weak = replace(card, name="weak", version="", dataset=card.dataset | {"labelled_surfaces": 0})
+    registry.promote("weak", registry.add(ensemble, weak).version)
+    assert registry.latest() == "toy"
+    (found,) = predictions(trained, "MgO", "--hkl", "1,0,0")
+    assert found["model"].startswith("toy ")
+
+
+def test_the_benchmark_measures_what_the_command_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "benchmarks"))
+    benchmark = importlib.import_module("learner_accuracy")
+    for model, kind in (("L-SOAP, attention", "lsoap"), ("mean", "mean")):
+        _, (choice,) = benchmark.MODELS[model]
+        measured = benchmark.recipe(model, choice)
+        command = sources.recipe(kind, None, None, 0, 1)
+        assert (measured.kind, measured.complete()) == (command.kind, command.complete())
+
+
 def test_the_store_is_frozen_and_failures_are_counted(database: Database, tmp_path: Path) -> None:
     slab = rocksalt_slab("Mg", "O")
     store(
@@ -150,8 +216,17 @@ def test_mistakes_are_named(folder: Path) -> None:
         invoke("train", "--slabs", slabs, "--set", "n_estimators")
     with pytest.raises(ConfigurationError, match="n_trees"):
         invoke("train", "--slabs", slabs, "--kind", "composition", "--set", "n_trees=3")
+    with pytest.raises(ConfigurationError, match=r"keys of training among .*epochs"):
+        invoke("train", "--slabs", slabs, "--set", "training.epoch=3")
     with pytest.raises(DamagedFileError, match="no whole data set"):
         invoke("train", "--dataset", slabs)
+    for option in ("--slabs", "--dataset"):
+        with pytest.raises(MissingFileError, match=r"absent\.gz does not exist"):
+            invoke("train", option, folder / "absent.gz")
+    with pytest.raises(MissingFileError, match=r"absent\.csv does not exist"):
+        invoke("import-medians", folder / "absent.csv", "--crystals", folder)
+    with pytest.raises(MissingFileError, match=r"absent\.xlsx does not exist"):
+        invoke("import-jacs-si", folder / "absent.xlsx", "--crystals", folder)
     with pytest.raises(ModelNotFoundError, match="one of none"):
         invoke("models", "toy")
 

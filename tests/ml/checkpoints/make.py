@@ -24,7 +24,7 @@ from model_contract import rough_slab, small_configuration
 
 def main() -> None:
     plain = small_configuration().model_dump()
-    plain["targets"]["consistent_gap"] = True
+    plain["targets"]["levels"] = "gap-head"
     configuration = LearnerConfiguration.model_validate(plain)
     properties = configuration.targets.properties
     torch.manual_seed(0)

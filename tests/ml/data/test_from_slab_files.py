@@ -16,17 +16,18 @@ from surfalign.errors import (
     EmptyDatasetError,
     InvalidLabelError,
     LearnerError,
+    MissingFileError,
     MixedUnitsError,
     UnknownElementError,
 )
 from surfalign.ml.data.from_slab_files import (
     INSANE_VACUUM,
-    METALLIC_WEIGHT,
     NO_LABEL,
     SMALL_GAP,
     freeze_slab_file,
     read_slab_file,
 )
+from surfalign.ml.data.label_quality import METALLIC_WEIGHT
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_truncated_file(entries: list[dict[str, Any]], tmp_path: Path) -> None:
     path.write_bytes(b"[]")
     with pytest.raises(EmptyDatasetError, match="no slab"):
         read_slab_file(path)
-    with pytest.raises(DamagedFileError, match="FileNotFoundError"):
+    with pytest.raises(MissingFileError, match="does not exist"):
         read_slab_file(tmp_path / "absent.json")
 
 

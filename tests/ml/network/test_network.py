@@ -13,6 +13,7 @@ from surfalign.ml.configuration import (
     Contraction,
     DescriptorConfiguration,
     LearnerConfiguration,
+    Levels,
     NetworkConfiguration,
     Representation,
     SpectrumConfiguration,
@@ -25,6 +26,7 @@ from surfalign.ml.network.model import FORMAT_VERSION, TrainedModel
 from surfalign.ml.network.network import SlabNetwork
 
 PROPERTIES = ("ionization_potential", "electron_affinity")
+WITH_GAP = (*PROPERTIES, "band_gap")
 DESCRIPTOR = DescriptorConfiguration(r_cut=4.0, n_max=4, l_max=3)
 
 
@@ -39,7 +41,8 @@ def untrained_model(
     representation: Representation = Representation.LEARNABLE,
     *,
     attention: bool = True,
-    consistent_gap: bool = False,
+    levels: Levels = Levels.FREE,
+    properties: tuple[str, ...] = PROPERTIES,
     n_components: int | None = None,
 ) -> TrainedModel:
     """A network with random weights: symmetries do not depend on training."""
@@ -51,10 +54,10 @@ def untrained_model(
         network=NetworkConfiguration(
             representation=representation, n_components=12, attention=attention, hidden=16
         ),
-        targets=TargetConfiguration(properties=PROPERTIES, consistent_gap=consistent_gap),
+        targets=TargetConfiguration(properties=properties, levels=levels),
     )
     torch.manual_seed(0)
-    network = SlabNetwork(configuration, PROPERTIES)
+    network = SlabNetwork(configuration, properties)
     batch = slab_batch()
     network.soap.standardise(batch.coefficients, batch.species, batch.multiplicities)
     if network.pooling.score is not None:
@@ -117,9 +120,9 @@ def test_gradients_of_the_spectrum_equal_finite_differences(contraction: Contrac
     assert torch.autograd.gradcheck(spectrum, (coefficients.requires_grad_(), *parameters))
 
 
-@pytest.mark.parametrize("consistent_gap", [False, True])
-def test_gradients_of_the_predictions_equal_finite_differences(consistent_gap: bool) -> None:
-    network = deepcopy(untrained_model(consistent_gap=consistent_gap).network).double()
+@pytest.mark.parametrize("levels", list(Levels))
+def test_gradients_of_the_predictions_equal_finite_differences(levels: Levels) -> None:
+    network = deepcopy(untrained_model(levels=levels, properties=WITH_GAP).network).double()
     batch = slab_batch()
     batch = SlabBatch(
         **{
@@ -151,10 +154,39 @@ def test_gradients_of_the_predictions_equal_finite_differences(consistent_gap: b
         assert (above - below) / (2.0 * step) == pytest.approx(expected, rel=1e-6, abs=1e-6), name
 
 
-def test_gap_is_never_negative_where_it_is_built_in() -> None:
-    model = untrained_model(consistent_gap=True)
-    for prediction in model.predict([rocksalt_slab(5), rough_slab()]):
-        assert prediction.values["ionization_potential"] > prediction.values["electron_affinity"]
+@pytest.mark.parametrize("levels", [Levels.GAP_HEAD, Levels.TOGETHER])
+def test_the_affinity_is_never_above_the_ionization_potential(levels: Levels) -> None:
+    network = deepcopy(untrained_model(levels=levels).network)
+    for height in (-3.0, 0.0, 3.0):  # EA head below, at and above that of IP
+        network.mean.copy_(torch.tensor([5.0, 5.0 + height]))
+        ionization, affinity = network(slab_batch()).values.squeeze(-1).unbind(dim=1)
+        assert (ionization >= affinity).all()
+
+
+def test_affinity_and_gap_add_up_to_the_ionization_potential() -> None:
+    network = deepcopy(untrained_model(levels=Levels.TOGETHER, properties=WITH_GAP).network)
+    free = deepcopy(untrained_model(properties=WITH_GAP).network)
+    free.load_state_dict(network.state_dict())
+    for means in ([7.0, 3.0, 4.0], [7.0, 3.0, 1.0], [3.0, 7.0, -4.0]):
+        network.mean.copy_(torch.tensor(means))
+        free.mean.copy_(torch.tensor(means))
+        heads, values = free(slab_batch()).values, network(slab_batch()).values
+        torch.testing.assert_close(values[:, 0] - values[:, 1], values[:, 2])
+        assert (values[:, 2] >= 0).all()
+        if means == [7.0, 3.0, 4.0]:  # heads that agree are left alone
+            excess = (heads[:, 0] - heads[:, 1] - heads[:, 2]) / 3.0
+            torch.testing.assert_close(values[:, 0], heads[:, 0] - excess, atol=1e-4, rtol=0)
+
+
+def test_configurations_of_earlier_versions_keep_their_meaning() -> None:
+    earlier = {"properties": PROPERTIES, "consistent_gap": False}
+    assert TargetConfiguration.model_validate(earlier).levels is Levels.FREE
+    assert (
+        TargetConfiguration.model_validate(earlier | {"consistent_gap": True}).levels
+        is Levels.GAP_HEAD
+    )
+    assert TargetConfiguration().levels is Levels.TOGETHER
+    assert "consistent_gap" not in TargetConfiguration().model_dump()
 
 
 def test_upper_triangle_holds_what_the_full_spectrum_holds() -> None:

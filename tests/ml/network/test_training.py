@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -151,6 +152,26 @@ def test_early_stopping(tmp_path: Path, cache: DensityCache) -> None:
         progress=lines.append,
     )
     assert len(lines) < 200
+
+
+def test_the_error_that_chooses_the_epoch_weighs_labels_as_the_loss_does(
+    tmp_path: Path, cache: DensityCache
+) -> None:
+    """A validation slab of weight zero, absurdly wrong, changes nothing."""
+
+    def reported(validation: Sequence[SurfaceRecord], name: str) -> list[str]:
+        lines: list[str] = []
+        train_model(
+            records(), validation, configuration(), directory=tmp_path / name, cache=cache,
+            progress=lines.append,
+        )  # fmt: skip
+        return lines
+
+    wrong = [
+        replace(r, labels=tuple(replace(l, value=l.value + 50.0, weight=0.0) for l in r.labels))
+        for r in records(["Sr"])
+    ]
+    assert reported([*records(["Ca"]), *wrong], "both") == reported(records(["Ca"]), "one")
 
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
