@@ -24,7 +24,7 @@ from pydantic import Field
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
 from surfalign.ml.descriptors.physical_inputs import GROUPS, INPUTS, physical_table
-from surfalign.ml.interface import Learner, SurfacePrediction
+from surfalign.ml.interface import Learner, SurfacePrediction, ordered_levels
 from surfalign.ml.learners.additive_process import AdditiveKernel
 from surfalign.ml.learners.baselines import BaselineConfiguration, Rows, training_metadata
 
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from surfalign.ml.data.records import SetLabel, SurfaceRecord
 
 Array = NDArray[np.float64]
-
-IONIZATION_POTENTIAL, ELECTRON_AFFINITY = "ionization_potential", "electron_affinity"
 
 MISSING = "share of inputs that are missing"
 """Name of the input of its own, in the last group."""
@@ -142,11 +140,11 @@ class GaussianProcess:
         values, deviations = {}, {}
         for name in self.configuration.properties:
             values[name], deviations[name] = self._process(name).predict(self._told(name, table))
-        values = possible_levels(values)
+        values = ordered_levels(values)
         return [
             SurfacePrediction(
                 {name: float(column[i]) for name, column in values.items()},
-                deviations={name: float(column[i]) for name, column in deviations.items()},
+                spread={name: float(column[i]) for name, column in deviations.items()},
             )
             for i in range(len(structures))
         ]
@@ -276,17 +274,6 @@ def input_names() -> list[str]:
 def with_missing(table: Array) -> Array:
     """Add the share of the inputs that are missing as a column."""
     return np.column_stack([table, np.isnan(table).mean(axis=1)])
-
-
-def possible_levels(values: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the nearest values whose EA is not above their IP."""
-    found = dict(values)
-    if IONIZATION_POTENTIAL in found and ELECTRON_AFFINITY in found:
-        ip, ea = found[IONIZATION_POTENTIAL], found[ELECTRON_AFFINITY]
-        middle = 0.5 * (ip + ea)
-        found[IONIZATION_POTENTIAL] = np.maximum(ip, middle)
-        found[ELECTRON_AFFINITY] = np.minimum(ea, middle)
-    return found
 
 
 def _label_table(name: str, records: Sequence[SurfaceRecord]) -> Array:

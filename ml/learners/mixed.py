@@ -15,11 +15,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from surfalign.ml.configuration import LearnerConfiguration
-from surfalign.ml.interface import Learner, SurfacePrediction, TrainingData
+from surfalign.ml.interface import Learner, SurfacePrediction, TrainingData, ordered_levels
 from surfalign.ml.learners.gaussian_process import (
     GaussianProcess,
     GaussianProcessConfiguration,
-    possible_levels,
 )
 from surfalign.ml.learners.lsoap import LSOAP
 
@@ -143,16 +142,23 @@ class MixedModel:
 
 
 def mean_prediction(network: SurfacePrediction, process: SurfacePrediction) -> SurfacePrediction:
-    """Return the mean of two predictions of one slab, each made possible before: EA not above IP."""
+    """Return the mean of two predictions of one slab, neither with an EA above its IP.
+
+    Its spread is that of the process and the distance of either part from the mean, added as squares.
+    """
     parts = []
     for one in (network, process):
         columns = {name: np.array([value]) for name, value in one.values.items()}
-        parts.append({name: float(c[0]) for name, c in possible_levels(columns).items()})
+        parts.append({name: float(c[0]) for name, c in ordered_levels(columns).items()})
     values = {
         name: float(np.mean([part[name] for part in parts if name in part]))
         for name in {**parts[0], **parts[1]}
     }
-    return replace(network, values=values, deviations=process.deviations)
+    spread = {
+        name: float(np.hypot(deviation, 0.5 * (parts[0].get(name, values[name]) - parts[1][name])))
+        for name, deviation in process.spread.items()
+    }
+    return replace(network, values=values, spread=network.spread | spread)
 
 
 MIXED = Learner(MixedConfiguration, MixedModel.fit, MixedModel.restore, iterative=True)

@@ -17,7 +17,7 @@ from surfalign.ml.ensemble.calibration import Calibration, coverage
 from surfalign.ml.ensemble.crossvalidation import hold_out_folds
 from surfalign.ml.ensemble.difficulty import BOUNDS, Difficulty, difficulty_features
 from surfalign.ml.ensemble.domain import Domain, atomic_descriptions, described
-from surfalign.ml.ensemble.ensemble import Ensemble, ordered
+from surfalign.ml.ensemble.ensemble import Ensemble
 from surfalign.ml.ensemble.fitting import fit_ensemble, main_fidelity
 from surfalign.ml.ensemble.held_out import blind, predict_held_out
 from surfalign.ml.ensemble.members import Task, member_data
