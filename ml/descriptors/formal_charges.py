@@ -2,7 +2,7 @@
 
 They are the oxidation states that balance the charge: those of :mod:`surfalign.crystals.oxidation` where
 oxygen is the anion, else the most usual set of pymatgen (``Composition.oxi_state_guesses``, ranked by the
-states that the ICSD holds). An elemental solid has the charge 0, which is no guess.
+states that the ICSD holds), else those that balance the lowest state of the most electronegative element. An elemental solid has the charge 0, which is no guess.
 """
 
 from __future__ import annotations
