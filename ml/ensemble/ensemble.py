@@ -20,7 +20,12 @@ from surfalign.ml.ensemble.calibration import Calibration
 from surfalign.ml.ensemble.difficulty import difficulty_features, spread_of
 from surfalign.ml.ensemble.domain import Domain, atomic_descriptions
 from surfalign.ml.ensemble.splits import formula_fold
-from surfalign.ml.interface import FittedModel, SurfacePrediction, ordered_levels
+from surfalign.ml.interface import (
+    FittedModel,
+    KnowsItsInputs,
+    SurfacePrediction,
+    ordered_levels,
+)
 from surfalign.ml.learners.kinds import restore_model
 
 if TYPE_CHECKING:
@@ -142,6 +147,24 @@ class Ensemble:
                 },
             )
             for i in range(len(structures))
+        ]
+
+    def input_effects(self, structures: Sequence[Structure]) -> list[dict[str, dict[str, float]]]:
+        """Return what each named input does to the predictions, the mean over the members.
+
+        One entry for each slab: property to input to its effect; see
+        :meth:`~surfalign.ml.interface.KnowsItsInputs.input_effects`. Empty for models without named inputs.
+        """
+        members = [m for m in self.members if isinstance(m, KnowsItsInputs)]
+        if not members or len(members) < len(self.members):
+            return [{} for _ in structures]
+        told = [member.input_effects(structures) for member in members]
+        return [
+            {
+                name: {one: float(np.mean([o[name][one] for o in own])) for one in effects}
+                for name, effects in own[0].items()
+            }
+            for own in zip(*told, strict=True)
         ]
 
     def predict_blind(self, records: Sequence[SurfaceRecord]) -> dict[str, NDArray[np.float64]]:

@@ -150,14 +150,27 @@ class GaussianProcess:
         ]
 
     def input_effects(self, structures: Sequence[Structure]) -> list[dict[str, dict[str, float]]]:
-        """Return what each prediction would lose if one input took its training mean, eV."""
+        """Return what each prediction would lose if an input took its training mean, eV.
+
+        Inputs that say alike hide behind each other; therefore each group is taken away as a whole, too.
+        """
         table = with_missing(physical_table(structures))
         effects: list[dict[str, dict[str, float]]] = [{} for _ in structures]
         for name in self.configuration.properties:
             process, told = self._process(name), self._told(name, table)
             for row, own in zip(told, effects, strict=True):
-                lost = process.effects(row)[: len(self.metadata["inputs"])]
-                own[name] = dict(zip(self.metadata["inputs"], map(float, lost), strict=True))
+                single, whole = process.effects(row)
+                # Fidelities come last in both; they are no property of the slab.
+                own[name] = {
+                    **{
+                        f"all {group} together": float(e)
+                        for group, e in zip(GROUPS, whole, strict=False)
+                    },
+                    **{
+                        one: float(e)
+                        for one, e in zip(self.metadata["inputs"], single, strict=False)
+                    },
+                }
         return effects
 
     def _told(self, name: str, table: Array) -> Array:
@@ -251,16 +264,22 @@ class OneProcess:
         variances = np.maximum(prior - (reduced**2).sum(axis=0), 0.0) + np.exp(self._theta[-1])
         return mean + deviation * (between @ self._solution), deviation * np.sqrt(variances)
 
-    def effects(self, row: Array) -> Array:
-        """Return what the prediction loses when each column takes its mean, shape (n_columns,)."""
+    def effects(self, row: Array) -> tuple[Array, Array]:
+        """Return what the prediction loses when columns take their mean.
+
+        Shape (n_columns,) for one at a time, and (n_groups,) for all of a group.
+        """
         whole = self._rows(row[None, :])
-        changed = np.repeat(whole, whole.shape[1], axis=0)
-        np.fill_diagonal(changed, 0.0)
+        n_columns, sizes = whole.shape[1], self._kernel.sizes
+        groups = np.repeat(np.arange(len(sizes)), sizes)
+        removed = np.vstack([np.eye(n_columns), groups == np.arange(len(sizes))[:, None]])
+        changed = np.where(removed > 0, 0.0, whole)
         between = self._kernel.covariance(
             self._theta, np.vstack([whole, changed]), self._parts["rows"]
         )
         values = between @ self._solution
-        return np.asarray(self._parts["label_scale"][1] * (values[0] - values[1:]))
+        lost = self._parts["label_scale"][1] * (values[0] - values[1:])
+        return lost[:n_columns], lost[n_columns:]
 
     def _rows(self, table: Array) -> Array:
         return _standardised(table, self._parts["centre"], self._parts["scale"])

@@ -1,7 +1,8 @@
 """The mean of the L-SOAP network and the Gaussian process; torch is loaded when one is fitted or restored.
 
 The two err differently: the network knows what surrounds each atom, the process the physics of the whole
-slab. Their mean is better than either. Properties that the process does not predict are the network's.
+slab. Their mean is better than either. A gap is the difference of the two mean levels; other properties that
+the process does not predict are the network's.
 """
 
 from __future__ import annotations
@@ -154,6 +155,8 @@ def mean_prediction(network: SurfacePrediction, process: SurfacePrediction) -> S
         name: float(np.mean([part[name] for part in parts if name in part]))
         for name in {**parts[0], **parts[1]}
     }
+    if "band_gap" in values and {"ionization_potential", "electron_affinity"} <= set(values):
+        values["band_gap"] = values["ionization_potential"] - values["electron_affinity"]
     spread = {
         name: float(np.hypot(deviation, 0.5 * (parts[0].get(name, values[name]) - parts[1][name])))
         for name, deviation in process.spread.items()
