@@ -7,6 +7,7 @@ states that the ICSD holds), else those that balance the lowest state of the mos
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -15,11 +16,13 @@ from pymatgen.core import Composition, Element, Structure
 
 from surfalign.crystals.oxidation import assign_oxidation_states
 
+Array = NDArray[np.float64]
+
 #: Oxidation number of oxygen in oxides.
 _OXIDE = -2
 
 
-def formal_charges(structure: Structure) -> NDArray[np.float64] | None:
+def formal_charges(structure: Structure) -> Array | None:
     """Return the formal charge of each site (e), shape (n_sites,), summing to zero.
 
     Returns
@@ -34,6 +37,47 @@ def formal_charges(structure: Structure) -> NDArray[np.float64] | None:
         return None
     known = dict(states)
     return np.array([known[_symbol(site)] for site in structure])
+
+
+@dataclass(frozen=True)
+class Ions:
+    """Which atoms of a slab are anions and which are cations.
+
+    The anions are the ions of negative charge, or, where no ion has one, the atoms of the most electronegative
+    element; where there is one element only, all atoms are on both sides.
+
+    Attributes
+    ----------
+    symbols
+        Element of each site, shape (n_sites,).
+    electronegativity
+        After Pauling, shape (n_sites,).
+    anions, cations
+        Whether a site belongs to that side, shape (n_sites,).
+    """
+
+    symbols: NDArray[np.str_]
+    electronegativity: Array
+    anions: NDArray[np.bool_]
+    cations: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, structure: Structure, charges: Array | None) -> Ions:
+        """Tell the sides by the formal charges, or without them."""
+        symbols = np.array([_symbol(site) for site in structure])
+        values = np.array([_electronegativity(symbol) for symbol in symbols])
+        anions = values >= values.max() - 1e-9
+        cations = ~anions if not anions.all() else anions
+        if charges is not None and (charges < 0).any():
+            anions, cations = charges < 0, charges > 0
+        return cls(symbols, values, anions, cations)
+
+
+@cache
+def _electronegativity(symbol: str) -> float:
+    value = float(Element(symbol).X)
+    # Helium, neon and argon have none; they bind their electrons more tightly than fluorine.
+    return value if np.isfinite(value) else 4.0
 
 
 def _symbol(site: object) -> str:

@@ -14,23 +14,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Element, Structure
 
 from surfalign.ml.descriptors.element_properties import PROPERTIES, element_properties
-from surfalign.ml.descriptors.formal_charges import formal_charges
+from surfalign.ml.descriptors.formal_charges import Ions, formal_charges
 from surfalign.ml.descriptors.ionisation_levels import addition_energy, removal_energy
 from surfalign.ml.descriptors.site_potentials import COULOMB, planar_potential, slab_site_potentials
 from surfalign.ml.descriptors.slab_geometry import zone_shares
 from surfalign.ml.descriptors.surface_geometry import BULK_ZONE, SurfaceGeometry, surface_geometry
 
 Array = NDArray[np.float64]
-
-OUTER_ZONE = 2.0
-"""Depth of the zone that holds the outermost plane (A)."""
 
 _TOLD_OF_ELEMENTS = ("Pauling electronegativity", "electron affinity", "atomic radius")
 _PLANES = 201
@@ -143,7 +139,7 @@ def physical_inputs(structure: Structure) -> Array:
     """
     slab = surface_geometry(structure)
     charges = formal_charges(structure)
-    ions = _Ions.of(structure, charges)
+    ions = Ions.of(structure, charges)
     values = [*_elements(ions, slab), *_geometry(ions, slab)]
     if charges is None:
         values += [np.nan] * (len(INPUTS) - len(values))
@@ -184,36 +180,7 @@ _REMEMBERED = 20_000
 _described: dict[bytes, Array] = {}
 
 
-@dataclass(frozen=True)
-class _Ions:
-    """Symbols, and which atoms are anions and which cations, shape (n_sites,) each."""
-
-    symbols: NDArray[np.str_]
-    electronegativity: Array
-    anions: NDArray[np.bool_]
-    cations: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, structure: Structure, charges: Array | None) -> _Ions:
-        symbols = np.array(
-            [site.species.element_composition.elements[0].symbol for site in structure]
-        )
-        values = np.array([_electronegativity(symbol) for symbol in symbols])
-        anions = values >= values.max() - 1e-9
-        cations = ~anions if not anions.all() else anions
-        if charges is not None and (charges < 0).any():
-            anions, cations = charges < 0, charges > 0
-        return cls(symbols, values, anions, cations)
-
-
-@cache
-def _electronegativity(symbol: str) -> float:
-    value = float(Element(symbol).X)
-    # Helium, neon and argon have none; they bind their electrons more tightly than fluorine.
-    return value if np.isfinite(value) else 4.0
-
-
-def _elements(ions: _Ions, slab: SurfaceGeometry) -> list[float]:
+def _elements(ions: Ions, slab: SurfaceGeometry) -> list[float]:
     """Return what the elements are, of the slab and of its surface."""
     numbers = [Element(symbol).Z for symbol in ions.symbols]
     table = element_properties()[numbers]
@@ -223,7 +190,6 @@ def _elements(ions: _Ions, slab: SurfaceGeometry) -> list[float]:
     mulliken = np.log(0.5 * (ionization + affinity))
     hardness = np.log(np.maximum(ionization - affinity, 0.1))
     own, anions, cations = ions.electronegativity, ions.anions, ions.cations
-    outer = _outer_shares(slab)
     return [
         *(float(column[side].mean()) for column in told for side in (anions, cations)),
         float(np.exp(mulliken.mean())),
@@ -240,19 +206,18 @@ def _elements(ions: _Ions, slab: SurfaceGeometry) -> list[float]:
         float(anions.mean()),
         float(np.exp(slab.surface @ mulliken)),
         float(slab.surface @ anions),
-        float(outer @ anions),
+        float(slab.outer @ anions),
         float(slab.surface @ own - own.mean()),
     ]
 
 
-def _geometry(ions: _Ions, slab: SurfaceGeometry) -> list[float]:
-    outer = _outer_shares(slab)
+def _geometry(ions: Ions, slab: SurfaceGeometry) -> list[float]:
     kept = float(slab.surface @ slab.coordination) / max(float(slab.bulk @ slab.coordination), 1e-6)
     return [
         slab.surface_density,
         slab.bulk_density,
         slab.surface_density / slab.bulk_density,
-        float(np.sqrt(outer @ _depths(slab) ** 2)),
+        float(np.sqrt(slab.outer @ slab.depths**2)),
         *(
             _mean(numbers, zone * side)
             for zone in (slab.surface, slab.bulk)
@@ -266,7 +231,7 @@ def _geometry(ions: _Ions, slab: SurfaceGeometry) -> list[float]:
 
 
 def _electrostatics(
-    ions: _Ions, slab: SurfaceGeometry, charges: Array, potentials: Array
+    ions: Ions, slab: SurfaceGeometry, charges: Array, potentials: Array
 ) -> list[float]:
     sides = (ions.anions, ions.cations)
     reach = min(BULK_ZONE, max(float(slab.heights.max()), 0.1))
@@ -276,7 +241,7 @@ def _electrostatics(
     return [
         *(float(charges[side].mean()) for side in sides),
         *(_mean(potentials, zone * side) for zone in (slab.surface, slab.bulk) for side in sides),
-        _mean(potentials, _outer_shares(slab) * ions.anions),
+        _mean(potentials, slab.outer * ions.anions),
         float(potentials[ions.anions].min()),
         float(potentials[ions.cations].max()),
         _mean(inside, zone_shares(np.abs(planes), reach)),
@@ -284,7 +249,7 @@ def _electrostatics(
     ]
 
 
-def _levels(ions: _Ions, slab: SurfaceGeometry, charges: Array, potentials: Array) -> list[float]:
+def _levels(ions: Ions, slab: SurfaceGeometry, charges: Array, potentials: Array) -> list[float]:
     """Return the energies to take an electron from an ion in its site, and to give it one."""
     pairs = list(zip(ions.symbols, charges, strict=True))
     removal = np.array([removal_energy(*pair) for pair in pairs]) + potentials
@@ -311,21 +276,11 @@ def _levels(ions: _Ions, slab: SurfaceGeometry, charges: Array, potentials: Arra
     ]
 
 
-def _by_element(ions: _Ions, values: Array, zone: Array, side: NDArray[np.bool_]) -> list[float]:
+def _by_element(ions: Ions, values: Array, zone: Array, side: NDArray[np.bool_]) -> list[float]:
     """Return the mean of each element of one side in a zone; NaN where the zone holds none."""
     return [
         _mean(values, zone * (ions.symbols == symbol)) for symbol in np.unique(ions.symbols[side])
     ]
-
-
-def _depths(slab: SurfaceGeometry) -> Array:
-    """Return the distance of each atom to the nearer face (A)."""
-    return np.asarray(slab.heights.max() - np.abs(slab.heights))
-
-
-def _outer_shares(slab: SurfaceGeometry) -> Array:
-    shares = zone_shares(_depths(slab), OUTER_ZONE)
-    return np.asarray(shares / shares.sum())
 
 
 def _mean(values: Array, weights: Array) -> float:

@@ -24,6 +24,9 @@ SURFACE_ZONE = 4.0
 BULK_ZONE = 5.0
 """Half width of the zone around the middle of the slab (A), as in the network."""
 
+OUTER_ZONE = 2.0
+"""Depth of the zone that holds the outermost plane (A)."""
+
 _REACH = 6.0
 """No bond is longer (A)."""
 
@@ -42,8 +45,10 @@ class SurfaceGeometry:
         Heights along the normal, zero in the middle of the slab (A), shape (n_sites,).
     area
         Of the lateral cell (A^2).
-    surface, bulk
-        Shares of the atoms in the two zones; each sums to 1, shape (n_sites,).
+    depths
+        Distances to the nearer face (A), shape (n_sites,).
+    surface, bulk, outer
+        Shares of the atoms in the zones; each sums to 1, shape (n_sites,).
     surface_density
         Atoms in the zone of one face, weighted by their share in it, for its area (1/A^2).
     bulk_density
@@ -60,8 +65,10 @@ class SurfaceGeometry:
     lateral: Array
     heights: Array
     area: float
+    depths: Array
     surface: Array
     bulk: Array
+    outer: Array
     surface_density: float
     bulk_density: float
     coordination: Array
@@ -85,6 +92,7 @@ def surface_geometry(structure: Structure) -> SurfaceGeometry:
     heights = slab.positions @ (normal / area)
     heights = heights - 0.5 * (heights.min() + heights.max())
     surface = zone_shares(slab.depths, SURFACE_ZONE)
+    outer = zone_shares(slab.depths, OUTER_ZONE)
     # A zone cannot be wider than the slab; the cosine's integral is half of its width.
     reach = min(BULK_ZONE, max(0.5 * slab.thickness, 1.0))
     middle = zone_shares(np.abs(heights), reach)
@@ -95,8 +103,10 @@ def surface_geometry(structure: Structure) -> SurfaceGeometry:
         lateral=lateral,
         heights=heights,
         area=area,
+        depths=slab.depths,
         surface=surface / surface.sum(),
         bulk=bulk / bulk.sum(),
+        outer=outer / outer.sum(),
         surface_density=float(surface.sum()) / (2.0 * area),
         bulk_density=float(middle.sum()) / (area * reach),
         coordination=coordination,

@@ -14,12 +14,14 @@ which exact inference on one core is enough. The tests hold it against scikit-le
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_solve, cholesky
+from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
 Array = NDArray[np.float64]
@@ -32,6 +34,12 @@ OFFSET_VARIANCE = 1.0
 
 PRIOR_WIDTH = 3.0
 """Standard deviation of the priors of the hyperparameters' logarithms."""
+
+LARGEST_DISTANCE = 5.0
+"""Standardised inputs end here (standard deviations): beyond, a number says only that it is far."""
+
+SMALLEST_WEIGHT = 1e-3
+"""Lighter labels are taken for this light: their noise stays finite."""
 
 #: Logarithms of variance, length and shape of the smooth part and of the variance of the linear one: where
 #: the fit starts (the priors' centre), and their bounds. Columns are of deviation 1.
@@ -149,3 +157,126 @@ class AdditiveKernel:
             options={"maxiter": iterations},
         )
         return np.asarray(found.x)
+
+
+class FittedProcess:
+    """The process of one property.
+
+    Parameters
+    ----------
+    sizes
+        Number of columns of each group.
+    parts
+        ``centre``, ``scale``: of the inputs, shape (n_columns,). ``label_scale``: mean and standard
+        deviation of the labels. ``theta``: of the kernel. ``rows``: standardised inputs, shape
+        (n, n_columns). ``weights``, ``targets``: of the labels, standardised, shape (n,).
+    """
+
+    def __init__(self, sizes: tuple[int, ...], parts: Mapping[str, NDArray[Any]]) -> None:
+        self._parts, self._kernel = dict(parts), AdditiveKernel(sizes)
+        self._theta = np.asarray(parts["theta"])
+        covariance = self._kernel.labels_covariance(self._theta, parts["rows"], parts["weights"])
+        self._factor = cholesky(covariance, lower=True)
+        self._solution = cho_solve((self._factor, True), parts["targets"])
+
+    @classmethod
+    def fit(
+        cls,
+        sizes: tuple[int, ...],
+        table: Array,
+        values: Array,
+        weights: Array,
+        *,
+        rows_for_kernel: int,
+        most_rows: int,
+        iterations: int,
+        seed: int,
+    ) -> Self:
+        """Fit to a table of inputs, NaN where there is none, and to labels.
+
+        Parameters
+        ----------
+        sizes
+            Number of columns of each group.
+        table
+            Inputs, shape (n, n_columns).
+        values, weights
+            Labels and their weights, shape (n,).
+        rows_for_kernel, most_rows
+            Rows that the kernel is fitted to and rows that predictions rest on, at most; drawn at random.
+        iterations
+            Steps of the fit of the kernel, at most.
+        seed
+            Of the draw.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a column without any number
+            centre, scale = np.nanmean(table, axis=0), np.nanstd(table, axis=0)
+        centre = np.where(np.isfinite(centre), centre, 0.0)
+        scale = np.where(scale > 1e-9, scale, 1.0)
+        weights = np.maximum(weights, SMALLEST_WEIGHT)
+        mean = float(np.average(values, weights=weights))
+        deviation = float(np.sqrt(np.average((values - mean) ** 2, weights=weights))) or 1.0
+        rows, targets = _standardised(table, centre, scale), (values - mean) / deviation
+        order = np.random.default_rng(seed).permutation(len(rows))
+        some = np.sort(order[:rows_for_kernel])
+        kept = np.sort(order[:most_rows])
+        return cls(
+            sizes,
+            {
+                "centre": centre,
+                "scale": scale,
+                "label_scale": np.array([mean, deviation]),
+                "theta": AdditiveKernel(sizes).fit(
+                    rows[some], weights[some], targets[some], iterations
+                ),
+                "rows": rows[kept],
+                "weights": weights[kept],
+                "targets": targets[kept],
+            },
+        )
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of a label of full weight from the truth, in the property's unit."""
+        return float(np.exp(0.5 * self._theta[-1]) * self._parts["label_scale"][1])
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """Return what it is made of."""
+        return dict(self._parts)
+
+    def predict(self, table: Array) -> tuple[Array, Array]:
+        """Return value and standard deviation of a label of full weight, shape (n,) each."""
+        mean, deviation = self._parts["label_scale"]
+        rows = self._rows(table)
+        between = self._kernel.covariance(self._theta, rows, self._parts["rows"])
+        reduced = solve_triangular(self._factor, between.T, lower=True)
+        prior = self._kernel.variances(self._theta, rows)
+        variances = np.maximum(prior - (reduced**2).sum(axis=0), 0.0) + np.exp(self._theta[-1])
+        return mean + deviation * (between @ self._solution), deviation * np.sqrt(variances)
+
+    def effects(self, row: Array) -> tuple[Array, Array]:
+        """Return what the prediction loses when columns take their mean.
+
+        Shape (n_columns,) for one at a time, and (n_groups,) for all of a group.
+        """
+        whole = self._rows(row[None, :])
+        n_columns, sizes = whole.shape[1], self._kernel.sizes
+        groups = np.repeat(np.arange(len(sizes)), sizes)
+        removed = np.vstack([np.eye(n_columns), groups == np.arange(len(sizes))[:, None]])
+        changed = np.where(removed > 0, 0.0, whole)
+        between = self._kernel.covariance(
+            self._theta, np.vstack([whole, changed]), self._parts["rows"]
+        )
+        values = between @ self._solution
+        lost = self._parts["label_scale"][1] * (values[0] - values[1:])
+        return lost[:n_columns], lost[n_columns:]
+
+    def _rows(self, table: Array) -> Array:
+        return _standardised(table, self._parts["centre"], self._parts["scale"])
+
+
+def _standardised(table: Array, centre: Array, scale: Array) -> Array:
+    """Return columns of mean 0 and deviation 1; what is missing is at the mean."""
+    standard = np.clip((table - centre) / scale, -LARGEST_DISTANCE, LARGEST_DISTANCE)
+    return np.asarray(np.nan_to_num(standard))

@@ -21,11 +21,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.linalg import cho_solve, cholesky, solve_triangular
 
 from surfalign.ml.descriptors.physical_inputs import GROUPS, INPUTS, physical_table
 from surfalign.ml.interface import Learner, SurfacePrediction, ordered_levels
-from surfalign.ml.learners.additive_process import AdditiveKernel
+from surfalign.ml.learners.additive_process import FittedProcess
 from surfalign.ml.learners.baselines import BaselineConfiguration, Rows, training_metadata
 
 if TYPE_CHECKING:
@@ -37,12 +36,6 @@ Array = NDArray[np.float64]
 
 MISSING = "share of inputs that are missing"
 """Name of the input of its own, in the last group."""
-
-LARGEST_DISTANCE = 5.0
-"""Standardised inputs end here (standard deviations): beyond, a number says only that it is far."""
-
-SMALLEST_WEIGHT = 1e-3
-"""Lighter labels are taken for this light: their noise stays finite."""
 
 
 class GaussianProcessConfiguration(BaselineConfiguration):
@@ -84,7 +77,7 @@ class GaussianProcess:
             raise KeyError("physical inputs of another version")  # restore_model says the rest
         self.configuration, self.metadata = configuration, metadata
         self._tensors = dict(tensors)
-        self._processes: dict[str, OneProcess] = {}
+        self._processes: dict[str, FittedProcess] = {}
 
     @classmethod
     def fit(
@@ -110,12 +103,15 @@ class GaussianProcess:
             fidelities[name] = configuration.fidelity or rows.main_fidelity()
             known[name] = sorted(set(rows.fidelities))
             table = np.vstack([_label_table(name, records), _set_table(name, records, set_labels)])
-            process = OneProcess.fit(
+            process = FittedProcess.fit(
+                _group_sizes(name, {"known_fidelities": known}),
                 np.hstack([table, _one_hot(rows.fidelities, known[name])]),
                 rows.values,
                 rows.weights if configuration.weighted else np.ones(len(rows.values)),
-                configuration,
-                seed,
+                rows_for_kernel=configuration.rows_for_kernel,
+                most_rows=configuration.most_rows,
+                iterations=configuration.iterations,
+                seed=seed,
             )
             on_progress(f"{name}: {len(rows.values)} labels, noise {process.noise:.2f}")
             tensors |= {f"{name}.{key}": array for key, array in process.tensors().items()}
@@ -178,111 +174,15 @@ class GaussianProcess:
         wanted = [self.metadata["fidelities"][name]] * len(table)
         return np.hstack([table, _one_hot(wanted, self.metadata["known_fidelities"][name])])
 
-    def _process(self, name: str) -> OneProcess:
+    def _process(self, name: str) -> FittedProcess:
         if name not in self._processes:
             parts = {
                 key.removeprefix(f"{name}."): array
                 for key, array in self._tensors.items()
                 if key.startswith(f"{name}.")
             }
-            self._processes[name] = OneProcess(parts)
+            self._processes[name] = FittedProcess(_group_sizes(name, self.metadata), parts)
         return self._processes[name]
-
-
-class OneProcess:
-    """The process of one property.
-
-    Parameters
-    ----------
-    parts
-        ``centre``, ``scale``: of the inputs, shape (n_columns,). ``label_scale``: mean and standard
-        deviation of the labels. ``theta``: of the kernel. ``rows``: standardised inputs, shape
-        (n, n_columns). ``weights``, ``targets``: of the labels, standardised, shape (n,).
-    """
-
-    def __init__(self, parts: Mapping[str, NDArray[Any]]) -> None:
-        self._parts = dict(parts)
-        self._kernel = _kernel(len(parts["centre"]))
-        self._theta = np.asarray(parts["theta"])
-        covariance = self._kernel.labels_covariance(self._theta, parts["rows"], parts["weights"])
-        self._factor = cholesky(covariance, lower=True)
-        self._solution = cho_solve((self._factor, True), parts["targets"])
-
-    @classmethod
-    def fit(
-        cls,
-        table: Array,
-        values: Array,
-        weights: Array,
-        configuration: GaussianProcessConfiguration,
-        seed: int,
-    ) -> Self:
-        """Fit to inputs, shape (n, n_columns), and labels with weights, shape (n,) each."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a column without any number
-            centre, scale = np.nanmean(table, axis=0), np.nanstd(table, axis=0)
-        centre = np.where(np.isfinite(centre), centre, 0.0)
-        scale = np.where(scale > 1e-9, scale, 1.0)
-        weights = np.maximum(weights, SMALLEST_WEIGHT)
-        mean = float(np.average(values, weights=weights))
-        deviation = float(np.sqrt(np.average((values - mean) ** 2, weights=weights))) or 1.0
-        rows, targets = _standardised(table, centre, scale), (values - mean) / deviation
-        order = np.random.default_rng(seed).permutation(len(rows))
-        some = np.sort(order[: configuration.rows_for_kernel])
-        kept = np.sort(order[: configuration.most_rows])
-        kernel = _kernel(table.shape[1])
-        return cls(
-            {
-                "centre": centre,
-                "scale": scale,
-                "label_scale": np.array([mean, deviation]),
-                "theta": kernel.fit(
-                    rows[some], weights[some], targets[some], configuration.iterations
-                ),
-                "rows": rows[kept],
-                "weights": weights[kept],
-                "targets": targets[kept],
-            }
-        )
-
-    @property
-    def noise(self) -> float:
-        """Standard deviation of a label of full weight from the truth, in the property's unit."""
-        return float(np.exp(0.5 * self._theta[-1]) * self._parts["label_scale"][1])
-
-    def tensors(self) -> dict[str, NDArray[Any]]:
-        """Return what it is made of."""
-        return dict(self._parts)
-
-    def predict(self, table: Array) -> tuple[Array, Array]:
-        """Return value and standard deviation of a label of full weight, shape (n,) each."""
-        mean, deviation = self._parts["label_scale"]
-        rows = self._rows(table)
-        between = self._kernel.covariance(self._theta, rows, self._parts["rows"])
-        reduced = solve_triangular(self._factor, between.T, lower=True)
-        prior = self._kernel.variances(self._theta, rows)
-        variances = np.maximum(prior - (reduced**2).sum(axis=0), 0.0) + np.exp(self._theta[-1])
-        return mean + deviation * (between @ self._solution), deviation * np.sqrt(variances)
-
-    def effects(self, row: Array) -> tuple[Array, Array]:
-        """Return what the prediction loses when columns take their mean.
-
-        Shape (n_columns,) for one at a time, and (n_groups,) for all of a group.
-        """
-        whole = self._rows(row[None, :])
-        n_columns, sizes = whole.shape[1], self._kernel.sizes
-        groups = np.repeat(np.arange(len(sizes)), sizes)
-        removed = np.vstack([np.eye(n_columns), groups == np.arange(len(sizes))[:, None]])
-        changed = np.where(removed > 0, 0.0, whole)
-        between = self._kernel.covariance(
-            self._theta, np.vstack([whole, changed]), self._parts["rows"]
-        )
-        values = between @ self._solution
-        lost = self._parts["label_scale"][1] * (values[0] - values[1:])
-        return lost[:n_columns], lost[n_columns:]
-
-    def _rows(self, table: Array) -> Array:
-        return _standardised(table, self._parts["centre"], self._parts["scale"])
 
 
 def input_names() -> list[str]:
@@ -323,18 +223,12 @@ def _one_hot(fidelities: Sequence[str], known: Sequence[str]) -> Array:
     )
 
 
-def _standardised(table: Array, centre: Array, scale: Array) -> Array:
-    """Return columns of mean 0 and deviation 1; what is missing is at the mean."""
-    standard = np.clip((table - centre) / scale, -LARGEST_DISTANCE, LARGEST_DISTANCE)
-    return np.asarray(np.nan_to_num(standard))
-
-
-def _kernel(n_columns: int) -> AdditiveKernel:
-    """Return the kernel of the groups of inputs, and of the fidelities where there are several."""
+def _group_sizes(name: str, metadata: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the number of inputs of each group; the fidelities are a group where there are several."""
     sizes = [sum(one.group == group for one in INPUTS) for group in GROUPS]
     sizes[-1] += 1  # how many are missing
-    rest = n_columns - sum(sizes)
-    return AdditiveKernel(tuple([*sizes, rest] if rest else sizes))
+    further = len(metadata["known_fidelities"][name]) - 1
+    return tuple([*sizes, further] if further else sizes)
 
 
 GAUSSIAN_PROCESS = Learner(
