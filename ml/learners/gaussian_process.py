@@ -1,7 +1,7 @@
 """A Gaussian process on the physical inputs of slabs, with a distribution for each prediction.
 
-It learns the IP and the EA each from :mod:`~surfalign.ml.descriptors.physical_inputs`; see
-:mod:`.additive_process` for its covariance. The weight of a label says how noisy it is: the noise has the
+It learns the IP and the EA each from :mod:`~surfalign.ml.descriptors.physical_inputs`, or from the composition
+where no surface is known; see :mod:`.additive_process` for its covariance. The weight of a label says how noisy it is: the noise has the
 variance sigma^2 / weight, and sigma is learned. The label of a set of slabs is that of a slab with the
 median inputs of the set. Where an input cannot be had it takes its mean in the training data, so that it
 moves nothing, and an input of its own tells how many are missing.
@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from pymatgen.core import Composition
 
-from surfalign.ml.descriptors.physical_inputs import GROUPS, INPUTS, physical_table
 from surfalign.ml.interface import Learner, SurfacePrediction, ordered_levels
 from surfalign.ml.learners.additive_process import FittedProcess
 from surfalign.ml.learners.baselines import BaselineConfiguration, Rows, training_metadata
+from surfalign.ml.learners.process_inputs import NAMES, InputNames, Inputs
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -34,14 +35,15 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-MISSING = "share of inputs that are missing"
-"""Name of the input of its own, in the last group."""
-
 
 class GaussianProcessConfiguration(BaselineConfiguration):
     """The process on physical inputs."""
 
     kind: Literal["gaussian-process"] = "gaussian-process"
+    inputs: Inputs = Field(
+        default=Inputs.PHYSICAL,
+        description="physical (of the slab) or composition (of the formula alone)",
+    )
     weighted: bool = Field(
         default=True, description="Labels of lower weight are noisier; False takes all for equal"
     )
@@ -73,8 +75,9 @@ class GaussianProcess:
         metadata: dict[str, Any],
         tensors: Mapping[str, NDArray[Any]],
     ) -> None:
-        if metadata["inputs"] != input_names():
-            raise KeyError("physical inputs of another version")  # restore_model says the rest
+        self._names = NAMES[configuration.inputs]
+        if metadata["inputs"] != list(self._names.inputs):
+            raise KeyError("inputs of another version")  # restore_model says the rest
         self.configuration, self.metadata = configuration, metadata
         self._tensors = dict(tensors)
         self._processes: dict[str, FittedProcess] = {}
@@ -98,13 +101,16 @@ class GaussianProcess:
         configuration = configuration or GaussianProcessConfiguration()
         tensors: dict[str, NDArray[Any]] = {}
         fidelities, known = {}, {}
+        names = NAMES[configuration.inputs]
         for name in configuration.properties:
             rows = Rows(name, records, set_labels)
             fidelities[name] = configuration.fidelity or rows.main_fidelity()
             known[name] = sorted(set(rows.fidelities))
-            table = np.vstack([_label_table(name, records), _set_table(name, records, set_labels)])
+            labelled = [r.structure for r in records for label in r.labels if label.name == name]
+            sets = _set_table(names, name, records, set_labels)
+            table = np.vstack([names.describe(labelled), sets])
             process = FittedProcess.fit(
-                _group_sizes(name, {"known_fidelities": known}),
+                names.sizes(len(known[name])),
                 np.hstack([table, _one_hot(rows.fidelities, known[name])]),
                 rows.values,
                 rows.weights if configuration.weighted else np.ones(len(rows.values)),
@@ -117,7 +123,7 @@ class GaussianProcess:
             tensors |= {f"{name}.{key}": array for key, array in process.tensors().items()}
         metadata = training_metadata(records, fidelities) | {
             "known_fidelities": known,
-            "inputs": input_names(),
+            "inputs": list(names.inputs),
         }
         return cls(configuration, metadata, tensors)
 
@@ -132,7 +138,7 @@ class GaussianProcess:
 
     def predict(self, structures: Sequence[Structure]) -> list[SurfacePrediction]:
         """Predict the properties of unrelaxed slabs, each with its standard deviation."""
-        table = with_missing(physical_table(structures))
+        table = self._names.describe(structures)
         values, deviations = {}, {}
         for name in self.configuration.properties:
             values[name], deviations[name] = self._process(name).predict(self._told(name, table))
@@ -150,7 +156,7 @@ class GaussianProcess:
 
         Inputs that say alike hide behind each other; therefore each group is taken away as a whole, too.
         """
-        table = with_missing(physical_table(structures))
+        table = self._names.describe(structures)
         effects: list[dict[str, dict[str, float]]] = [{} for _ in structures]
         for name in self.configuration.properties:
             process, told = self._process(name), self._told(name, table)
@@ -160,7 +166,7 @@ class GaussianProcess:
                 own[name] = {
                     **{
                         f"all {group} together": float(e)
-                        for group, e in zip(GROUPS, whole, strict=False)
+                        for group, e in zip(self._names.groups, whole, strict=False)
                     },
                     **{
                         one: float(e)
@@ -181,39 +187,29 @@ class GaussianProcess:
                 for key, array in self._tensors.items()
                 if key.startswith(f"{name}.")
             }
-            self._processes[name] = FittedProcess(_group_sizes(name, self.metadata), parts)
+            self._processes[name] = FittedProcess(
+                self._names.sizes(len(self.metadata["known_fidelities"][name])), parts
+            )
         return self._processes[name]
 
 
-def input_names() -> list[str]:
-    """Return the names of the inputs, in order."""
-    return [*(one.name for one in INPUTS), MISSING]
-
-
-def with_missing(table: Array) -> Array:
-    """Add the share of the inputs that are missing as a column."""
-    return np.column_stack([table, np.isnan(table).mean(axis=1)])
-
-
-def _label_table(name: str, records: Sequence[SurfaceRecord]) -> Array:
-    """Return the inputs of each label of a property, in the order of ``Rows``."""
-    labelled = [r.structure for r in records for label in r.labels if label.name == name]
-    return with_missing(physical_table(labelled))
-
-
 def _set_table(
-    name: str, records: Sequence[SurfaceRecord], set_labels: Sequence[SetLabel]
+    names: InputNames, name: str, records: Sequence[SurfaceRecord], set_labels: Sequence[SetLabel]
 ) -> Array:
     """Return the median inputs of the members of each set, in the order of ``Rows``."""
     structures = {record.name: record.structure for record in records}
     rows = []
     for label in set_labels:
-        if label.name == name:
-            members = with_missing(physical_table([structures[m] for m in label.members]))
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", RuntimeWarning)  # missing for all members
-                rows.append(np.nanmedian(members, axis=0))
-    return np.array(rows).reshape(len(rows), len(INPUTS) + 1)
+        if label.name != name:
+            continue
+        if names.of_formulas:
+            rows.append(names.describe([Composition(label.formula)])[0])
+            continue
+        members = names.describe([structures[member] for member in label.members])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # missing for all members
+            rows.append(np.nanmedian(members, axis=0))
+    return np.array(rows).reshape(len(rows), len(names.inputs))
 
 
 def _one_hot(fidelities: Sequence[str], known: Sequence[str]) -> Array:
@@ -221,14 +217,6 @@ def _one_hot(fidelities: Sequence[str], known: Sequence[str]) -> Array:
     return np.array([[float(f == other) for other in known[1:]] for f in fidelities]).reshape(
         len(fidelities), -1
     )
-
-
-def _group_sizes(name: str, metadata: Mapping[str, Any]) -> tuple[int, ...]:
-    """Return the number of inputs of each group; the fidelities are a group where there are several."""
-    sizes = [sum(one.group == group for one in INPUTS) for group in GROUPS]
-    sizes[-1] += 1  # how many are missing
-    further = len(metadata["known_fidelities"][name]) - 1
-    return tuple([*sizes, further] if further else sizes)
 
 
 GAUSSIAN_PROCESS = Learner(

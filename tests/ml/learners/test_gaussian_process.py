@@ -20,9 +20,9 @@ from surfalign.ml.learners.additive_process import JITTER, AdditiveKernel
 from surfalign.ml.learners.gaussian_process import (
     GaussianProcess,
     GaussianProcessConfiguration,
-    input_names,
 )
 from surfalign.ml.learners.kinds import configuration_of, restore_model
+from surfalign.ml.learners.process_inputs import NAMES, Inputs
 
 KIND = "gaussian-process"
 IP, EA = "ionization_potential", "electron_affinity"
@@ -144,7 +144,7 @@ def test_a_model_is_put_together_again_from_arrays_and_json(model: GaussianProce
     assert again.predict(structures) == model.predict(structures)
     assert again.elements == model.elements
     other = model.metadata | {"inputs": ["another"]}
-    with pytest.raises(ModelVersionError, match="physical inputs"):
+    with pytest.raises(ModelVersionError, match="inputs of another version"):
         restore_model(KIND, {}, other, model.tensors())
 
 
@@ -153,7 +153,7 @@ def test_effects_of_the_inputs_are_what_the_prediction_loses(model: GaussianProc
     (effects,) = model.input_effects([slab])
     assert set(effects) == {IP, EA}
     groups = [f"all {group} together" for group in GROUPS]
-    assert list(effects[IP]) == [*groups, *input_names()]
+    assert list(effects[IP]) == [*groups, *NAMES[Inputs.PHYSICAL].inputs]
     assert max(abs(effect) for effect in effects[IP].values()) > 0.05
     # What does not differ in the training data has no effect.
     assert effects[IP]["field of the slab's dipole"] == pytest.approx(0.0, abs=1e-9)
@@ -192,6 +192,24 @@ def test_labels_of_sets_are_learned_from() -> None:
     model = GaussianProcess.fit(dataset.records, FAST, dataset.set_labels)
     (prediction,) = model.predict([bare[0].structure])
     assert prediction.values[IP] == pytest.approx(toy_levels(bare[0].structure)[IP], abs=0.3)
+
+
+def test_medians_of_formulas_are_learned_from_without_a_slab() -> None:
+    sets = [
+        SetLabel(
+            name=IP, value=toy_levels(record.structure)[IP], unit="eV", fidelity=TOY.key, members=(),
+            statistic=Statistic.MEDIAN, formula=record.formula, source="test:1",
+        )
+        for record in toy_dataset(60).records
+    ]  # fmt: skip
+    alone = FAST.model_copy(update={"inputs": Inputs.COMPOSITION, "properties": (IP,)})
+    train = [label for k, label in enumerate(sets) if k % 3]
+    model = GaussianProcess.fit([], alone, train)
+    slabs = [record.structure for record in toy_dataset(60).records[::3]]
+    errors = [
+        p.values[IP] - label.value for p, label in zip(model.predict(slabs), sets[::3], strict=True)
+    ]
+    assert np.mean(np.abs(errors)) < 0.3 * np.std([label.value for label in sets])
 
 
 def test_more_labels_than_allowed_are_drawn_from() -> None:
