@@ -24,10 +24,10 @@ from typing import Any
 
 import numpy as np
 
+from surfalign.ml.assessment.metrics import estimate
 from surfalign.ml.data.from_slab_files import freeze_slab_file
 from surfalign.ml.data.label_quality import METALLIC_GAP
 from surfalign.ml.data.records import SurfaceRecord
-from surfalign.ml.ensemble.metrics import estimate
 from surfalign.ml.ensemble.recipe import Recipe
 
 PROPERTIES = ("ionization_potential", "electron_affinity")

@@ -16,13 +16,13 @@ from pathlib import Path
 import numpy as np
 from learner_accuracy import PROPERTIES, weights
 
+from surfalign.ml.assessment.held_out import HeldOut
+from surfalign.ml.assessment.metrics import metrics, with_bounds
 from surfalign.ml.data.from_slab_files import freeze_slab_file
 from surfalign.ml.ensemble.calibration import Calibration
 from surfalign.ml.ensemble.difficulty import difficulty_features
 from surfalign.ml.ensemble.domain import Domain, described
 from surfalign.ml.ensemble.ensemble import DOMAIN_SHARE
-from surfalign.ml.ensemble.held_out import HeldOut
-from surfalign.ml.ensemble.metrics import metrics, with_bounds
 
 
 def main() -> None:

@@ -20,15 +20,15 @@ import numpy as np
 from learner_accuracy import PROPERTIES
 from matplotlib.figure import Figure
 
-from surfalign.ml.data.from_slab_files import freeze_slab_file
-from surfalign.ml.ensemble.recipe import Recipe
-from surfalign.ml.ensemble.transfer import (
+from surfalign.ml.assessment.transfer import (
     Arm,
     TransferPoint,
     mean_error,
     paired_difference,
     transfer_points,
 )
+from surfalign.ml.data.from_slab_files import freeze_slab_file
+from surfalign.ml.ensemble.recipe import Recipe
 
 #: Numbers of ternary formulas with a gap; 41 is all that JARVIS has outside of the test.
 COUNTS = (0, 5, 10, 20, 41)

@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from surfalign.launchers.figures.style import BLUE, FAINT, INK, VALENCE, save
-from surfalign.ml.ensemble.metrics import summarise, with_bounds
+from surfalign.ml.assessment.metrics import summarise, with_bounds
 
 if TYPE_CHECKING:
-    from surfalign.ml.ensemble.held_out import HeldOut
-    from surfalign.ml.ensemble.score import Score
+    from surfalign.ml.assessment.held_out import HeldOut
+    from surfalign.ml.assessment.score import Score
 
 #: Side of a panel, inch.
 PANEL = 4.4

@@ -1,1 +1,1 @@
-"""Many fits, honest errors."""
+"""Many fits, one prediction with bounds."""

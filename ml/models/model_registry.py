@@ -75,7 +75,7 @@ class ModelCard:
     elements
         Elements of the training data with the number of their surfaces.
     metrics
-        Out-of-fold errors by property, with their units; see :func:`~surfalign.ml.ensemble.metrics.summarise`.
+        Out-of-fold errors by property, with their units; see :func:`~surfalign.ml.assessment.metrics.summarise`.
     weights_sha256
         Of the weights' file.
     card_version

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surfalign.files import write_whole
-from surfalign.ml.ensemble.evaluation import PairedComparison, contest
-from surfalign.ml.ensemble.held_out import blind
-from surfalign.ml.ensemble.metrics import error_rows, summarise, with_bounds
+from surfalign.ml.assessment.evaluation import PairedComparison, contest
+from surfalign.ml.assessment.held_out import blind
+from surfalign.ml.assessment.metrics import error_rows, summarise, with_bounds
 from surfalign.ml.ensemble.recipe import Recipe
 from surfalign.ml.models.model_registry import ModelCard, ModelRegistry, code_versions
 

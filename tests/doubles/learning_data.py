@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,14 @@ import numpy as np
 from pymatgen.core import Element, Lattice, Structure
 
 from surfalign.ml.data.datasets import FrozenDataset, freeze
-from surfalign.ml.data.records import Fidelity, Label, SurfaceRecord, surface_record
+from surfalign.ml.data.records import (
+    Fidelity,
+    Label,
+    SetLabel,
+    Statistic,
+    SurfaceRecord,
+    surface_record,
+)
 
 CATIONS = ("Mg", "Ca", "Sr", "Ba", "Zn", "Cd", "Be", "Ni", "Mn", "Sn", "Pb", "Ge", "Si", "Ti", "Zr")
 ANIONS = ("O", "S", "Se", "Te")
@@ -57,6 +65,24 @@ def toy_dataset(n_formulas: int = 60, noise: float = 0.0, name: str = "toy") -> 
     """Return a data set of so many formulas, one slab each."""
     pairs = [(cation, anion) for anion in ANIONS for cation in CATIONS][:n_formulas]
     return freeze(name, [toy_record(c, a, noise) for c, a in pairs], fidelities=[TOY])
+
+
+def toy_medians(n_formulas: int) -> FrozenDataset:
+    """Return a data set without a label of a surface: the median of two slabs of each formula."""
+    pairs = [(c, a) for a in ANIONS for c in CATIONS][:n_formulas]
+    records = [
+        replace(toy_record(c, a, 0.3, n_layers=n), labels=()) for c, a in pairs for n in (4, 6)
+    ]
+    sets = [
+        SetLabel(
+            name="ionization_potential", unit="eV", fidelity=TOY.key, weight=0.5,
+            value=toy_record(c, a, 0.3).value("ionization_potential"),
+            members=(f"{c}{a}-4", f"{c}{a}-6"), statistic=Statistic.MEDIAN,
+            formula=toy_record(c, a).formula, source=f"table:{c}{a}",
+        )
+        for c, a in pairs
+    ]  # fmt: skip
+    return freeze("medians", records, set_labels=sets, fidelities=[TOY])
 
 
 def slab_entries(dataset: FrozenDataset) -> list[dict[str, Any]]:

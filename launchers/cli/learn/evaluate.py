@@ -16,8 +16,8 @@ with imported_when_used():
     from surfalign.launchers.cli.learn import sources
     from surfalign.launchers.cli.tables import errors
     from surfalign.launchers.figures import learner_errors
-    from surfalign.ml.ensemble import crossvalidation, held_out
-    from surfalign.ml.ensemble.metrics import summarise
+    from surfalign.ml.assessment import crossvalidation, held_out
+    from surfalign.ml.assessment.metrics import summarise
 
 commands = typer.Typer()
 

@@ -15,8 +15,8 @@ with imported_when_used():
     from surfalign.launchers.cli.learn import sources
     from surfalign.launchers.cli.tables import errors
     from surfalign.launchers.figures import learner_errors
-    from surfalign.ml.ensemble import held_out
-    from surfalign.ml.ensemble import score as scoring
+    from surfalign.ml.assessment import held_out
+    from surfalign.ml.assessment import score as scoring
 
 commands = typer.Typer()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from surfalign.ml.ensemble.metrics import error_rows, with_bounds
+from surfalign.ml.assessment.metrics import error_rows, with_bounds
 
 COLUMNS = {
     "MAE": "mae",

@@ -7,21 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from learning_data import ANIONS, CATIONS, TOY, rocksalt_slab, toy_dataset, toy_record
+from learning_data import TOY, rocksalt_slab, toy_dataset, toy_medians, toy_record
 from pymatgen.core import Lattice, Structure
 
 from surfalign.errors import ConfigurationError, UnknownElementError
+from surfalign.ml.assessment.crossvalidation import hold_out_folds
+from surfalign.ml.assessment.held_out import blind, predict_held_out
+from surfalign.ml.assessment.metrics import summarise
 from surfalign.ml.data.datasets import FrozenDataset, freeze
-from surfalign.ml.data.records import Label, SetLabel, Statistic
+from surfalign.ml.data.records import Label
 from surfalign.ml.ensemble.calibration import Calibration, coverage
-from surfalign.ml.ensemble.crossvalidation import hold_out_folds
 from surfalign.ml.ensemble.difficulty import BOUNDS, Difficulty, difficulty_features
 from surfalign.ml.ensemble.domain import Domain, atomic_descriptions, described
 from surfalign.ml.ensemble.ensemble import Ensemble
 from surfalign.ml.ensemble.fitting import fit_ensemble, main_fidelity
-from surfalign.ml.ensemble.held_out import blind, predict_held_out
 from surfalign.ml.ensemble.members import Task, member_data
-from surfalign.ml.ensemble.metrics import summarise
 from surfalign.ml.ensemble.recipe import Recipe
 from surfalign.ml.ensemble.splits import formula_fold
 from surfalign.ml.interface import ordered_levels
@@ -234,26 +234,8 @@ def test_no_affinity_lies_above_its_ionization_potential() -> None:
     assert ordered_levels({"band_gap": np.ones(1)})["band_gap"].tolist() == [1.0]
 
 
-def medians(n_formulas: int) -> FrozenDataset:
-    """A data set without a label of a surface: the median of two slabs of each formula."""
-    pairs = [(c, a) for a in ANIONS for c in CATIONS][:n_formulas]
-    records = [
-        replace(toy_record(c, a, 0.3, n_layers=n), labels=()) for c, a in pairs for n in (4, 6)
-    ]
-    sets = [
-        SetLabel(
-            name="ionization_potential", unit="eV", fidelity=TOY.key, weight=0.5,
-            value=toy_record(c, a, 0.3).value("ionization_potential"),
-            members=(f"{c}{a}-4", f"{c}{a}-6"), statistic=Statistic.MEDIAN,
-            formula=toy_record(c, a).formula, source=f"table:{c}{a}",
-        )
-        for c, a in pairs
-    ]  # fmt: skip
-    return freeze("medians", records, set_labels=sets, fidelities=[TOY])
-
-
 def test_medians_have_errors_and_intervals_of_their_own(tmp_path: Path) -> None:
-    dataset = medians(60)
+    dataset = toy_medians(60)
     properties = {"properties": ("ionization_potential",)}
     configuration = configuration_of(COMPOSITION, SMALL | properties)
     ensemble = fit_ensemble(dataset, COMPOSITION, configuration, directory=tmp_path)
@@ -261,7 +243,7 @@ def test_medians_have_errors_and_intervals_of_their_own(tmp_path: Path) -> None:
     assert found["n"] == 0
     assert found["sets"]["n"] == found["sets"]["n_formulas"] == 60
     assert 0.0 < found["sets"]["mae"] < 1.0
-    held = predict_held_out(ensemble, medians(20), "seen")
+    held = predict_held_out(ensemble, toy_medians(20), "seen")
     assert all(h.of_set and h.covered is not None for h in held)
     # No surface has a label: nothing is known of how far one lies from the median.
     (estimate,) = ensemble.predict([dataset.records[0].structure])

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from learning_data import toy_dataset
+from learning_data import toy_dataset, toy_medians
 
 from surfalign.errors import ConfigurationError
-from surfalign.ml.ensemble.evaluation import PairedComparison, compare
+from surfalign.ml.assessment.evaluation import PairedComparison, compare
 from surfalign.ml.ensemble.recipe import Recipe
 from surfalign.ml.models.model_registry import ModelRegistry
 from surfalign.ml.models.retraining import Outcome, Verdict, decide, retrain
@@ -104,6 +104,27 @@ def test_a_history_of_contests(tmp_path: Path) -> None:
     assert "promoted: significantly better" in text
     assert "On 40 surfaces of 40 formulas that neither has seen" in text
     assert data.digest[:12] in text
+
+
+def test_medians_alone_decide_a_contest(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path / "models")
+    data = toy_medians(40)
+
+    def run(kind: str, **options: object) -> Outcome:
+        recipe = Recipe(kind, {"properties": ("ionization_potential",)} | options)
+        return retrain(registry, "weak", data, recipe, scratch=tmp_path / "scratch")
+
+    assert run("mean").verdict is Verdict.FIRST
+    better = run("composition", n_estimators=60)
+    assert better.verdict is Verdict.BETTER
+    assert better.comparison is not None
+    assert better.comparison.n_surfaces == better.comparison.n_formulas == 40
+    text = better.report.read_text()
+    assert "On 40 sets of 40 formulas that neither has seen" in text
+    assert "| ionization_potential | sets | 40 |" in text
+    card = registry.card("weak")
+    assert card.of_weak_labels
+    assert card.metrics["ionization_potential"]["sets"]["n"] == 40
 
 
 def test_a_mistake_in_the_configuration_trains_nothing(tmp_path: Path) -> None:

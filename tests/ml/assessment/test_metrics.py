@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from surfalign.ml.ensemble.evaluation import compare, contest
-from surfalign.ml.ensemble.held_out import HeldOut
-from surfalign.ml.ensemble.metrics import error_rows, metrics, summarise, with_bounds
-from surfalign.ml.ensemble.score import anion_of
+from surfalign.ml.assessment.evaluation import compare, contest
+from surfalign.ml.assessment.held_out import HeldOut
+from surfalign.ml.assessment.metrics import error_rows, metrics, summarise, with_bounds
+from surfalign.ml.assessment.score import anion_of
 
 
 def held(formula: str, label: float, value: float, **fields: object) -> HeldOut:

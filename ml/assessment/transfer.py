@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surfalign.errors import EmptyDatasetError
+from surfalign.ml.assessment.metrics import estimate
 from surfalign.ml.configuration import LearnerConfiguration, Representation
 from surfalign.ml.data.label_quality import is_near_metal
 from surfalign.ml.data.records import SurfaceRecord
 from surfalign.ml.descriptors.density_cache import DensityCache
-from surfalign.ml.ensemble.metrics import estimate
 from surfalign.ml.network.model import TrainedModel
 from surfalign.ml.network.training import train_model
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from pymatgen.core import Composition
 
 from surfalign.errors import LearnerError
-from surfalign.ml.ensemble.crossvalidation import subset
-from surfalign.ml.ensemble.held_out import HeldOut, predict_held_out
-from surfalign.ml.ensemble.metrics import metrics, summarise
+from surfalign.ml.assessment.crossvalidation import subset
+from surfalign.ml.assessment.held_out import HeldOut, predict_held_out
+from surfalign.ml.assessment.metrics import metrics, summarise
 
 if TYPE_CHECKING:
     from surfalign.ml.data.datasets import FrozenDataset
@@ -77,7 +77,7 @@ class Score:
 def anion_of(formula: str) -> str:
     """Return the most electronegative element of groups 15 to 17, or of all where there is none of these."""
     elements = Composition(formula).elements
-    elements = [e for e in elements if 15 <= e.group <= 17] or elements
+    elements = [e for e in elements if 15 <= (e.group or 0) <= 17] or elements
     # Noble gases have no electronegativity, and lose.
     return str(max(elements, key=lambda e: (e.X if e.X == e.X else 0.0, e.symbol)).symbol)
 

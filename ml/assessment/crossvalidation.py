@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from surfalign.errors import ConfigurationError
+from surfalign.ml.assessment.held_out import HeldOut, predict_held_out
 from surfalign.ml.data.datasets import FrozenDataset, freeze
-from surfalign.ml.ensemble.held_out import HeldOut, predict_held_out
 from surfalign.ml.ensemble.splits import SPLITS
 
 if TYPE_CHECKING:

@@ -9,10 +9,7 @@ import pytest
 from model_contract import rocksalt_slab, small_configuration
 
 from surfalign.errors import EmptyDatasetError, LearnerError
-from surfalign.ml.configuration import LearnerConfiguration, Representation
-from surfalign.ml.data.records import Label, SurfaceRecord, surface_record
-from surfalign.ml.descriptors.density_cache import DensityCache
-from surfalign.ml.ensemble.transfer import (
+from surfalign.ml.assessment.transfer import (
     Arm,
     arm_data,
     mean_error,
@@ -21,6 +18,9 @@ from surfalign.ml.ensemble.transfer import (
     transfer_points,
     transfer_split,
 )
+from surfalign.ml.configuration import LearnerConfiguration, Representation
+from surfalign.ml.data.records import Label, SurfaceRecord, surface_record
+from surfalign.ml.descriptors.density_cache import DensityCache
 from surfalign.ml.network.training import train_model
 
 CONSTANTS = {"Mg": 4.21, "Ca": 4.81, "Sr": 5.16, "Ba": 5.54, "Cd": 4.70, "Zn": 4.28}

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from surfalign.ml.ensemble.metrics import BOUNDS, resampled_sums
+from surfalign.ml.assessment.metrics import BOUNDS, resampled_sums
 
 if TYPE_CHECKING:
-    from surfalign.ml.ensemble.held_out import HeldOut
+    from surfalign.ml.assessment.held_out import HeldOut
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def contest(
     """
     known = {held.name for held in champion}
     decisive = [name for name in names if name in known] or sorted(known)
-    kinds = {
+    kinds: dict[str, Callable[[HeldOut], bool]] = {
         "surfaces": lambda held: not (held.near_metal or held.of_set),
         "sets": lambda held: held.of_set,
         "near-metals": lambda held: held.near_metal,

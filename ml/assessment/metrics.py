@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from surfalign.ml.data.records import LABEL_UNITS
 
 if TYPE_CHECKING:
-    from surfalign.ml.ensemble.held_out import HeldOut
+    from surfalign.ml.assessment.held_out import HeldOut
 
 #: Resamplings of a bootstrap.
 RESAMPLINGS = 4000
