@@ -67,24 +67,29 @@ class AdditiveKernel:
 
     sizes: tuple[int, ...]
 
-    def _groups(self, first: Array, second: Array) -> Iterator[tuple[Array, Array]]:
-        """Yield squared distances and products of each group, shape (n_first, n_second)."""
+    def _groups(
+        self, theta: Array, first: Array, second: Array
+    ) -> Iterator[tuple[Array, Array, Array, Array]]:
+        """Yield the parts of each group, shape (n_first, n_second) each.
+
+        Reduced squared distances r, log(1 + r), the smooth part and the linear one.
+        """
         stop = 0
-        for size in self.sizes:
+        for size, own in zip(self.sizes, np.exp(theta[:-1]).reshape(-1, 4), strict=True):
+            variance, length, shape, linear = own
             start, stop = stop, stop + size
             a, b = first[:, start:stop], second[:, start:stop]
             products = a @ b.T
             squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2.0 * products
-            yield np.maximum(squares, 0.0) / size, products / size
+            ratio = np.maximum(squares, 0.0) / (2.0 * size * shape * length**2)
+            base = np.log1p(ratio)
+            yield ratio, base, variance * np.exp(-shape * base), (linear / size) * products
 
     def covariance(self, theta: Array, first: Array, second: Array) -> Array:
         """Return the covariance of the truth at two tables of rows, shape (n_first, n_second)."""
         total = np.full((len(first), len(second)), OFFSET_VARIANCE)
-        parameters = np.exp(theta[:-1]).reshape(-1, 4)
-        for (squares, products), own in zip(self._groups(first, second), parameters, strict=True):
-            variance, length, shape, linear = own
-            base = np.log1p(squares / (2.0 * shape * length**2))
-            total += variance * np.exp(-shape * base) + linear * products
+        for _, _, smooth, linear in self._groups(theta, first, second):
+            total += smooth + linear
         return total
 
     def variances(self, theta: Array, rows: Array) -> Array:
@@ -112,23 +117,21 @@ class AdditiveKernel:
         targets
             Standardised labels, shape (n,).
         """
-        factor = cholesky(self.labels_covariance(theta, rows, weights), lower=True)
+        groups = list(self._groups(theta, rows, rows))
+        noise = np.exp(theta[-1]) / weights
+        covariance = OFFSET_VARIANCE + sum(smooth + linear for _, _, smooth, linear in groups)
+        covariance[np.diag_indices_from(covariance)] += noise + JITTER
+        factor = cholesky(covariance, lower=True)
         solution = cho_solve((factor, True), targets)
         value = -0.5 * targets @ solution - np.log(np.diag(factor)).sum()
         value -= 0.5 * len(targets) * np.log(2.0 * np.pi)
         slope = 0.5 * (np.outer(solution, solution) - cho_solve((factor, True), np.eye(len(rows))))
         gradient = []
-        parameters = np.exp(theta[:-1]).reshape(-1, 4)
-        for (squares, products), own in zip(self._groups(rows, rows), parameters, strict=True):
-            variance, length, shape, linear = own
-            ratio = squares / (2.0 * shape * length**2)
-            base = np.log1p(ratio)
-            smooth = slope * (variance * np.exp(-shape * base))
-            inner = ratio / (1.0 + ratio)
-            by_length = 2.0 * shape * np.vdot(smooth, inner)
-            by_shape = shape * (np.vdot(smooth, inner) - np.vdot(smooth, base))
-            gradient += [smooth.sum(), by_length, by_shape, linear * np.vdot(slope, products)]
-        noise = np.exp(theta[-1]) / weights
+        for (ratio, base, smooth, linear), shape in zip(groups, np.exp(theta[2:-1:4]), strict=True):
+            own = slope * smooth
+            inner = shape * np.vdot(own, ratio / (1.0 + ratio))
+            gradient += [own.sum(), 2.0 * inner, inner - shape * np.vdot(own, base)]
+            gradient.append(np.vdot(slope, linear))
         return float(value), np.array([*gradient, float(np.diag(slope) @ noise)])
 
     def labels_covariance(self, theta: Array, rows: Array, weights: Array) -> Array:

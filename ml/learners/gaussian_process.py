@@ -53,7 +53,7 @@ class GaussianProcessConfiguration(BaselineConfiguration):
     most_rows: int = Field(
         default=6000, ge=2, description="Labels that predictions rest on, at most (at random)"
     )
-    iterations: int = Field(default=60, ge=0, description="Steps of the fit of the kernel, at most")
+    iterations: int = Field(default=30, ge=0, description="Steps of the fit of the kernel, at most")
 
 
 class GaussianProcess:
