@@ -27,8 +27,11 @@ BULK_ZONE = 5.0
 OUTER_ZONE = 2.0
 """Depth of the zone that holds the outermost plane (A)."""
 
+_SMOOTHING = 1.6
+"""Standard deviation of the Gaussians that make up the density (A): a bond's length or less."""
+
 _REACH = 6.0
-"""No bond is longer (A)."""
+"""No bond is longer (A), and no Gaussian reaches farther."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,8 @@ class SurfaceGeometry:
     surface_density
         Atoms in the zone of one face, weighted by their share in it, for its area (1/A^2).
     bulk_density
-        Atoms in the zone of the middle for its volume (1/A^3).
+        Atoms per volume around the atoms of the middle, smoothed (1/A^3): as what surrounds an atom it does
+        not depend on whether the middle falls between planes or on one.
     coordination
         Smooth number of neighbours, shape (n_sites,).
     unlike_coordination
@@ -93,11 +97,9 @@ def surface_geometry(structure: Structure) -> SurfaceGeometry:
     heights = heights - 0.5 * (heights.min() + heights.max())
     surface = zone_shares(slab.depths, SURFACE_ZONE)
     outer = zone_shares(slab.depths, OUTER_ZONE)
-    # A zone cannot be wider than the slab; the cosine's integral is half of its width.
-    reach = min(BULK_ZONE, max(0.5 * slab.thickness, 1.0))
-    middle = zone_shares(np.abs(heights), reach)
     bulk = zone_shares(slab.depths.max() - slab.depths, BULK_ZONE)
-    coordination, unlike, length = _bonds(structure, slab.positions, slab.axis)
+    bulk = bulk / bulk.sum()
+    coordination, unlike, length, density = _bonds(structure, slab.positions, slab.axis)
     return SurfaceGeometry(
         positions=slab.positions,
         lateral=lateral,
@@ -105,18 +107,18 @@ def surface_geometry(structure: Structure) -> SurfaceGeometry:
         area=area,
         depths=slab.depths,
         surface=surface / surface.sum(),
-        bulk=bulk / bulk.sum(),
+        bulk=bulk,
         outer=outer / outer.sum(),
         surface_density=float(surface.sum()) / (2.0 * area),
-        bulk_density=float(middle.sum()) / (area * reach),
+        bulk_density=float(bulk @ density),
         coordination=coordination,
         unlike_coordination=unlike,
         bond_length=length,
     )
 
 
-def _bonds(structure: Structure, positions: Array, axis: int) -> tuple[Array, Array, Array]:
-    """Return coordination, coordination by other elements, and mean reduced bond length."""
+def _bonds(structure: Structure, positions: Array, axis: int) -> tuple[Array, Array, Array, Array]:
+    """Return coordination, that by other elements, mean reduced bond length, and density (1/A^3)."""
     numbers = np.array(structure.atomic_numbers, dtype=np.int64)
     neighbours = NeighborList(cutoff=_REACH, full_list=True, n_threads=1)
     first, second, distances = neighbours.compute(
@@ -134,4 +136,7 @@ def _bonds(structure: Structure, positions: Array, axis: int) -> tuple[Array, Ar
     total = np.asarray(np.bincount(first, weights, n), dtype=float)
     unlike = np.asarray(np.bincount(first, unlike_weights, n), dtype=float)
     mean = np.bincount(first, weights * reduced, n) / np.maximum(total, 1e-9)
-    return total, unlike, mean
+    # The atom itself is part of the density around it.
+    gaussians = np.exp(-0.5 * (distances / _SMOOTHING) ** 2)
+    density = (1.0 + np.bincount(first, gaussians, n)) / (2.0 * np.pi * _SMOOTHING**2) ** 1.5
+    return total, unlike, mean, density
