@@ -119,7 +119,9 @@ class AdditiveKernel:
         """
         groups = list(self._groups(theta, rows, rows))
         noise = np.exp(theta[-1]) / weights
-        covariance = OFFSET_VARIANCE + sum(smooth + linear for _, _, smooth, linear in groups)
+        covariance = np.full((len(rows), len(rows)), OFFSET_VARIANCE)
+        for _, _, smooth, linear in groups:
+            covariance += smooth + linear
         covariance[np.diag_indices_from(covariance)] += noise + JITTER
         factor = cholesky(covariance, lower=True)
         solution = cho_solve((factor, True), targets)
