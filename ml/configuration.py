@@ -97,7 +97,9 @@ class Levels(StrEnum):
 
     FREE = "free"  # each for itself
     GAP_HEAD = "gap-head"  # the affinity is the ionization potential minus a predicted gap
-    TOGETHER = "together"  # affinity + gap = ionization potential, and no gap is negative
+    TOGETHER = (
+        "together"  # no affinity lies above its ionization potential; the gap is the difference
+    )
 
 
 class TargetConfiguration(Section):
@@ -115,7 +117,7 @@ class TargetConfiguration(Section):
     levels: Levels = Field(
         default=Levels.TOGETHER,
         description="How IP, EA and gap belong together: free, gap-head (EA = IP - a predicted gap), or "
-        "together (EA + gap = IP, and EA never above IP)",
+        "together (EA never above IP, and the gap is IP - EA)",
     )
     fidelity: str | None = Field(
         default=None, description="Fidelity of the predictions; None is the most frequent one"

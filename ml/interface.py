@@ -56,8 +56,11 @@ def ordered_levels(columns: Mapping[str, NDArray[np.float64]]) -> dict[str, NDAr
     if potential is not None and affinity is not None:
         middle = 0.5 * (potential + affinity)
         # Comparisons with NaN are false, and NaN stays.
-        found["ionization_potential"] = np.where(affinity > potential, middle, potential)
-        found["electron_affinity"] = np.where(affinity > potential, middle, affinity)
+        inverted = affinity > potential
+        found["ionization_potential"] = np.where(inverted, middle, potential)
+        found["electron_affinity"] = np.where(inverted, middle, affinity)
+        if "band_gap" in found:
+            found["band_gap"] = np.where(inverted, 0.0, found["band_gap"])
     return found
 
 

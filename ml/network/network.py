@@ -228,17 +228,17 @@ class SlabNetwork(nn.Module):
         return torch.stack(columns, dim=1)
 
     def _together(self, values: Tensor) -> Tensor:
-        """Make EA + gap = IP, changing the three heads least, and no gap negative."""
+        """Keep EA below IP, half of the change on either side; a prediction's gap is their difference.
+
+        While training, the gap's own head answers for the labels of gaps: it teaches what the atoms are told, and
+        pulls neither level.
+        """
         columns = dict(zip(self.properties, values.unbind(dim=1), strict=True))
-        ionization, affinity = columns[IONIZATION_POTENTIAL], columns[ELECTRON_AFFINITY]
-        if BAND_GAP in columns:
-            excess = (ionization - affinity - columns[BAND_GAP]) / 3.0
-            ionization, affinity = ionization - excess, affinity + excess
-        gap = ionization - affinity
-        # The smooth maximum of the gap and zero, half of the change on either side.
+        gap = columns[IONIZATION_POTENTIAL] - columns[ELECTRON_AFFINITY]
+        # The smooth maximum of the gap and zero.
         lift = GAP_SOFTNESS * nn.functional.softplus(-gap / GAP_SOFTNESS)
-        columns[IONIZATION_POTENTIAL] = ionization + 0.5 * lift
-        columns[ELECTRON_AFFINITY] = affinity - 0.5 * lift
-        if BAND_GAP in columns:
+        columns[IONIZATION_POTENTIAL] = columns[IONIZATION_POTENTIAL] + 0.5 * lift
+        columns[ELECTRON_AFFINITY] = columns[ELECTRON_AFFINITY] - 0.5 * lift
+        if BAND_GAP in columns and not self.training:
             columns[BAND_GAP] = gap + lift
         return torch.stack([columns[name] for name in self.properties], dim=1)

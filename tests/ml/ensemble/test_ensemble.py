@@ -227,8 +227,10 @@ def test_no_affinity_lies_above_its_ionization_potential() -> None:
         {
             "ionization_potential": np.array([6.0, 4.0, np.nan]),
             "electron_affinity": np.array([2.0, 5.0, 1.0]),
+            "band_gap": np.array([4.0, 0.3, np.nan]),
         }
     )
+    assert columns["band_gap"][:2].tolist() == [4.0, 0.0]
     assert columns["ionization_potential"][:2].tolist() == [6.0, 4.5]
     assert columns["electron_affinity"].tolist() == [2.0, 4.5, 1.0]
     assert ordered_levels({"band_gap": np.ones(1)})["band_gap"].tolist() == [1.0]
