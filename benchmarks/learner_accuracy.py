@@ -44,16 +44,21 @@ MODELS: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "ordinary SOAP": ("lsoap", [{"network": {"representation": "ordinary"}}]),
     "L-SOAP, equal weights": ("lsoap", [{"network": {"attention": False}}]),
     "L-SOAP, attention": ("lsoap", [{}]),
+    "gaussian process": ("gaussian-process", [{}]),
 }
+#: The kind ``mixed`` fits these two to the same data and predicts their mean, so that no third fit is needed.
+MIXED, PARTS = "mixed", ("L-SOAP, attention", "gaussian process")
 TITLES = {
     "mean": "mean of the training labels",
     "composition": "composition features, gradient boosting",
     "ordinary SOAP": "ordinary SOAP, same head",
     "L-SOAP, equal weights": "L-SOAP without attention",
     "L-SOAP, attention": "L-SOAP with attention",
+    "gaussian process": "physical inputs, Gaussian process",
+    MIXED: "mean of L-SOAP with attention and the process",
 }
 #: What the others are compared with.
-OPPONENT = "composition"
+OPPONENTS = ("composition", "L-SOAP, attention")
 
 
 def recipe(model: str, choice: dict[str, Any], seed: int = 0) -> Recipe:
@@ -159,10 +164,22 @@ def entries(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def with_means(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the entries with those of the kind ``mixed``, where both of its parts are there."""
+    by_part = {(e["model"], e["seed"], e["fold"]): e for e in found}
+    means = []
+    for (model, *fold), one in by_part.items():
+        other = by_part.get((PARTS[1], *fold))
+        if model == PARTS[0] and other is not None:
+            both = np.array([one["predicted"], other["predicted"]])
+            means.append(one | {"model": MIXED, "predicted": both.mean(axis=0).tolist()})
+    return [*found, *means]
+
+
 def errors_by_slab(path: Path, model: str, seeds: Sequence[int]) -> dict[str, np.ndarray]:
     """Return the absolute errors of each slab, mean over the seeds, shape (2,) each."""
     found: dict[str, list[np.ndarray]] = {}
-    for entry in entries(path):
+    for entry in with_means(entries(path)):
         if entry["model"] == model and entry["seed"] in seeds:
             size = np.abs(np.array(entry["predicted"]) - np.array(entry["labels"]))
             for name, row in zip(entry["names"], size, strict=True):
@@ -171,18 +188,21 @@ def errors_by_slab(path: Path, model: str, seeds: Sequence[int]) -> dict[str, np
 
 
 def complete_seeds(path: Path, model: str) -> list[int]:
-    folds = [(e["seed"], e["fold"]) for e in entries(path) if e["model"] == model]
+    folds = [(e["seed"], e["fold"]) for e in with_means(entries(path)) if e["model"] == model]
     return [
         s for s in sorted({s for s, _ in folds}) if len({f for t, f in folds if t == s}) == N_FOLDS
     ]
 
 
 def table(path: Path, records: Sequence[SurfaceRecord]) -> None:
-    """Print mean absolute errors with 95 % intervals, and paired differences against the opponent."""
+    """Print mean absolute errors with 95 % intervals, and paired differences against opponents."""
     by_name = {record.name: record for record in records}
     print(
-        "| learner | seeds | MAE of IP (eV) | MAE of EA (eV) | IP, all labels alike | EA, all labels alike "
-        f"| IP against {OPPONENT} | EA against {OPPONENT} |\n" + "|---" * 8 + "|"
+        "| learner | seeds | MAE of IP (eV) | MAE of EA (eV) | IP, all labels alike | EA, all labels alike | "
+        + " | ".join(f"{level} against {model}" for model in OPPONENTS for level in ("IP", "EA"))
+        + " |\n"
+        + "|---" * (6 + 2 * len(OPPONENTS))
+        + "|"
     )
     for model, title in TITLES.items():
         seeds = complete_seeds(path, model)
@@ -190,11 +210,12 @@ def table(path: Path, records: Sequence[SurfaceRecord]) -> None:
             continue
         own = errors_by_slab(path, model, seeds)
         cells = [*_cells(own, by_name, weighted=True), *_cells(own, by_name, weighted=False)]
-        both = [seed for seed in seeds if seed in complete_seeds(path, OPPONENT)]
-        if model == OPPONENT or not both:
-            cells += ["", ""]
-        else:
-            one, other = (errors_by_slab(path, m, both) for m in (model, OPPONENT))
+        for opponent in OPPONENTS:
+            both = [seed for seed in seeds if seed in complete_seeds(path, opponent)]
+            if model == opponent or not both:
+                cells += ["", ""]
+                continue
+            one, other = (errors_by_slab(path, m, both) for m in (model, opponent))
             difference = {name: one[name] - other[name] for name in one}
             cells += _cells(difference, by_name, weighted=True, sign="+")
         print(f"| {title} | {len(seeds)} | {' | '.join(cells)} |")

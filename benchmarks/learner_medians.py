@@ -34,7 +34,7 @@ from surfalign.ml.ensemble.recipe import Recipe
 
 N_FOLDS, N_SEEDS = 5, 3
 NAME = "ionization_potential"
-MODELS = ("mean", "composition", "lsoap")
+MODELS = ("mean", "composition", "lsoap", "gaussian-process")
 LARGEST_CRYSTAL = 24
 
 

@@ -84,6 +84,9 @@ class NetworkConfiguration(Section):
     element_inputs: bool = Field(
         default=True, description="Tell the network the properties of the centre's element"
     )
+    physical_inputs: bool = Field(
+        default=False, description="Tell the readouts the physical inputs of the slab"
+    )
     atoms_per_chunk: int = Field(
         default=512, ge=1, description="Atoms whose spectra are in memory at once"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,25 @@ class SurfacePrediction:
     spread: dict[str, float] = field(default_factory=dict)
 
 
+def ordered_levels(columns: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    """Return predictions without an EA above its IP: both are their mean there, and the gap is zero.
+
+    Learners that fit IP and EA apart know nothing of each other. The nearest possible pair is at most as far
+    from the truth, in the root mean square of the two, as the impossible one. NaN stays.
+    """
+    found = dict(columns)
+    potential, affinity = (found.get(f) for f in ("ionization_potential", "electron_affinity"))
+    if potential is not None and affinity is not None:
+        middle = 0.5 * (potential + affinity)
+        # Comparisons with NaN are false, and NaN stays.
+        inverted = affinity > potential
+        found["ionization_potential"] = np.where(inverted, middle, potential)
+        found["electron_affinity"] = np.where(inverted, middle, affinity)
+        if "band_gap" in found:
+            found["band_gap"] = np.where(inverted, 0.0, found["band_gap"])
+    return found
+
+
 class FittedModel(Protocol):
     """A model that can predict and be kept as JSON and arrays."""
 
@@ -65,6 +84,17 @@ class FittedModel(Protocol):
 
     def predict(self, structures: Sequence[Structure]) -> list[SurfacePrediction]:
         """Predict for unrelaxed slabs."""
+
+
+@runtime_checkable
+class KnowsItsInputs(Protocol):
+    """A model of named inputs, which can say what each of them does."""
+
+    def input_effects(self, structures: Sequence[Structure]) -> list[dict[str, dict[str, float]]]:
+        """Return, for each slab, property to input to its effect, in the property's unit.
+
+        The effect is what the prediction would lose if this input took its mean in the training data.
+        """
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,11 @@ MinGap = Annotated[
 ]
 Kind = Annotated[
     str,
-    typer.Option("--kind", help="lsoap (the network), composition (boosted trees) or mean."),
+    typer.Option(
+        "--kind",
+        help="lsoap (the network), gaussian-process (on physical inputs), mixed (the mean of "
+        "these two), composition (boosted trees) or mean.",
+    ),
 ]
 Configuration = Annotated[
     Path | None,

@@ -1,7 +1,8 @@
-"""Pictures of what a learner looks at: slabs coloured by attention."""
+"""Pictures of what a learner looks at: slabs coloured by attention, and what its inputs do."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from surfalign.launchers.figures.style import (
+    BLUE,
+    FAINT,
     INK,
     draw_discs,
     file_stem,
@@ -25,6 +28,8 @@ from surfalign.launchers.figures.style import (
 from surfalign.ml.data.records import SurfaceRecord
 from surfalign.ml.ensemble.ensemble import SurfaceEstimate
 
+#: Inputs that a picture shows, those of the largest effects.
+SHOWN_INPUTS = 12
 TITLES = {"ionization_potential": "ionization potential", "electron_affinity": "electron affinity"}
 
 
@@ -59,6 +64,41 @@ def save_attention(record: SurfaceRecord, estimate: SurfaceEstimate, directory: 
     )
     _colour_bar(figure, list(axes), largest)
     return save(figure, directory / f"{file_stem(record.name).replace(' ', '-')}-attention.png")
+
+
+def save_input_effects(
+    record: SurfaceRecord,
+    estimate: SurfaceEstimate,
+    effects: Mapping[str, Mapping[str, float]],
+    directory: Path,
+) -> Path:
+    """Draw the inputs of the largest effects, once for IP and once for EA; return the path.
+
+    Parameters
+    ----------
+    record, estimate
+        The slab and its prediction.
+    effects
+        Property to input to what the prediction would lose if this input had its training mean, eV.
+    directory
+        Made where it does not exist.
+    """
+    shown = [name for name in TITLES if name in effects]
+    figure = Figure(figsize=(7.4 * len(shown), 4.6), layout="constrained")
+    for axis, name in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+        largest = sorted(effects[name].items(), key=lambda item: -abs(item[1]))[:SHOWN_INPUTS]
+        inputs, sizes = zip(*reversed(largest), strict=True)
+        axis.barh(inputs, sizes, color=BLUE, height=0.7)
+        axis.axvline(0.0, color=FAINT, linewidth=1)
+        axis.set_xlabel("effect of the input, against its mean in the training data (eV)")
+        axis.set_title(f"{TITLES[name]}: {estimate.values[name]:.2f} eV", fontsize=9)
+        axis.tick_params(labelsize=8)
+    figure.suptitle(
+        record.name + ("" if estimate.in_domain else "   (outside of the domain)"),
+        color=INK,
+        fontsize=11,
+    )
+    return save(figure, directory / f"{file_stem(record.name).replace(' ', '-')}-inputs.png")
 
 
 def _slab(axes: Axes, record: SurfaceRecord, weights: NDArray[np.float64], largest: float) -> None:

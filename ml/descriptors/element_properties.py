@@ -7,7 +7,7 @@ slabs, or in none, resembles its neighbours in the periodic table from the start
 from __future__ import annotations
 
 import warnings
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +86,13 @@ def element_properties() -> Array:
         column[~known] = np.interp(order[~known], order[known], column[known])
     standard = (raw - raw.mean(axis=0)) / raw.std(axis=0)
     return np.vstack([np.zeros(standard.shape[1]), standard])
+
+
+@cache
+def atomic_radius(symbol: str) -> float:
+    """Return a covalent-like radius (A); 1.5 where none is tabulated."""
+    element = Element(symbol)
+    return float(element.atomic_radius or element.atomic_radius_calculated or 1.5)
 
 
 def property_embedding(n_channels: int) -> Array:

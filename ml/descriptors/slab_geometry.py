@@ -80,3 +80,16 @@ def slab_geometry(fractional: Array, cell: Array) -> SlabGeometry:
     levels = opened[:, axis] * heights[axis]
     depths = np.minimum(levels - levels.min(), levels.max() - levels)
     return SlabGeometry(axis, opened @ cell, depths, float(gaps[axis]), float(np.ptp(levels)))
+
+
+def zone_shares(distances: Array, width: float) -> Array:
+    """Return how much atoms belong to a zone: 1 at its plane, falling smoothly to 0 at its width.
+
+    Parameters
+    ----------
+    distances
+        Distances to the plane that the zone starts from (A), not negative.
+    width
+        Where the zone ends (A).
+    """
+    return np.asarray(0.5 * (1.0 + np.cos(np.pi * np.minimum(distances / width, 1.0))))

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pymatgen.core import Element, Structure
+from pymatgen.core import Structure
 from scipy.spatial import KDTree
 
 from surfalign.errors import EmptyDatasetError
 from surfalign.ml.descriptors.composition import PROPERTIES, element_vector
+from surfalign.ml.descriptors.element_properties import atomic_radius
 
 if TYPE_CHECKING:
     from surfalign.ml.data.datasets import FrozenDataset
@@ -51,7 +52,7 @@ def atomic_descriptions(structure: Structure) -> NDArray[np.float32]:
     """
     symbols = [site.species.element_composition.elements[0].symbol for site in structure]
     own = np.array([element_vector(symbol)[_COLUMNS] for symbol in symbols]) / _DIVISORS
-    radii = np.array([_radius(symbol) for symbol in symbols])
+    radii = np.array([atomic_radius(symbol) for symbol in symbols])
     i, j, _, distance = structure.get_neighbor_list(CUTOFF)
     reduced = distance / (radii[i] + radii[j])
     # One at a bond length, a half at one and a half, nothing far beyond; zero at the cut-off.
@@ -150,9 +151,3 @@ class Domain:
             frozenset(map(str, elements)) if isinstance(elements, list) else frozenset(),
             float(threshold) if isinstance(threshold, int | float) else np.inf,
         )
-
-
-def _radius(symbol: str) -> float:
-    """Return a covalent-like radius, angstrom."""
-    element = Element(symbol)
-    return float(element.atomic_radius or element.atomic_radius_calculated or 1.5)

@@ -20,7 +20,12 @@ from surfalign.ml.ensemble.calibration import Calibration
 from surfalign.ml.ensemble.difficulty import difficulty_features, spread_of
 from surfalign.ml.ensemble.domain import Domain, atomic_descriptions
 from surfalign.ml.ensemble.splits import formula_fold
-from surfalign.ml.interface import FittedModel, SurfacePrediction
+from surfalign.ml.interface import (
+    FittedModel,
+    KnowsItsInputs,
+    SurfacePrediction,
+    ordered_levels,
+)
 from surfalign.ml.learners.kinds import restore_model
 
 if TYPE_CHECKING:
@@ -112,7 +117,7 @@ class Ensemble:
         predictions = [member.predict(structures) for member in self.members]
         scores = self.domain.scores([atomic_descriptions(s) for s in structures])
         inside = self.domain.contains(structures, scores)
-        columns = ordered(
+        columns = ordered_levels(
             {
                 name: np.array([[p.values[name] for p in row] for row in predictions]).mean(axis=0)
                 for name in predictions[0][0].values
@@ -144,6 +149,24 @@ class Ensemble:
             for i in range(len(structures))
         ]
 
+    def input_effects(self, structures: Sequence[Structure]) -> list[dict[str, dict[str, float]]]:
+        """Return what each named input does to the predictions, the mean over the members.
+
+        One entry for each slab: property to input to its effect; see
+        :meth:`~surfalign.ml.interface.KnowsItsInputs.input_effects`. Empty for models without named inputs.
+        """
+        members = [m for m in self.members if isinstance(m, KnowsItsInputs)]
+        if not members or len(members) < len(self.members):
+            return [{} for _ in structures]
+        told = [member.input_effects(structures) for member in members]
+        return [
+            {
+                name: {one: float(np.mean([o[name][one] for o in own])) for one in effects}
+                for name, effects in own[0].items()
+            }
+            for own in zip(*told, strict=True)
+        ]
+
     def predict_blind(self, records: Sequence[SurfaceRecord]) -> dict[str, NDArray[np.float64]]:
         """Predict each record by the member that never saw its formula, shape (n_records,) each.
 
@@ -167,7 +190,7 @@ class Ensemble:
                 for name, value in prediction.values.items():
                     column = found.setdefault(name, np.full(len(records), np.nan))
                     column[index] = value
-        return ordered(found), spread
+        return ordered_levels(found), spread
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """Return all arrays of all parts."""
@@ -233,24 +256,6 @@ class Ensemble:
                 "what this version writes",
                 "train it again, or use the version of surfalign that its card names",
             ) from error
-
-
-def ordered(columns: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
-    """Return predictions without an EA above its IP: both are their mean there, and the gap is zero.
-
-    Learners that fit IP and EA apart, such as trees, know nothing of each other.
-    """
-    found = dict(columns)
-    potential, affinity = (found.get(f) for f in ("ionization_potential", "electron_affinity"))
-    if potential is not None and affinity is not None:
-        middle = 0.5 * (potential + affinity)
-        # Comparisons with NaN are false, and NaN stays.
-        inverted = affinity > potential
-        found["ionization_potential"] = np.where(inverted, middle, potential)
-        found["electron_affinity"] = np.where(inverted, middle, affinity)
-        if "band_gap" in found:
-            found["band_gap"] = np.where(inverted, 0.0, found["band_gap"])
-    return found
 
 
 def _own(prefix: str, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

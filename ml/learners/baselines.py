@@ -175,7 +175,7 @@ class MeanModel(Baseline):
                 chosen[:] = True
             mean = np.average(rows.values[chosen], weights=rows.weights[chosen])
             tensors[f"{name}.mean"] = np.array([mean])
-        return cls(configuration, _metadata(records, fidelities), tensors)
+        return cls(configuration, training_metadata(records, fidelities), tensors)
 
 
 class CompositionModel(Baseline):
@@ -221,7 +221,7 @@ class CompositionModel(Baseline):
             model.fit(table, rows.values, sample_weight=rows.weights)
             for key, array in _tree_arrays(model).items():
                 tensors[f"{name}.{key}"] = array
-        metadata = _metadata(records, fidelities) | {"known_fidelities": known}
+        metadata = training_metadata(records, fidelities) | {"known_fidelities": known}
         return cls(configuration, metadata, tensors)
 
     def _values(self, name: str, compositions: Sequence[Composition]) -> NDArray[np.float64]:
@@ -231,7 +231,10 @@ class CompositionModel(Baseline):
         return _walk({key: self._tensors[f"{name}.{key}"] for key in _TREE_ARRAYS}, table)
 
 
-def _metadata(records: Sequence[SurfaceRecord], fidelities: dict[str, str]) -> dict[str, Any]:
+def training_metadata(
+    records: Sequence[SurfaceRecord], fidelities: dict[str, str]
+) -> dict[str, Any]:
+    """Return elements seen, and the fidelity of the predictions of each property."""
     elements = {symbol for record in records for symbol in record.chemical_system.split("-")}
     return {"elements": sorted(elements), "fidelities": fidelities}
 

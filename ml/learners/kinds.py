@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 LEARNERS = {
     "mean": "surfalign.ml.learners.baselines:MEAN",  # the mean of the labels
     "composition": "surfalign.ml.learners.baselines:COMPOSITION",  # boosted trees
+    "gaussian-process": "surfalign.ml.learners.gaussian_process:GAUSSIAN_PROCESS",
     "lsoap": "surfalign.ml.learners.lsoap:LSOAP",  # learnable SOAP with attention
+    "mixed": "surfalign.ml.learners.mixed:MIXED",  # the mean of the two before
 }
 
 

@@ -7,9 +7,13 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from pymatgen.core import Structure
 from torch import Tensor
 
+from surfalign.ml.configuration import LearnerConfiguration
 from surfalign.ml.descriptors.environments import Environments
+from surfalign.ml.descriptors.physical_inputs import physical_table
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,9 @@ class SlabBatch:
         How much shallower than the deepest atom of its slab (A), shape (n_atoms,).
     slabs
         Which slab each atom belongs to, ascending, shape (n_atoms,).
+    inputs
+        Physical inputs, NaN where there is none, shape (n_slabs, n_inputs); no column where the network is
+        not told them.
     n_slabs
         Number of slabs.
     """
@@ -43,6 +50,7 @@ class SlabBatch:
     depths: Tensor
     from_middle: Tensor
     slabs: Tensor
+    inputs: Tensor
     n_slabs: int
 
     def to(self, device: torch.device | str) -> SlabBatch:
@@ -55,13 +63,24 @@ class SlabBatch:
         return replace(self, **moved)
 
 
-def collate(environments: Sequence[Environments]) -> SlabBatch:
+def inputs_of(
+    structures: Sequence[Structure], configuration: LearnerConfiguration
+) -> NDArray[np.float64] | None:
+    """Return the physical inputs of slabs, shape (n_slabs, n_inputs); None where none are told."""
+    return physical_table(structures) if configuration.network.physical_inputs else None
+
+
+def collate(
+    environments: Sequence[Environments], inputs: NDArray[np.float64] | None = None
+) -> SlabBatch:
     """Lay slabs side by side.
 
     Parameters
     ----------
     environments
         Slabs with the same hyperparameters; at least one.
+    inputs
+        Their physical inputs, shape (n_slabs, n_inputs); None tells none.
     """
     counts = [len(e.centers) for e in environments]
     n_slots = max(len(e.species) for e in environments)
@@ -90,6 +109,9 @@ def collate(environments: Sequence[Environments]) -> SlabBatch:
             dtype=torch.float32,
         ),
         slabs=torch.as_tensor(np.repeat(np.arange(len(counts)), counts)),
+        inputs=torch.as_tensor(
+            np.empty((len(counts), 0)) if inputs is None else inputs, dtype=torch.float32
+        ),
         n_slabs=len(counts),
     )
 
@@ -117,5 +139,6 @@ def select(batch: SlabBatch, chosen: Tensor) -> SlabBatch:
         depths=batch.depths[rows],
         from_middle=batch.from_middle[rows],
         slabs=new[rows],
+        inputs=batch.inputs[chosen],
         n_slabs=len(chosen),
     )

@@ -6,15 +6,17 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
+from numpy.typing import NDArray
 from torch.utils.data import DataLoader, Sampler
 
 from surfalign.ml.configuration import LearnerConfiguration
 from surfalign.ml.data.records import SetLabel, SurfaceRecord
 from surfalign.ml.descriptors.density_cache import DensityCache
 from surfalign.ml.descriptors.environments import Environments
-from surfalign.ml.network.batches import SlabBatch, collate, select
+from surfalign.ml.network.batches import SlabBatch, collate, inputs_of, select
 from surfalign.ml.network.observations import Heads, Observation, observations
 
 
@@ -50,6 +52,8 @@ class LabelledSlabs:
         Observations about them.
     members_per_set
         At most so many slabs of a set are drawn.
+    inputs
+        Physical inputs of the slabs, shape (n_slabs, n_inputs); None where the network is not told them.
     """
 
     def __init__(
@@ -57,8 +61,9 @@ class LabelledSlabs:
         environments: Sequence[Environments],
         found: Sequence[Observation],
         members_per_set: int,
+        inputs: NDArray[np.float64] | None = None,
     ) -> None:
-        self.slabs = collate(environments)
+        self.slabs = collate(environments, inputs)
         self.members_per_set = members_per_set
         single: dict[int, list[Observation]] = {}
         sets = []
@@ -164,6 +169,7 @@ class SurfaceDataModule(pl.LightningDataModule):
                 cache.prepare([r.structure for r in part], configuration.descriptor),
                 observations(part, set_labels, heads),
                 configuration.training.members_per_set,
+                inputs_of([r.structure for r in part], configuration),
             )
             if part
             else None

@@ -15,7 +15,7 @@ from surfalign.ml.configuration import LearnerConfiguration
 from surfalign.ml.descriptors.density_cache import DensityCache
 from surfalign.ml.descriptors.element_properties import MAX_ATOMIC_NUMBER
 from surfalign.ml.interface import SurfacePrediction
-from surfalign.ml.network.batches import collate
+from surfalign.ml.network.batches import collate, inputs_of
 from surfalign.ml.network.network import SlabNetwork
 
 FORMAT_VERSION = 1
@@ -88,7 +88,9 @@ class TrainedModel:
         predictions: list[SurfacePrediction] = []
         for start in range(0, len(environments), SLABS_PER_BATCH):
             part = environments[start : start + SLABS_PER_BATCH]
-            batch = collate(part)
+            batch = collate(
+                part, inputs_of(structures[start : start + SLABS_PER_BATCH], self.configuration)
+            )
             with torch.no_grad():
                 output = self.network(batch)
             for k, slab in enumerate(part):

@@ -18,11 +18,14 @@ from surfalign.ml.configuration import LearnerConfiguration, Levels, Representat
 from surfalign.ml.descriptors.element_properties import element_properties
 from surfalign.ml.descriptors.lsoap import LearnableSoap
 from surfalign.ml.descriptors.ordinary_soap import OrdinarySoap
+from surfalign.ml.descriptors.physical_inputs import INPUTS
 from surfalign.ml.network.attention import AttentionPooling
 from surfalign.ml.network.batches import SlabBatch
 
 IONIZATION_POTENTIAL, ELECTRON_AFFINITY = "ionization_potential", "electron_affinity"
 BAND_GAP = "band_gap"
+LARGEST_DISTANCE = 5.0
+"""Standardised physical inputs end here (standard deviations)."""
 GAP_SOFTNESS = 0.05
 """Width of the bend at gap zero (eV): a gap of a few times that is what the heads say."""
 
@@ -93,6 +96,31 @@ class AtomNetwork(nn.Module):
         return hidden + nn.functional.silu(self.second(hidden))
 
 
+class InputScaling(nn.Module):
+    """Physical inputs in standard deviations of the training slabs; what is missing is at their mean."""
+
+    centre: Tensor
+    scale: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("centre", torch.zeros(len(INPUTS)))
+        self.register_buffer("scale", torch.ones(len(INPUTS)))
+
+    def standardise(self, inputs: Tensor) -> None:
+        """Take mean and deviation of the training slabs, shape (n_slabs, n_inputs)."""
+        centre = inputs.nanmean(dim=0).nan_to_num()
+        deviation = (inputs - centre).square().nanmean(dim=0).sqrt().nan_to_num()
+        self.centre.copy_(centre)
+        # A column that does not differ tells nothing, in whichever unit.
+        self.scale.copy_(torch.where(deviation > 1e-6, deviation, torch.ones_like(deviation)))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the standardised inputs, shape (n_slabs, n_inputs)."""
+        standard = (inputs - self.centre) / self.scale
+        return standard.clamp(-LARGEST_DISTANCE, LARGEST_DISTANCE).nan_to_num()
+
+
 class SlabNetwork(nn.Module):
     """Properties of slabs for each fidelity.
 
@@ -135,11 +163,13 @@ class SlabNetwork(nn.Module):
             network.attention,
             network.score_bound,
         )
+        self.inputs = InputScaling() if network.physical_inputs else None
+        n_told = 0 if self.inputs is None else len(INPUTS)
         own_heads = targets.fidelity_mode == "head"
         n_outputs = n_fidelities if own_heads else 1
         self.readouts = nn.ModuleList(
             nn.Sequential(
-                nn.Linear(2 * network.hidden, network.readout),
+                nn.Linear(2 * network.hidden + n_told, network.readout),
                 nn.SiLU(),
                 nn.Dropout(network.dropout),
                 nn.Linear(network.readout, n_outputs),
@@ -171,8 +201,13 @@ class SlabNetwork(nn.Module):
         """Predict for the slabs of a batch."""
         atoms = self.atom_vectors(batch)
         pooled = self.pooling(atoms, batch)
+        told = pooled.vectors
+        if self.inputs is not None:
+            standard_inputs = self.inputs(batch.inputs).to(told.dtype)
+            every_property = standard_inputs[:, None, :].expand(-1, told.shape[1], -1)
+            told = torch.cat([told, every_property], dim=2)
         raw = torch.stack(
-            [readout(pooled.vectors[:, k]) for k, readout in enumerate(self.readouts)], dim=1
+            [readout(told[:, k]) for k, readout in enumerate(self.readouts)], dim=1
         ).to(self.mean.dtype)
         shifts = nn.functional.pad(self.offsets, (1, 0))
         standard = raw + shifts

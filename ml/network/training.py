@@ -151,6 +151,8 @@ def _start_network(
     mean, deviation = label_scales(observations(train, set_labels, heads), heads)
     network.mean.copy_(mean)
     network.deviation.copy_(deviation)
+    if network.inputs is not None:
+        network.inputs.standardise(part.slabs.inputs)
     network.soap.standardise(part.slabs.coefficients, part.slabs.species, _atom_shares(part))
     return network
 

@@ -42,7 +42,7 @@ COMMANDS = {
         "predict": ("predict", "Predict IP and EA of relaxed surfaces from unrelaxed ones."),
         "explain": (
             "explain",
-            "Draw slabs with their atoms coloured by the attention for IP and for EA.",
+            "Draw slabs with their atoms coloured by the attention, and what the inputs do, for IP and for EA.",
         ),
     },
 }

@@ -1,4 +1,4 @@
-"""``surfalign learn explain``: which atoms set IP and EA."""
+"""``surfalign learn explain``: which atoms and which inputs set IP and EA."""
 
 from __future__ import annotations
 
@@ -33,7 +33,9 @@ def explain(
     model: options.Model = None,
     directory: options.Directory = None,
 ) -> None:
-    """Draw slabs with their atoms coloured by the attention for IP and for EA.
+    """Draw slabs with their atoms coloured by the attention, and what the inputs do, for IP and for EA.
+
+    A network has attention, a Gaussian process has inputs, a mixed model has both.
 
     Example: surfalign learn explain TiO2-rutile --hkl 1,1,0 --figure attention
     """
@@ -49,12 +51,17 @@ def explain(
         records = [record for record in records if record.name in names]
     models = sources.registry(directory)
     ensemble, card = models.load(model or models.latest())
-    estimates = ensemble.predict([record.structure for record in records])
-    if not any(estimate.attention for estimate in estimates):
+    structures = [record.structure for record in records]
+    estimates, effects = ensemble.predict(structures), ensemble.input_effects(structures)
+    if not any(estimate.attention for estimate in estimates) and not any(effects):
         raise ConfigurationError(
-            f"{card.name} {card.version} is of kind {card.kind}, which looks at no atoms",
-            "a model of kind lsoap",
-            "train one: surfalign learn train --kind lsoap",
+            f"{card.name} {card.version} is of kind {card.kind}, which looks at no atoms "
+            "and knows no physical inputs",
+            "a model of kind lsoap, gaussian-process or mixed",
+            "train one: surfalign learn train --kind mixed",
         )
-    for record, estimate in zip(records, estimates, strict=True):
-        typer.echo(str(learner.save_attention(record, estimate, figure)))
+    for record, estimate, own in zip(records, estimates, effects, strict=True):
+        if estimate.attention:
+            typer.echo(str(learner.save_attention(record, estimate, figure)))
+        if own:
+            typer.echo(str(learner.save_input_effects(record, estimate, own, figure)))

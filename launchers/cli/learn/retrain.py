@@ -27,7 +27,10 @@ def retrain(
     datasets: options.Datasets = None,
     query: options.Query = None,
     min_gap: options.MinGap = None,
-    kind: options.Kind = "lsoap",
+    kind: Annotated[
+        str | None,
+        typer.Option("--kind", help="Kind of the challenger; by default that of the champion."),
+    ] = None,
     config: options.Configuration = None,
     changes: options.Changes = None,
     seed: options.Seed = 0,
@@ -42,14 +45,16 @@ def retrain(
 
     Champion and challenger are compared on surfaces that neither has seen (paired bootstrap over
     formulas). The challenger is promoted when it is significantly better, or as good with more data. The
-    report is dated; every version and every data set is kept.
+    report is dated; every version and every data set is kept. Another --kind enters the contest once: if it
+    wins, the nights after train its kind.
 
     Example: surfalign learn retrain --model nightly --query 'functional = ddh'
     """
+    models = sources.registry(directory)
+    kind = kind or (models.card(model).kind if models.champion(model) else "lsoap")
     chosen = sources.recipe(kind, config, changes, seed, workers)
     dataset = sources.gather(slabs, datasets, query, min_gap=min_gap)
     sources.say_what_is_left_out(dataset)
-    models = sources.registry(directory)
     frozen = models.data_folder(model) / f"{dataset.digest[:16]}.dataset.json.gz"
     if not frozen.is_file():
         data.write_dataset(dataset, frozen)

@@ -232,10 +232,25 @@ def test_mistakes_are_named(folder: Path) -> None:
 
 
 def test_a_model_without_attention_explains_nothing(trained: Path) -> None:
-    with pytest.raises(ConfigurationError, match="looks at no atoms"):
+    with pytest.raises(ConfigurationError, match="looks at no atoms and knows no physical"):
         invoke("explain", "MgO", "--hkl", "1,0,0")
     with pytest.raises(ConfigurationError, match="no slab nothing"):
         invoke("explain", "--slabs", trained / "slabs.json.gz", "--name", "nothing")
+
+
+def test_a_process_is_trained_and_its_inputs_are_explained(folder: Path) -> None:
+    slabs = folder / "slabs.json.gz"
+    train = ("--kind", "gaussian-process", "--set", "iterations=5")
+    invoke("train", "--slabs", slabs, "--model", "process", *train)
+    (found,) = predictions(folder, "MgO", "--hkl", "1,0,0")
+    low, high = found["interval_90"]["ionization_potential"]
+    assert low < found["ionization_potential"] < high
+    assert found["electron_affinity"] <= found["ionization_potential"]
+    drawn = invoke("explain", "MgO", "--hkl", "1,0,0", "--figure", folder / "inputs").stdout
+    assert Path(drawn.strip().replace("\n", "")).read_bytes().startswith(b"\x89PNG")
+    # The kind of the champion is the kind of the nights after.
+    again = invoke("retrain", "--slabs", slabs, "--model", "process", *train[2:], "--json")
+    assert json.loads(again.stdout)["verdict"].startswith("not trained")
 
 
 @pytest.mark.programs

@@ -19,11 +19,12 @@ from surfalign.ml.data.records import Label
 from surfalign.ml.ensemble.calibration import Calibration, coverage
 from surfalign.ml.ensemble.difficulty import BOUNDS, Difficulty, difficulty_features
 from surfalign.ml.ensemble.domain import Domain, atomic_descriptions, described
-from surfalign.ml.ensemble.ensemble import Ensemble, ordered
+from surfalign.ml.ensemble.ensemble import Ensemble
 from surfalign.ml.ensemble.fitting import fit_ensemble, main_fidelity
 from surfalign.ml.ensemble.members import Task, member_data
 from surfalign.ml.ensemble.recipe import Recipe
 from surfalign.ml.ensemble.splits import formula_fold
+from surfalign.ml.interface import ordered_levels
 from surfalign.ml.learners.kinds import configuration_of
 
 COMPOSITION = "composition"
@@ -222,7 +223,7 @@ def test_blind_evaluation_has_no_intervals(ensemble: Ensemble) -> None:
 
 
 def test_no_affinity_lies_above_its_ionization_potential() -> None:
-    columns = ordered(
+    columns = ordered_levels(
         {
             "ionization_potential": np.array([6.0, 4.0, np.nan]),
             "electron_affinity": np.array([2.0, 5.0, 1.0]),
@@ -232,7 +233,7 @@ def test_no_affinity_lies_above_its_ionization_potential() -> None:
     assert columns["band_gap"][:2].tolist() == [4.0, 0.0]
     assert columns["ionization_potential"][:2].tolist() == [6.0, 4.5]
     assert columns["electron_affinity"].tolist() == [2.0, 4.5, 1.0]
-    assert ordered({"band_gap": np.ones(1)})["band_gap"].tolist() == [1.0]
+    assert ordered_levels({"band_gap": np.ones(1)})["band_gap"].tolist() == [1.0]
 
 
 def test_medians_have_errors_and_intervals_of_their_own(tmp_path: Path) -> None:

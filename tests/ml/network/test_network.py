@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -21,6 +22,7 @@ from surfalign.ml.configuration import (
 )
 from surfalign.ml.descriptors.environments import atomic_environments
 from surfalign.ml.descriptors.lsoap import LearnableSoap
+from surfalign.ml.descriptors.physical_inputs import physical_table
 from surfalign.ml.network.batches import SlabBatch, collate, select
 from surfalign.ml.network.model import FORMAT_VERSION, TrainedModel
 from surfalign.ml.network.network import SlabNetwork
@@ -32,7 +34,8 @@ DESCRIPTOR = DescriptorConfiguration(r_cut=4.0, n_max=4, l_max=3)
 
 def slab_batch() -> SlabBatch:
     slabs = [rocksalt_slab(5), rough_slab(), rocksalt_slab(7, "Ca", 4.8)]
-    return collate([atomic_environments(slab, DESCRIPTOR) for slab in slabs])
+    environments = [atomic_environments(slab, DESCRIPTOR) for slab in slabs]
+    return collate(environments, physical_table(slabs))
 
 
 @cache
@@ -44,6 +47,7 @@ def untrained_model(
     levels: Levels = Levels.FREE,
     properties: tuple[str, ...] = PROPERTIES,
     n_components: int | None = None,
+    physical_inputs: bool = False,
 ) -> TrainedModel:
     """A network with random weights: symmetries do not depend on training."""
     configuration = LearnerConfiguration(
@@ -52,7 +56,11 @@ def untrained_model(
             contraction=contraction, n_channels=3, rank=8, n_components=n_components
         ),
         network=NetworkConfiguration(
-            representation=representation, n_components=12, attention=attention, hidden=16
+            representation=representation,
+            n_components=12,
+            attention=attention,
+            hidden=16,
+            physical_inputs=physical_inputs,
         ),
         targets=TargetConfiguration(properties=properties, levels=levels),
     )
@@ -60,6 +68,8 @@ def untrained_model(
     network = SlabNetwork(configuration, properties)
     batch = slab_batch()
     network.soap.standardise(batch.coefficients, batch.species, batch.multiplicities)
+    if network.inputs is not None:
+        network.inputs.standardise(batch.inputs)
     if network.pooling.score is not None:
         torch.nn.init.normal_(network.pooling.score.weight, std=0.5)
     metadata = {
@@ -70,6 +80,30 @@ def untrained_model(
         "elements": ["Ca", "Mg", "O", "Sr", "Ti"],
     }
     return TrainedModel(configuration, metadata, network)
+
+
+class TestToldPhysicalInputs(ModelContract):
+    @pytest.fixture
+    def model(self) -> TrainedModel:
+        return untrained_model(physical_inputs=True)
+
+    def test_the_inputs_reach_every_property(self, model: TrainedModel) -> None:
+        batch = slab_batch()
+        changed = replace(batch, inputs=batch.inputs + 1.0)
+        with torch.no_grad():
+            one, other = (model.network(b).values for b in (batch, changed))
+        assert (one - other).abs().min() > 0.0
+
+    def test_a_missing_input_says_what_the_mean_says(self, model: TrainedModel) -> None:
+        batch = slab_batch()
+        assert model.network.inputs is not None
+        mean = model.network.inputs.centre.expand_as(batch.inputs)
+        missing = torch.full_like(batch.inputs, torch.nan)
+        with torch.no_grad():
+            one, other = (
+                model.network(replace(batch, inputs=i)).values for i in (mean.clone(), missing)
+            )
+        torch.testing.assert_close(one, other)
 
 
 class TestLowRank(ModelContract):

@@ -1,0 +1,93 @@
+"""What a Gaussian process may be told: physical inputs of a slab, or its composition alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+from pymatgen.core import Composition, Structure
+
+from surfalign.ml.descriptors import composition, physical_inputs
+
+Array = NDArray[np.float64]
+
+MISSING = "share of inputs that are missing"
+"""Name of an input of its own, in the last group of the physical ones."""
+
+
+class Inputs(StrEnum):
+    """What is told."""
+
+    PHYSICAL = "physical"
+    COMPOSITION = "composition"
+
+
+@dataclass(frozen=True)
+class InputNames:
+    """Inputs with the groups that the covariance is a sum over.
+
+    Attributes
+    ----------
+    inputs
+        Name of each column, group by group.
+    groups
+        Group to the number of its columns, in order.
+    describe
+        Gives the columns of slabs, shape (n_slabs, n_inputs); NaN where there is no number.
+    of_formulas
+        Whether compositions can be described as well as slabs.
+    """
+
+    inputs: tuple[str, ...]
+    groups: dict[str, int]
+    describe: Callable[[Sequence[Structure | Composition]], Array]
+    of_formulas: bool = False
+
+    def sizes(self, n_fidelities: int) -> tuple[int, ...]:
+        """Return the number of columns of each group; several fidelities are one more group."""
+        further = (n_fidelities - 1,) if n_fidelities > 1 else ()
+        return (*self.groups.values(), *further)
+
+
+def _physical(slabs: Sequence[Structure | Composition]) -> Array:
+    """Return the physical inputs and the share of them that is missing."""
+    table = physical_inputs.physical_table([s for s in slabs if isinstance(s, Structure)])
+    return np.column_stack([table, np.isnan(table).mean(axis=1)])
+
+
+def _of_composition(given: Sequence[Structure | Composition]) -> Array:
+    """Return statistics of the elements' properties, those of the whole formula first."""
+    found = [c.composition if isinstance(c, Structure) else c for c in given]
+    table = [composition.composition_features(c)[_ORDER] for c in found]
+    return np.array(table).reshape(len(found), len(_ORDER))
+
+
+_SIDES = ("cation mean", "anion")
+_FEATURES = composition.feature_names()
+_SIDE_OF = [
+    next((s for s in _SIDES if name.startswith(f"{s} of")), "formula") for name in _FEATURES
+]
+#: Columns of the features, group by group.
+_ORDER = [k for side in ("formula", *_SIDES) for k, own in enumerate(_SIDE_OF) if own == side]
+
+#: By what is told.
+NAMES = {
+    Inputs.PHYSICAL: InputNames(
+        (*(one.name for one in physical_inputs.INPUTS), MISSING),
+        {
+            group: sum(one.group == group for one in physical_inputs.INPUTS)
+            + (group == physical_inputs.GROUPS[-1])
+            for group in physical_inputs.GROUPS
+        },
+        _physical,
+    ),
+    Inputs.COMPOSITION: InputNames(
+        tuple(_FEATURES[k] for k in _ORDER),
+        {side: _SIDE_OF.count(side) for side in ("formula", *_SIDES)},
+        _of_composition,
+        of_formulas=True,
+    ),
+}
