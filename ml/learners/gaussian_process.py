@@ -1,6 +1,6 @@
 """A Gaussian process on the physical inputs of slabs, with a distribution for each prediction.
 
-It learns the IP and the EA each from :mod:`~surfalign.ml.descriptors.physical_inputs`, or from the composition
+It learns the IP and the EA each from :mod:`~surfalign.ml.descriptors.physical.physical_inputs`, or from the composition
 where no surface is known; see :mod:`.additive_process` for its covariance. The weight of a label says how noisy it is: the noise has the
 variance sigma^2 / weight, and sigma is learned. The label of a set of slabs is that of a slab with the
 median inputs of the set. Where an input cannot be had it takes its mean in the training data, so that it

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Composition, Structure
 
-from surfalign.ml.descriptors import composition, physical_inputs
+from surfalign.ml.descriptors import composition
+from surfalign.ml.descriptors.physical import physical_inputs
 
 Array = NDArray[np.float64]
 

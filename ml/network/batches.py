@@ -13,7 +13,7 @@ from torch import Tensor
 
 from surfalign.ml.configuration import LearnerConfiguration
 from surfalign.ml.descriptors.environments import Environments
-from surfalign.ml.descriptors.physical_inputs import physical_table
+from surfalign.ml.descriptors.physical.physical_inputs import physical_table
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from surfalign.ml.configuration import LearnerConfiguration, Levels, Representat
 from surfalign.ml.descriptors.element_properties import element_properties
 from surfalign.ml.descriptors.lsoap import LearnableSoap
 from surfalign.ml.descriptors.ordinary_soap import OrdinarySoap
-from surfalign.ml.descriptors.physical_inputs import INPUTS
+from surfalign.ml.descriptors.physical.physical_inputs import INPUTS
 from surfalign.ml.network.attention import AttentionPooling
 from surfalign.ml.network.batches import SlabBatch
 

@@ -67,7 +67,10 @@ def test_the_table_shows_results_and_refusals(folders: Path, database: Database)
 def test_folders_without_a_pair_end_with_an_error(tmp_path: Path, database: Database) -> None:
     code, report = surfalign(str(tmp_path))
     assert code == 1
-    assert report == {"results": [], "refused": [], "unused": []}
+    assert (report["results"], report["unused"]) == ([], [])
+    (refused,) = report["refused"]
+    assert refused["directories"] == [str(tmp_path)]
+    assert "vasprun.xml is missing" in refused["reason"]
 
 
 def test_a_path_that_is_no_folder_is_named(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from scipy.optimize import approx_fprime
 from surfalign.errors import EmptyDatasetError, ModelVersionError
 from surfalign.ml.data.datasets import freeze
 from surfalign.ml.data.records import Label, SetLabel, Statistic, SurfaceRecord, surface_record
-from surfalign.ml.descriptors.physical_inputs import GROUPS
+from surfalign.ml.descriptors.physical.physical_inputs import GROUPS
 from surfalign.ml.ensemble.ensemble import Ensemble
 from surfalign.ml.ensemble.fitting import fit_ensemble
 from surfalign.ml.learners.additive_process import JITTER, AdditiveKernel

@@ -22,7 +22,7 @@ from surfalign.ml.configuration import (
 )
 from surfalign.ml.descriptors.environments import atomic_environments
 from surfalign.ml.descriptors.lsoap import LearnableSoap
-from surfalign.ml.descriptors.physical_inputs import physical_table
+from surfalign.ml.descriptors.physical.physical_inputs import physical_table
 from surfalign.ml.network.batches import SlabBatch, collate, select
 from surfalign.ml.network.model import FORMAT_VERSION, TrainedModel
 from surfalign.ml.network.network import SlabNetwork

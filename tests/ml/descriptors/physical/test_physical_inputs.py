@@ -10,9 +10,9 @@ from pymatgen.core import Element, Lattice, Structure
 from scipy.spatial.transform import Rotation
 
 from surfalign.errors import SurfaceError
-from surfalign.ml.descriptors.formal_charges import formal_charges
-from surfalign.ml.descriptors.ionisation_levels import addition_energy, removal_energy
-from surfalign.ml.descriptors.physical_inputs import (
+from surfalign.ml.descriptors.physical.formal_charges import formal_charges
+from surfalign.ml.descriptors.physical.ionisation_levels import addition_energy, removal_energy
+from surfalign.ml.descriptors.physical.physical_inputs import (
     ELECTROSTATICS,
     GROUPS,
     INPUTS,

@@ -20,11 +20,19 @@ from numpy.typing import NDArray
 from pymatgen.core import Element, Structure
 
 from surfalign.ml.descriptors.element_properties import PROPERTIES, element_properties
-from surfalign.ml.descriptors.formal_charges import Ions, formal_charges
-from surfalign.ml.descriptors.ionisation_levels import addition_energy, removal_energy
-from surfalign.ml.descriptors.site_potentials import COULOMB, planar_potential, slab_site_potentials
+from surfalign.ml.descriptors.physical.formal_charges import Ions, formal_charges
+from surfalign.ml.descriptors.physical.ionisation_levels import addition_energy, removal_energy
+from surfalign.ml.descriptors.physical.site_potentials import (
+    COULOMB,
+    planar_potential,
+    slab_site_potentials,
+)
+from surfalign.ml.descriptors.physical.surface_geometry import (
+    BULK_ZONE,
+    SurfaceGeometry,
+    surface_geometry,
+)
 from surfalign.ml.descriptors.slab_geometry import zone_shares
-from surfalign.ml.descriptors.surface_geometry import BULK_ZONE, SurfaceGeometry, surface_geometry
 
 Array = NDArray[np.float64]
 

@@ -8,8 +8,8 @@ from model_contract import rocksalt_slab, rough_slab
 from pymatgen.analysis.ewald import EwaldSummation
 from pymatgen.core import Lattice, Structure
 
-from surfalign.ml.descriptors.formal_charges import formal_charges
-from surfalign.ml.descriptors.site_potentials import (
+from surfalign.ml.descriptors.physical.formal_charges import formal_charges
+from surfalign.ml.descriptors.physical.site_potentials import (
     COULOMB,
     planar_potential,
     slab_site_potentials,

@@ -1,0 +1,1 @@
+"""Ions, their potentials and their bonds."""
