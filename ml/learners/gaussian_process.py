@@ -102,13 +102,16 @@ class GaussianProcess:
         tensors: dict[str, NDArray[Any]] = {}
         fidelities, known = {}, {}
         names = NAMES[configuration.inputs]
+        slabs = names.describe([record.structure for record in records])
+        described = dict(zip((record.name for record in records), slabs, strict=True))
         for name in configuration.properties:
             rows = Rows(name, records, set_labels)
             fidelities[name] = configuration.fidelity or rows.main_fidelity()
             known[name] = sorted(set(rows.fidelities))
-            labelled = [r.structure for r in records for label in r.labels if label.name == name]
-            sets = _set_table(names, name, records, set_labels)
-            table = np.vstack([names.describe(labelled), sets])
+            table = np.array(
+                [described[r.name] for r in records for label in r.labels if label.name == name]
+                + _set_rows(names, name, described, set_labels)
+            )
             process = FittedProcess.fit(
                 names.sizes(len(known[name])),
                 np.hstack([table, _one_hot(rows.fidelities, known[name])]),
@@ -182,22 +185,17 @@ class GaussianProcess:
 
     def _process(self, name: str) -> FittedProcess:
         if name not in self._processes:
-            parts = {
-                key.removeprefix(f"{name}."): array
-                for key, array in self._tensors.items()
-                if key.startswith(f"{name}.")
-            }
             self._processes[name] = FittedProcess(
-                self._names.sizes(len(self.metadata["known_fidelities"][name])), parts
+                self._names.sizes(len(self.metadata["known_fidelities"][name])),
+                tensors_of(name, self._tensors),
             )
         return self._processes[name]
 
 
-def _set_table(
-    names: InputNames, name: str, records: Sequence[SurfaceRecord], set_labels: Sequence[SetLabel]
-) -> Array:
+def _set_rows(
+    names: InputNames, name: str, described: Mapping[str, Array], set_labels: Sequence[SetLabel]
+) -> list[Array]:
     """Return the median inputs of the members of each set, in the order of ``Rows``."""
-    structures = {record.name: record.structure for record in records}
     rows = []
     for label in set_labels:
         if label.name != name:
@@ -205,11 +203,20 @@ def _set_table(
         if names.of_formulas:
             rows.append(names.describe([Composition(label.formula)])[0])
             continue
-        members = names.describe([structures[member] for member in label.members])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # missing for all members
-            rows.append(np.nanmedian(members, axis=0))
-    return np.array(rows).reshape(len(rows), len(names.inputs))
+            rows.append(np.nanmedian([described[member] for member in label.members], axis=0))
+    return rows
+
+
+def tensors_of(part: str, tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return the tensors of one part of a model, whose names begin with that of the part, and a dot."""
+    prefix = f"{part}."
+    return {
+        name.removeprefix(prefix): array
+        for name, array in tensors.items()
+        if name.startswith(prefix)
+    }
 
 
 def _one_hot(fidelities: Sequence[str], known: Sequence[str]) -> Array:

@@ -20,6 +20,7 @@ from surfalign.ml.interface import Learner, SurfacePrediction, TrainingData, ord
 from surfalign.ml.learners.gaussian_process import (
     GaussianProcess,
     GaussianProcessConfiguration,
+    tensors_of,
 )
 from surfalign.ml.learners.lsoap import LSOAP
 
@@ -96,16 +97,12 @@ class MixedModel:
         tensors: Mapping[str, NDArray[Any]],
     ) -> Self:
         """Put both together again."""
-
-        def own(part: str) -> dict[str, NDArray[Any]]:
-            return {
-                name.removeprefix(f"{part}."): array
-                for name, array in tensors.items()
-                if name.startswith(f"{part}.")
-            }
-
-        network = LSOAP.restore(configuration.of_network(), metadata["network"], own("network"))
-        process = GaussianProcess(configuration.of_process(), metadata["process"], own("process"))
+        network = LSOAP.restore(
+            configuration.of_network(), metadata["network"], tensors_of("network", tensors)
+        )
+        process = GaussianProcess(
+            configuration.of_process(), metadata["process"], tensors_of("process", tensors)
+        )
         return cls(configuration, network, process)
 
     @property

@@ -16,9 +16,13 @@ from pymatgen.core import Composition, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from surfalign.stores.documents import Quality
-from surfalign.units import BOHR, HARTREE
 from surfalign.workflows.engines.gpaw.datasets import VALENCE_ELECTRONS, require_supported
-from surfalign.workflows.engines.gpaw.machine import BASE_MEMORY, choose_processes, estimate_memory
+from surfalign.workflows.engines.gpaw.machine import (
+    BASE_MEMORY,
+    choose_processes,
+    count_plane_waves,
+    estimate_memory,
+)
 from surfalign.workflows.engines.gpaw.meshes import Kind, Mesh, grid_spacing, mesh
 from surfalign.workflows.engines.gpaw.settings import GpawSettings
 from surfalign.workflows.engines.step_resources import StepResources
@@ -94,9 +98,8 @@ class CellSize:
 
     @property
     def n_plane_waves(self) -> float:
-        """Plane waves of one band, V k^3 / 6 pi^2."""
-        wave_vector = math.sqrt(2 * self.cutoff / HARTREE) / BOHR
-        return self.volume * wave_vector**3 / (6 * math.pi**2)
+        """Plane waves of one band."""
+        return count_plane_waves(self.volume, self.cutoff)
 
     @property
     def n_grid(self) -> float:
@@ -214,8 +217,7 @@ def relaxation_time(size: CellSize, settings: GpawSettings) -> float:
 def dielectric_time(size: CellSize, structure: Structure, settings: GpawSettings) -> float:
     """Return the processor time of the dielectric tensor of a bulk crystal, s."""
     points = mesh(structure.lattice.matrix, settings.dielectric_k_spacing, "bulk").n_points
-    wave_vector = math.sqrt(2 * settings.dielectric_band_energy / HARTREE) / BOHR
-    bands = size.n_occupied + size.volume * wave_vector**3 / (6 * math.pi**2)
+    bands = size.n_occupied + count_plane_waves(size.volume, settings.dielectric_band_energy)
     directions = _DIRECTIONS[_symmetry(structure).get_crystal_system()]
     loop = points * bands * size.n_plane_waves * directions * 1e-6
     return ground_state_time(size) + _RESPONSE * loop

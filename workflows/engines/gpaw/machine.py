@@ -163,15 +163,27 @@ def estimate_memory(
         GB.
     """
     volume_bohr = volume / BOHR**3
-    k_max = math.sqrt(2 * cutoff / HARTREE)
-    n_plane_waves = volume_bohr * k_max**3 / (6 * math.pi**2)
-    wave_functions = 16 * n_plane_waves * n_bands
+    wave_functions = 16 * count_plane_waves(volume, cutoff) * n_bands
     stored = wave_functions * n_k_points
     work = wave_functions * _WAVE_FUNCTION_ARRAYS * min(processes, n_k_points)
     points = BOHR / meshes.grid_spacing(cutoff, grid_spacing)  # along each bohr
     n_grid = volume_bohr * points**3 * 1.4
     grids = 8 * n_grid * _DENSITY_ARRAYS * min(processes, n_k_points)
     return processes * BASE_MEMORY + (stored + work + grids) / _GIGABYTE
+
+
+def count_plane_waves(volume: float, energy: float) -> float:
+    """Return how many plane waves a cell has below an energy, V k^3 / 6 pi^2.
+
+    Parameters
+    ----------
+    volume
+        Of the cell, angstrom^3.
+    energy
+        Kinetic energy, eV.
+    """
+    wave_number = math.sqrt(2 * energy / HARTREE)
+    return volume / BOHR**3 * wave_number**3 / (6 * math.pi**2)
 
 
 def require_memory(estimate: float, limit: float, what: str) -> None:
