@@ -85,6 +85,20 @@ def toy_medians(n_formulas: int) -> FrozenDataset:
     return freeze("medians", records, set_labels=sets, fidelities=[TOY])
 
 
+def toy_sets(n_formulas: int) -> FrozenDataset:
+    """Return a data set whose labels are all those of sets, of one slab each."""
+    bare = [replace(record, labels=()) for record in toy_dataset(n_formulas).records]
+    sets = [
+        SetLabel(
+            name=name, value=value, unit="eV", fidelity=TOY.key, members=(record.name,),
+            statistic=Statistic.MEDIAN, formula=record.formula, source="test:1",
+        )
+        for record in bare
+        for name, value in toy_levels(record.structure).items()
+    ]  # fmt: skip
+    return freeze("weak", bare, set_labels=sets, fidelities=[TOY])
+
+
 def slab_entries(dataset: FrozenDataset) -> list[dict[str, Any]]:
     """Return a data set as a file of slabs holds it."""
     return [

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from learning_data import TOY, rocksalt_slab, toy_dataset, toy_levels
+from learning_data import TOY, rocksalt_slab, toy_dataset, toy_levels, toy_sets
 from pymatgen.core import Composition
 
 from surfalign.errors import ConfigurationError, EmptyDatasetError, UnknownElementError
-from surfalign.ml.data.datasets import freeze
-from surfalign.ml.data.records import Label, SetLabel, Statistic, surface_record
+from surfalign.ml.data.records import Label, surface_record
 from surfalign.ml.descriptors.composition import composition_features, element_vector, feature_names
 from surfalign.ml.learners.baselines import CompositionConfiguration, CompositionModel, MeanModel
 from surfalign.ml.learners.kinds import configuration_of, restore_model
@@ -119,19 +118,11 @@ def test_fidelities_are_told_apart() -> None:
 
 
 def test_labels_of_sets_are_learned_from() -> None:
-    bare = [surface_record(r.name, r.structure, r.source) for r in toy_dataset(30).records]
-    sets = [
-        SetLabel(
-            name=name, value=value, unit="eV", fidelity=TOY.key, members=(record.name,),
-            statistic=Statistic.MEDIAN, formula=record.formula, source="test:1",
-        )
-        for record in bare
-        for name, value in toy_levels(record.structure).items()
-    ]  # fmt: skip
-    dataset = freeze("weak", bare, set_labels=sets, fidelities=[TOY])
+    dataset = toy_sets(30)
+    slab = dataset.records[0].structure
     model = CompositionModel.fit(dataset.records, SMALL, dataset.set_labels)
-    (prediction,) = model.predict([bare[0].structure])
-    expected = toy_levels(bare[0].structure)["ionization_potential"]
+    (prediction,) = model.predict([slab])
+    expected = toy_levels(slab)["ionization_potential"]
     assert prediction.values["ionization_potential"] == pytest.approx(expected, abs=0.3)
 
 

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from learning_data import TOY, rocksalt_slab, toy_dataset, toy_levels
+from learning_data import TOY, rocksalt_slab, toy_dataset, toy_levels, toy_sets
 from scipy.optimize import approx_fprime
 
 from surfalign.errors import EmptyDatasetError, ModelVersionError
-from surfalign.ml.data.datasets import freeze
 from surfalign.ml.data.records import Label, SetLabel, Statistic, SurfaceRecord, surface_record
 from surfalign.ml.descriptors.physical.physical_inputs import GROUPS
 from surfalign.ml.ensemble.ensemble import Ensemble
@@ -179,19 +178,11 @@ def test_fidelities_are_told_apart() -> None:
 
 
 def test_labels_of_sets_are_learned_from() -> None:
-    bare = [surface_record(r.name, r.structure, r.source) for r in toy_dataset(30).records]
-    sets = [
-        SetLabel(
-            name=name, value=value, unit="eV", fidelity=TOY.key, members=(record.name,),
-            statistic=Statistic.MEDIAN, formula=record.formula, source="test:1",
-        )
-        for record in bare
-        for name, value in toy_levels(record.structure).items()
-    ]  # fmt: skip
-    dataset = freeze("weak", bare, set_labels=sets, fidelities=[TOY])
+    dataset = toy_sets(30)
+    slab = dataset.records[0].structure
     model = GaussianProcess.fit(dataset.records, FAST, dataset.set_labels)
-    (prediction,) = model.predict([bare[0].structure])
-    assert prediction.values[IP] == pytest.approx(toy_levels(bare[0].structure)[IP], abs=0.3)
+    (prediction,) = model.predict([slab])
+    assert prediction.values[IP] == pytest.approx(toy_levels(slab)[IP], abs=0.3)
 
 
 def test_medians_of_formulas_are_learned_from_without_a_slab() -> None:
