@@ -39,6 +39,10 @@ COMMANDS = {
         "query": ("query", "Find stored results."),
         "show": ("query", "Show one result: levels, checks, method, cost."),
         "export": ("query", "Write stored results to a file."),
+        "junction": (
+            "junction",
+            "Align the bands of two surfaces by Anderson's rule, with the probability of each type.",
+        ),
         "build": (
             "build",
             "Bring the results up to date with the finished jobs, for example of a campaign.",
@@ -99,7 +103,7 @@ COMMANDS = {
         ),
     },
     "Trust": {
-        "validate": ("validate", "Compare computed bulk properties with references."),
+        "validate": ("validate", "Compare what was computed with references and with experiment."),
         "doctor": (
             "doctor",
             "Check this installation: what works, what is missing, and the command that repairs it.",

@@ -80,6 +80,15 @@ OneProfile = Annotated[
 QUERY_HELP = "Query, e.g. 'ionization_potential > 6 eV and formula = MgO'; all results without one."
 Expression = Annotated[str | None, typer.Argument(metavar="EXPR", help=QUERY_HELP)]
 
+#: For commands that decide something with stored results.
+Flagged = Annotated[
+    bool, typer.Option("--flagged", help="Use results that failed a check, too; they are marked.")
+]
+Mixed = Annotated[
+    bool,
+    typer.Option("--mixed", help="Allow results of several methods; the outcome says which."),
+]
+
 # --- the learner -------------------------------------------------------------------------------------
 
 BulkCrystal = Annotated[
