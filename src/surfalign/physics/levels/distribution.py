@@ -156,7 +156,7 @@ class LevelDistribution:
         if self.points is not None:
             return _counted(len(self), slopes, lows, highs, self.points)
         if len(windows) > 2:
-            return _counted(len(self), slopes, lows, highs, _lattice())
+            return _counted(len(self), slopes, lows, highs, normal_points())
         return _exact(len(self), slopes, lows, highs)
 
 
@@ -179,6 +179,15 @@ def probability_of_both(x: ArrayLike, y: ArrayLike, correlation: ArrayLike) -> A
     half = 0.5 * (ndtr(h) + ndtr(k))
     wedges = owens_t(h, (k - r * h) / (h * width)) + owens_t(k, (h - r * k) / (k * width))
     return np.asarray(np.clip(half - wedges - 0.5 * (h * k < 0), 0.0, 1.0))
+
+
+@cache
+def normal_points() -> Array:
+    """Return the standard normal points of a Fibonacci lattice, shape (POINTS, 2)."""
+    order = np.arange(POINTS)
+    golden = (np.sqrt(5.0) - 1.0) / 2.0
+    square = np.column_stack([(order + 0.5) / POINTS, np.mod(order * golden + 0.5, 1.0)])
+    return np.asarray(ndtri(np.clip(square, 1e-9, 1 - 1e-9)))
 
 
 def _exact(n: int, slopes: list[Array], lows: list[Array], highs: list[Array]) -> Array:
@@ -218,12 +227,3 @@ def _counted(
             inside &= deviation <= high[rows, None]
         found[rows] = inside.mean(axis=1)
     return found
-
-
-@cache
-def _lattice() -> Array:
-    """Return the standard normal points of a Fibonacci lattice, shape (POINTS, 2)."""
-    order = np.arange(POINTS)
-    golden = (np.sqrt(5.0) - 1.0) / 2.0
-    square = np.column_stack([(order + 0.5) / POINTS, np.mod(order * golden + 0.5, 1.0)])
-    return np.asarray(ndtri(np.clip(square, 1e-9, 1 - 1e-9)))
