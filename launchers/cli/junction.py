@@ -19,7 +19,7 @@ with imported_when_used():
     from surfalign.launchers.figures import junctions as figures
     from surfalign.launchers.figures import style
     from surfalign.physics.contacts import anderson, schemes
-    from surfalign.physics.levels import water
+    from surfalign.physics.levels import redox
     from surfalign.stores.contacts import junction_records, surfaces
     from surfalign.stores.query import language, results
 
@@ -57,11 +57,19 @@ def junction(
     ] = "II",
     scheme: Annotated[
         str | None,
-        typer.Option(help="Look for pairs that split water instead: type-ii or z-scheme."),
+        typer.Option(
+            help="Look for pairs that reduce and oxidise, by default split water: type-ii or z-scheme."
+        ),
     ] = None,
-    ph: Annotated[float, typer.Option("--ph", help="pH of the water levels.")] = 0.0,
+    reduction: Annotated[
+        str, typer.Option(metavar="COUPLE", help="With --scheme: what the electrons reduce.")
+    ] = "H+/H2",
+    oxidation: Annotated[
+        str, typer.Option(metavar="COUPLE", help="With --scheme: what the holes oxidise.")
+    ] = "O2/H2O",
+    ph: Annotated[float, typer.Option("--ph", help="With --scheme: pH of the couples.")] = 0.0,
     margin: Annotated[
-        float, typer.Option(help="How far the edges must lie beyond the water levels, eV.")
+        float, typer.Option(help="With --scheme: how far the edges lie beyond the couples, eV.")
     ] = 0.0,
     rule_error: Annotated[
         float | None,
@@ -92,7 +100,7 @@ def junction(
     """
     error = anderson.RULE_ERROR if rule_error is None else rule_error
     anderson.dipole_deviation(error)  # refuses what is no error
-    chosen = _scheme(scheme, ph, margin)
+    chosen = _scheme(scheme, (reduction, oxidation), ph, margin)
     kind = _kind(wanted)
     if [len(sides or []) == 2, matrix is not None, partners is not None].count(True) != 1 or (
         sides and len(sides) != 2
@@ -206,10 +214,11 @@ def _all(
     return found.joined(predicted)
 
 
-def _scheme(name: str | None, ph: float, margin: float) -> tuple[Scheme, Demands] | None:
+def _scheme(
+    name: str | None, couples: tuple[str, str], ph: float, margin: float
+) -> tuple[Scheme, Demands] | None:
     """Return what pairs have to do; None where nothing is asked."""
-    if not 0 <= ph <= 14:
-        raise ConfigurationError(f"a pH of {ph:g}", "0 to 14", "set --ph")
+    reduction, oxidation = (redox.redox_couple(couple).level(ph) for couple in couples)
     if not margin >= 0:
         raise ConfigurationError(f"a margin of {margin:g} eV", "not negative", "set --margin")
     if name is None:
@@ -217,9 +226,7 @@ def _scheme(name: str | None, ph: float, margin: float) -> tuple[Scheme, Demands
     known = [scheme.value for scheme in schemes.Scheme]
     if name.lower() not in known:
         raise ConfigurationError(f"scheme {name!r}", f"one of {', '.join(known)}", "set --scheme")
-    levels = water.water_levels(ph)
-    demands = schemes.Demands(levels.hydrogen + margin, levels.oxygen - margin)
-    return schemes.Scheme(name.lower()), demands
+    return schemes.Scheme(name.lower()), schemes.Demands(reduction + margin, oxidation - margin)
 
 
 def _kind(name: str) -> int:
@@ -233,7 +240,12 @@ def _caption(
 ) -> str:
     methods = listed.methods
     several = f"{len(methods)} METHODS, whose levels do not compare: " if len(methods) > 1 else ""
-    goal = f"; {chosen[0].value} splitting of water at pH {ph:g}" if chosen else ""
+    goal = (
+        f"; {chosen[0].value} at pH {ph:g}: reduces above {chosen[1].reduction:.2f}, "
+        f"oxidises below {chosen[1].oxidation:.2f} eV"
+        if chosen
+        else ""
+    )
     return f"{several}{', '.join(methods)}; Anderson's rule, mean absolute error {error:g} eV{goal}"
 
 

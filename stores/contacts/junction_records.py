@@ -108,7 +108,7 @@ def scheme_records(
     limit: int,
     partner_of: int | None = None,
 ) -> list[Record]:
-    """Return the pairs that split water most probably; the first of each pair lies higher."""
+    """Return the pairs that meet the demands most probably; the first of each pair lies higher."""
     upper, lower, probabilities = best_pairs(
         surfaces.levels, scheme, demands, rule_error, limit, partner_of
     )

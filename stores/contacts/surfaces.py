@@ -25,8 +25,9 @@ from surfalign.stores.query import results
 from surfalign.stores.screening.level_errors import interval_distribution, result_distribution
 
 _LEVELS = ("ionization_potential", "electron_affinity")
-#: Of the errors of a predicted IP and EA. `learn predict` writes none; without one a type is least certain.
-PREDICTED_CORRELATION = 0.0
+#: Of the errors of a predicted IP and EA, which `learn predict` does not write: as measured on the JARVIS slabs
+#: (docs/explanation/screening.md).
+PREDICTED_CORRELATION = 0.7
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Pairs of surfaces that split water together: charges apart (type II), or two photons in series (Z-scheme).
+"""Pairs of surfaces that reduce and oxidise together: charges apart (type II), or two photons in series (Z-scheme).
 
 Both need a staggered junction. Call the surface whose bands lie higher the upper one.
 
