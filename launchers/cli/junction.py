@@ -157,7 +157,7 @@ def _search(
     """Return the best pairs of a list, or the best partners of its first surface."""
     if len(listed) < 2:
         raise DocumentNotFoundError(
-            f"{len(listed)} surface with levels to choose from",
+            "one surface with levels, and no other one",
             "at least two",
             "widen the query, or add --flagged or --predictions FILE",
         )
@@ -178,7 +178,7 @@ def _matrix(
     figure: Path | None,
 ) -> None:
     """Work out all pairs; write them, draw them, and list those most probably of a type."""
-    made = junction_records.matrix(listed, error)
+    made = anderson.set_junctions(listed.levels, error)
     if is_stdout(json_file):
         junction_records.write_matrix(listed, made, error, typer.get_text_stream("stdout"))
     else:

@@ -14,7 +14,6 @@ from surfalign.physics.contacts.anderson import (
     Junctions,
     JunctionType,
     all_junctions,
-    set_junctions,
 )
 from surfalign.physics.contacts.schemes import Demands, Scheme, best_pairs
 from surfalign.stores.contacts.surfaces import ContactSurface, ContactSurfaces
@@ -68,23 +67,6 @@ def partner_records(
         for column in order
         if column != row
     ]
-
-
-def matrix(surfaces: ContactSurfaces, rule_error: float) -> Junctions:
-    """Return all pairs of a list.
-
-    Raises
-    ------
-    PhysicsInputError
-        When there are fewer than two surfaces.
-    """
-    if len(surfaces) < 2:
-        raise PhysicsInputError(
-            f"{len(surfaces)} surfaces with levels",
-            "at least two",
-            "widen the query, or add --flagged",
-        )
-    return set_junctions(surfaces.levels, rule_error)
 
 
 def likeliest_pairs(

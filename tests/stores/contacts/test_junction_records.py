@@ -16,7 +16,7 @@ from surfalign.errors import (
     MixedMethodsError,
     PhysicsInputError,
 )
-from surfalign.physics.contacts.anderson import JunctionType
+from surfalign.physics.contacts.anderson import JunctionType, set_junctions
 from surfalign.physics.contacts.schemes import Demands, Scheme
 from surfalign.stores.contacts import junction_records as records
 from surfalign.stores.contacts.surfaces import (
@@ -91,7 +91,7 @@ def test_partners_are_sorted_by_the_probability_of_the_wanted_type() -> None:
 
 def test_a_matrix_lists_each_pair_once_and_writes_all() -> None:
     listed = sides(MGO, ZNO, TIO2)
-    made = records.matrix(listed, 0.45)
+    made = set_junctions(listed.levels)
     best = records.likeliest_pairs(listed, made, JunctionType.STAGGERED, 10)
     assert len(best) == 3
     file = io.StringIO()
@@ -100,14 +100,9 @@ def test_a_matrix_lists_each_pair_once_and_writes_all() -> None:
     assert plain["valence_offset"][0] == [None, pytest.approx(-0.3), pytest.approx(0.1)]
     assert plain["type"][0][0] is None
     assert plain["type"][0][1] == "II"
-    assert [surface["name"] for surface in plain["surfaces"]][0] == "MgO(100)-A"
+    assert plain["surfaces"][0]["name"] == "MgO(100)-A"
     total = sum(plain[f"probability_{name}"][0][1] for name in ("I", "II", "III"))
     assert total == pytest.approx(1.0, abs=0.001)
-
-
-def test_one_surface_makes_no_matrix() -> None:
-    with pytest.raises(PhysicsInputError, match="1 surfaces with levels"):
-        records.matrix(sides(MGO), 0.45)
 
 
 def test_pairs_of_a_scheme_name_the_upper_surface_first() -> None:
