@@ -33,6 +33,8 @@ class Candidate:
         Which surface.
     source
         ``computed`` or ``predicted``.
+    crystal
+        Where the crystal came from, e.g. ``library:TiO2-rutile``.
     identifier
         Of the stored result, or of the model that predicted.
     surface_identifier
@@ -48,6 +50,7 @@ class Candidate:
     name: str
     formula: str
     source: str
+    crystal: str = ""
     identifier: str = ""
     surface_identifier: str = ""
     method: str = ""
@@ -128,6 +131,7 @@ def from_results(
             name=r.surface_name or r.formula,
             formula=r.formula,
             source="computed",
+            crystal=r.source,
             identifier=r.identifier,
             surface_identifier=r.surface_identifier,
             method=r.functional,

@@ -28,6 +28,8 @@ class Screening:
         The surfaces.
     levels
         IP and EA, eV, shape (n, 2), moved as the question says.
+    deviations
+        Standard deviations of IP and EA, eV, shape (n, 2).
     probabilities
         That a surface meets all conditions, shape (n,).
     single
@@ -43,6 +45,7 @@ class Screening:
     question: Question
     surfaces: tuple[Candidate, ...]
     levels: Array
+    deviations: Array
     probabilities: Array
     single: Array
     excess: Array
@@ -75,7 +78,7 @@ def screen(question: Question, candidates: Candidates) -> Screening:
     The errors of the levels are those of :mod:`~.level_errors`; at a contact the error of the alignment comes
     on top, to IP and EA alike. A dielectric constant counts as exact.
     """
-    chances, singles, means = [], [], []
+    chances, singles, means, widths = [], [], [], []
     for part in candidates.distributions:
         moved = _at_the_place(part, question)
         windows = _joined([b.window for b in question.conditions if b.window is not None])
@@ -86,8 +89,10 @@ def screen(question: Question, candidates: Candidates) -> Screening:
         ]
         singles.append(np.column_stack(columns))
         means.append(moved.means)
+        widths.append(np.sqrt(np.einsum("nkk->nk", moved.covariances)))
     n = len(candidates.surfaces)
     levels = np.concatenate(means) if means else np.empty((0, 2))
+    deviations = np.concatenate(widths) if widths else np.empty((0, 2))
     probabilities = np.concatenate(chances) if chances else np.empty(0)
     single = np.concatenate(singles) if singles else np.empty((0, len(question.conditions)))
     excess = np.empty((n, len(question.conditions)))
@@ -103,6 +108,7 @@ def screen(question: Question, candidates: Candidates) -> Screening:
         question,
         tuple(candidates.surfaces[i] for i in order),
         levels[order],
+        deviations[order],
         probabilities[order],
         single[order],
         excess[order],

@@ -34,6 +34,7 @@ class StoredLevels:
     functional: str
     surface_name: str = ""
     surface_identifier: str = ""
+    source: str = ""
     ionization_potential: float | None = None
     electron_affinity: float | None = None
     dielectric_constant: float | None = None
