@@ -63,6 +63,14 @@ def screen(
     origin: Annotated[
         Origin, typer.Option("--from", help="Stored results, a model's predictions, or both.")
     ] = Origin.COMPUTED,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            "--results",
+            metavar="FILE",
+            help="Results of this file instead of the store's: JSON of 'surfalign export', or .jsonl.",
+        ),
+    ] = None,
     crystal: Annotated[
         list[str] | None,
         typer.Option(
@@ -144,7 +152,9 @@ def screen(
     found = surfaces.Candidates()
     if origin is Origin.COMPUTED:
         _refuse_slabs(crystal, slabs)
-    if origin is not Origin.PREDICTED:
+    if results is not None and origin is not Origin.PREDICTED:
+        found += surfaces.file_candidates(results, where, flagged=flagged)
+    elif origin is not Origin.PREDICTED:
         with server.open_database(announce=lambda line: typer.echo(line, err=True)) as database:
             found += surfaces.stored_candidates(database, where, flagged=flagged)
     if origin is not Origin.COMPUTED:

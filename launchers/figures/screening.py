@@ -29,7 +29,8 @@ def screening_figure(screening: Screening, shown: int = SHOWN) -> Figure:
     """Draw the band edges of the most probable surfaces against vacuum.
 
     Bars are the bands, whiskers the standard deviations of the edges; above each surface stands the probability
-    that it meets the rule, and the paler its bars, the smaller it is. Predicted surfaces are marked by a star.
+    that it meets the rule, and the paler its bars, the smaller it is. Predicted surfaces are marked by a star,
+    hatched is what has a remark: a failed check, or a place outside of the model's domain.
     """
     n = min(shown, len(screening.surfaces))
     figure = Figure(figsize=(max(4.8, 2.2 + 0.52 * n), 5.0))
@@ -42,9 +43,10 @@ def screening_figure(screening: Screening, shown: int = SHOWN) -> Figure:
     for place in range(n):
         alpha = 0.25 + 0.65 * float(screening.probabilities[place])
         ends = ((valence[place], bottom, VALENCE, 0), (conduction[place], top, CONDUCTION, 1))
+        hatch = "///" if screening.surfaces[place].remarks else None
         for edge, end, colour, level in ends:
             low, high = sorted((edge, end))
-            axes.bar(place, high - low, 0.68, low, color=colour, alpha=alpha, lw=0)
+            axes.bar(place, high - low, 0.68, low, color=colour, alpha=alpha, lw=0, hatch=hatch)
             axes.plot([place - 0.34, place + 0.34], [edge, edge], color=colour, lw=2)
             axes.errorbar(
                 place, edge, spread[place, level], color=INK, lw=0.9, capsize=2.5, capthick=0.9
@@ -63,7 +65,7 @@ def screening_figure(screening: Screening, shown: int = SHOWN) -> Figure:
     axes.set_xlim(-0.6, n - 0.4)
     axes.set_ylim(bottom, top)
     axes.set_ylabel("energy against the vacuum level (eV)")
-    axes.set_title(_title(screening), loc="left", fontsize=11, pad=32 if n > 16 else 20)
+    axes.set_title(_title(screening, shown), loc="left", fontsize=11, pad=32 if n > 16 else 20)
     return figure
 
 
@@ -77,7 +79,14 @@ def _draw_levels(axes: mpl.axes.Axes, screening: Screening, n: int, height: floa
     for (name, level), place in zip(named, places, strict=True):
         axes.axhline(level, color=INK, lw=1.0, ls=(0, (5, 3)))
         label = couple_label(name) if name in COUPLES else name
-        axes.text(n - 0.32, place, f"{label}  {level:.2f}", va="center", fontsize=8, clip_on=False)
+        axes.text(
+            n - 0.32,
+            place,
+            f"{label}  {level:.2f}".replace("-", "\N{MINUS SIGN}"),
+            va="center",
+            fontsize=8,
+            clip_on=False,
+        )
 
 
 def _label(screening: Screening, place: int) -> str:
@@ -92,7 +101,7 @@ def _label(screening: Screening, place: int) -> str:
     return name + ("*" if surface.source == "predicted" else "")
 
 
-def _title(screening: Screening) -> str:
+def _title(screening: Screening, shown: int) -> str:
     question = screening.question
     parts = [question.rule.title]
     if question.rule.takes_ph:
@@ -101,4 +110,6 @@ def _title(screening: Screening) -> str:
         parts.append(f"edges moved by {question.shift:+g} eV for water")
     if any(surface.source == "predicted" for surface in screening.surfaces):
         parts.append("* predicted")
+    if any(surface.remarks for surface in screening.surfaces[:shown]):
+        parts.append("hatched: with a remark")
     return ", ".join(parts)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pymatgen.core import Composition
 
-from surfalign.errors import PhysicsInputError
+from surfalign.errors import ConfigurationError, PhysicsInputError
 from surfalign.physics.levels.distribution import LevelDistribution
 from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
+from surfalign.stores.query.language import to_filter
+from surfalign.stores.query.matching import matches
 from surfalign.stores.query.results import find_fields
 from surfalign.stores.screening.level_errors import StoredLevels, method_error, result_distribution
 
@@ -100,6 +105,45 @@ def stored_candidates(
     """
     found = (StoredLevels(**record) for record in find_fields(database, query, FIELDS))
     return from_results(sorted(found, key=lambda result: result.identifier), flagged=flagged)
+
+
+def file_candidates(path: Path, query: str | None = None, *, flagged: bool = False) -> Candidates:
+    """Return the results of a file that a query matches; parameters as for :func:`from_results`.
+
+    Parameters
+    ----------
+    path
+        What ``surfalign export FILE.json`` or ``surfalign run --json`` writes, or one JSON document a line
+        (``.jsonl``); ``.gz`` is understood.
+    query
+        Text of the query language; None matches all.
+
+    Raises
+    ------
+    ConfigurationError
+        When the file is missing or holds no results.
+    QuerySyntaxError
+        When the query cannot be understood.
+    """
+    text = query or ""
+    to_filter(text)
+    try:
+        content = path.expanduser().read_bytes()
+        plain = gzip.decompress(content) if path.suffix == ".gz" else content
+        lines = plain.splitlines() if ".jsonl" in path.suffixes else []
+        records = [json.loads(line) for line in lines] if lines else json.loads(plain)
+        results = [
+            StoredLevels(**{name: record[name] for name in FIELDS if name in record})
+            for record in records
+            if matches(text, record)
+        ]
+    except (OSError, EOFError, UnicodeDecodeError, TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"{path} holds no results: {error}",
+            "what `surfalign export FILE.json` writes, or one result a line (.jsonl); also .gz",
+            "check the path, and that the file is whole",
+        ) from error
+    return from_results(sorted(results, key=lambda result: result.identifier), flagged=flagged)
 
 
 def from_results(
