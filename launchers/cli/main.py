@@ -39,6 +39,7 @@ COMMANDS = {
         "query": ("query", "Find stored results."),
         "show": ("query", "Show one result: levels, checks, method, cost."),
         "export": ("query", "Write stored results to a file."),
+        "screen": ("screen", "Rank surfaces by the probability that they meet a rule."),
         "junction": (
             "junction",
             "Align the bands of two surfaces by Anderson's rule, with the probability of each type.",

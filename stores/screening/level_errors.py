@@ -8,8 +8,9 @@ covariance of IP and EA is the variance of IP.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +19,30 @@ from surfalign.errors import PhysicsInputError
 from surfalign.physics.levels.distribution import LevelDistribution
 from surfalign.stores.documents import SurfaceLevelsDocument
 from surfalign.stores.vocabulary import Quality
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLevels:
+    """What a screening needs of a stored result: the fields of the document of the same names.
+
+    A stand-in for :class:`~surfalign.stores.documents.SurfaceLevelsDocument`, a hundred times faster to make.
+    """
+
+    identifier: str
+    state: str
+    formula: str
+    functional: str
+    surface_name: str = ""
+    surface_identifier: str = ""
+    source: str = ""
+    ionization_potential: float | None = None
+    electron_affinity: float | None = None
+    dielectric_constant: float | None = None
+    convergence_error: float | None = None
+    failed_checks: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+    error: Mapping[str, Any] | None = None
+    area_fraction: float | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +110,9 @@ def method_error(functional: str) -> MethodError:
     return METHOD_ERRORS[base]
 
 
-def result_distribution(results: Sequence[SurfaceLevelsDocument]) -> LevelDistribution:
+def result_distribution(
+    results: Sequence[SurfaceLevelsDocument | StoredLevels],
+) -> LevelDistribution:
     """Return the distributions of stored levels.
 
     Parameters
