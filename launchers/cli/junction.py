@@ -10,8 +10,9 @@ import typer
 
 from surfalign.errors import ConfigurationError, DocumentNotFoundError
 from surfalign.launchers.cli.lazy import imported_when_used
-from surfalign.launchers.cli.options import Flagged, JsonFile, Mixed
+from surfalign.launchers.cli.options import Flagged, JsonFile, Mixed, Where
 from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, write_json
+from surfalign.settings import load_settings
 
 with imported_when_used():
     from surfalign.launchers.cli.tables import junctions as tables
@@ -21,7 +22,8 @@ with imported_when_used():
     from surfalign.physics.contacts import anderson, schemes
     from surfalign.physics.levels import redox
     from surfalign.stores.contacts import junction_records, surfaces
-    from surfalign.stores.query import language, results
+    from surfalign.stores.query import language
+    from surfalign.stores.screening import candidates, report
 
 if TYPE_CHECKING:
     from surfalign.physics.contacts.schemes import Demands, Scheme
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 commands = typer.Typer()
 
 _TYPES = ("I", "II", "III")
+#: Partners in one picture.
+_DRAWN = 8
 _USAGE = "surfalign junction A B, or --matrix QUERY, or --partners A"
 
 
@@ -47,11 +51,12 @@ def junction(
         typer.Option(help="All pairs of the results that match a query; '' means all results."),
     ] = None,
     partners: Annotated[
-        str | None, typer.Option(metavar="A", help="The best partners of this surface.")
+        str | None,
+        typer.Option(
+            metavar="A", help="The best partners of this surface (--where chooses from which)."
+        ),
     ] = None,
-    where: Annotated[
-        str, typer.Option("--where", metavar="EXPR", help="Partners only among these results.")
-    ] = "",
+    where: Where = None,
     wanted: Annotated[
         str, typer.Option("--type", help="Type of junction to look for: I, II or III.")
     ] = "II",
@@ -102,19 +107,9 @@ def junction(
     anderson.dipole_deviation(error)  # refuses what is no error
     chosen = _scheme(scheme, (reduction, oxidation), ph, margin)
     kind = _kind(wanted)
-    if [len(sides or []) == 2, matrix is not None, partners is not None].count(True) != 1 or (
-        sides and len(sides) != 2
-    ):
-        raise ConfigurationError(
-            f"{len(sides or [])} surfaces"
-            + (", --matrix" if matrix is not None else "")
-            + (", --partners" if partners is not None else ""),
-            "two surfaces, or one of --matrix and --partners",
-            _USAGE,
-        )
-    if scheme is not None and sides:
-        raise ConfigurationError("--scheme with two surfaces", "a list of surfaces", _USAGE)
-    language.to_filter(matrix if matrix is not None else where)
+    _require_one_way(sides or [], matrix, partners, scheme)
+    query = (where if matrix is None else matrix) or ""
+    language.to_filter(query)
     make_folders(json_file, figure)
     predicted = surfaces.read_predictions(predictions) if predictions else surfaces.no_surfaces()
     with server.open_database(announce=lambda line: typer.echo(line, err=True)) as database:
@@ -125,7 +120,7 @@ def junction(
             listed = one.joined(other)
             rows = [junction_records.junction_record(one, other, error)]
         else:
-            listed = _all(database, matrix if matrix is not None else where, predicted, flagged)
+            listed = _all(database, query, predicted, flagged)
             if partners is not None:
                 own = surfaces.find_surface(database, partners, predicted, flagged=flagged)
                 listed = own.joined(listed)
@@ -139,11 +134,27 @@ def junction(
     write_json(rows, json_file)
     if not is_stdout(json_file):
         output_console().print(tables.junction_table(rows, _caption(listed, error, chosen, ph)))
-    if figure is not None and rows and matrix is None:
-        shown, drawn = _drawn(listed, rows)
-        typer.echo(
-            f"Wrote {figures.save_band_edges(shown, drawn, figure / _file_name(shown))}", err=True
+    if figure is not None and rows:
+        shown, drawn = _drawn(listed, rows, alone=chosen is not None)
+        path = figures.save_band_edges(shown, drawn, figure / _file_name(shown))
+        typer.echo(f"Wrote {path}", err=True)
+
+
+def _require_one_way(
+    sides: Sequence[str], matrix: str | None, partners: str | None, scheme: str | None
+) -> None:
+    """Refuse what is neither two surfaces, nor a matrix, nor partners, or more than one of these."""
+    named = [f"{len(sides)} surfaces"] if sides else []
+    named += ["--matrix"] if matrix is not None else []
+    named += ["--partners"] if partners is not None else []
+    if len(named) != 1 or len(sides) not in (0, 2):
+        raise ConfigurationError(
+            " and ".join(named) or "no surfaces",
+            "two surfaces, or one of --matrix and --partners",
+            _USAGE,
         )
+    if scheme is not None and sides:
+        raise ConfigurationError("--scheme with two surfaces", "a list of surfaces", _USAGE)
 
 
 def _search(
@@ -203,22 +214,24 @@ def _all(
     database: Database, query: str, predicted: ContactSurfaces, flagged: bool
 ) -> ContactSurfaces:
     """Return the surfaces that match a query, and the predicted ones."""
-    found = surfaces.of_results(results.find(database, query), flagged=flagged)
-    if not len(found) and not len(predicted):
-        number = results.count(database, query)
+    found = candidates.stored_candidates(database, query, flagged=flagged)
+    if not found.surfaces and not len(predicted):
+        reasons = report.counted_reasons(found.left_out)
         raise DocumentNotFoundError(
-            f"{number} results match, none of them with levels that may be used",
+            f"no surface with levels matches {query!r}"
+            + "".join(f"; {number} {reason}" for reason, number in reasons.items()),
             "results that passed all checks",
-            "widen the query, or take flagged ones with --flagged (surfalign query shows all)",
+            "widen the query (surfalign query shows what matches), or add --flagged",
         )
-    return found.joined(predicted)
+    return surfaces.sides_of(found).joined(predicted)
 
 
 def _scheme(
     name: str | None, couples: tuple[str, str], ph: float, margin: float
 ) -> tuple[Scheme, Demands] | None:
     """Return what pairs have to do; None where nothing is asked."""
-    reduction, oxidation = (redox.redox_couple(couple).level(ph) for couple in couples)
+    electrode = load_settings().hydrogen_electrode
+    reduction, oxidation = (redox.redox_couple(couple).level(ph, electrode) for couple in couples)
     if not margin >= 0:
         raise ConfigurationError(f"a margin of {margin:g} eV", "not negative", "set --margin")
     if name is None:
@@ -250,12 +263,12 @@ def _caption(
 
 
 def _drawn(
-    listed: ContactSurfaces, rows: Sequence[dict[str, Any]]
+    listed: ContactSurfaces, rows: Sequence[dict[str, Any]], *, alone: bool
 ) -> tuple[ContactSurfaces, list[dict[str, Any]]]:
-    """Return a first surface and its partners, as many as fit a picture, with their junctions."""
-    first = listed.surfaces[0].identifier
-    drawn = [row for row in rows if row["first"]["identifier"] == first][:8]
-    return surfaces.selected(listed, [first, *(r["second"]["identifier"] for r in drawn)]), drawn
+    """Return the first surface of the best junction and its partners, as many as fit a picture."""
+    drawn = list(rows[: 1 if alone else _DRAWN])
+    first = drawn[0]["first"]["identifier"]
+    return listed.named([first, *(row["second"]["identifier"] for row in drawn)]), drawn
 
 
 def _file_name(shown: ContactSurfaces) -> str:

@@ -36,6 +36,19 @@ OnlyOrientations = Annotated[
 MaxIndex = Annotated[
     int | None, typer.Option(min=1, max=3, help="All nonpolar orientations up to this index.")
 ]
+Where = Annotated[
+    str | None,
+    typer.Option(
+        "--where", metavar="EXPR", help="Only results that match, e.g. 'quality = quick'."
+    ),
+]
+Flagged = Annotated[
+    bool, typer.Option("--flagged", help="Take results with failed checks too; they are marked.")
+]
+Mixed = Annotated[
+    bool,
+    typer.Option("--mixed", help="Take results of several methods together; the output says so."),
+]
 LargestIndex = Annotated[int, typer.Option("--max-index", min=1, help="Largest Miller index.")]
 
 # --- the calculation ---------------------------------------------------------------------------------
@@ -79,15 +92,6 @@ OneProfile = Annotated[
 ]
 QUERY_HELP = "Query, e.g. 'ionization_potential > 6 eV and formula = MgO'; all results without one."
 Expression = Annotated[str | None, typer.Argument(metavar="EXPR", help=QUERY_HELP)]
-
-#: For commands that decide something with stored results.
-Flagged = Annotated[
-    bool, typer.Option("--flagged", help="Use results that failed a check, too; they are marked.")
-]
-Mixed = Annotated[
-    bool,
-    typer.Option("--mixed", help="Allow results of several methods; the outcome says which."),
-]
 
 # --- the learner -------------------------------------------------------------------------------------
 

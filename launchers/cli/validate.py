@@ -20,6 +20,7 @@ from surfalign.launchers.cli.options import (
     JsonFile,
     Mixed,
     QualityName,
+    Where,
 )
 from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, write_json
 from surfalign.launchers.cli.progress import RunProgress
@@ -138,9 +139,7 @@ def _table(records: list[GapRecord]) -> Table:
 
 @commands.command()
 def levels(
-    where: Annotated[
-        str, typer.Option("--where", metavar="EXPR", help="Compare only results that match.")
-    ] = "",
+    where: Where = None,
     flagged: Flagged = False,
     mixed: Mixed = False,
     json_file: JsonFile = None,
@@ -158,7 +157,7 @@ def levels(
 
     Example: surfalign validate levels --flagged --json levels.json
     """
-    language.to_filter(where)
+    language.to_filter(where or "")
     make_folders(json_file, figure)
     with server.open_database(announce=lambda line: typer.echo(line, err=True)) as database:
         report = comparison.compare(

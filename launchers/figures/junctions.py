@@ -52,7 +52,7 @@ def save_band_edges(
         axes.text(n - 0.47, 0, "vacuum", va="center", fontsize=8, color=INK, clip_on=False)
         below = ["", *map(_junction_text, records)]
         axes.set_xticks(range(n), [
-            _label(s.name, s.flagged, "\n") + text
+            _label(s.name, bool(s.remarks), "\n") + text
             for s, text in zip(surfaces.surfaces, below, strict=True)
         ], fontsize=8)  # fmt: skip
         axes.tick_params(axis="x", length=0)
@@ -92,11 +92,11 @@ def _junction_text(record: dict[str, Any]) -> str:
     )
 
 
-def _label(name: str, flagged: bool, between: str = "") -> str:
+def _label(name: str, marked: bool, between: str = "") -> str:
     """Return a surface's name as it is written; the termination after ``between``, else in one line."""
     plane, bracket, termination = name.replace("$", r"\$").partition(")")
     text = re.sub(r"(?<=[A-Za-z])(\d+)", r"$_{\1}$", f"{plane}{bracket}{between}{termination}")
-    return f"{text}\nflagged" if flagged else text
+    return f"{text}\n(flagged)" if marked else text
 
 
 def save_matrix(surfaces: ContactSurfaces, made: Junctions, path: Path) -> Path:
@@ -111,7 +111,7 @@ def save_matrix(surfaces: ContactSurfaces, made: Junctions, path: Path) -> Path:
         axes = figure.add_subplot()
         colours = ListedColormap(list(TYPE_COLOURS))(types / 3.0)
         colours[..., 3] = np.where(types > 0, np.clip(chances, 0.15, 1.0), 0.0)
-        axes.imshow(colours, interpolation="nearest")
+        axes.imshow((colours * 255).astype(np.uint8), interpolation="nearest")
         if named:
             names = names_of(surfaces.surfaces)
             labels = [_label(names[k], False) for k in order]

@@ -16,7 +16,8 @@ from surfalign.physics.contacts.anderson import (
     all_junctions,
 )
 from surfalign.physics.contacts.schemes import Demands, Scheme, best_pairs
-from surfalign.stores.contacts.surfaces import ContactSurface, ContactSurfaces
+from surfalign.stores.contacts.surfaces import ContactSurfaces
+from surfalign.stores.screening.candidates import Candidate
 
 Record = dict[str, Any]
 
@@ -59,7 +60,7 @@ def partner_records(
     wanted
         Type that counts.
     """
-    own = ContactSurfaces((surfaces.surfaces[row],), surfaces.levels.take(np.array([row])))
+    own = surfaces.take([row])
     made = all_junctions(own.levels, surfaces.levels, rule_error)
     order = np.argsort(-made.probabilities[0, :, wanted - 1], kind="stable")
     return [
@@ -96,9 +97,9 @@ def scheme_records(
     )
     records = []
     for i, j, probability in zip(upper, lower, probabilities, strict=True):
-        one, other = (surfaces.levels.take(np.array([k])) for k in (i, j))
-        made = all_junctions(one, other, rule_error)
-        record = _record(made, 0, 0, surfaces.surfaces[int(i)], surfaces.surfaces[int(j)])
+        one, other = (surfaces.take([k]) for k in (i, j))
+        made = all_junctions(one.levels, other.levels, rule_error)
+        record = _record(made, 0, 0, one.surfaces[0], other.surfaces[0])
         records.append(
             record | {"scheme": scheme.value, "probability": round(float(probability), 3)}
         )
@@ -116,7 +117,7 @@ def write_matrix(
     head = {
         "rule_error": rule_error,
         "methods": surfaces.methods,
-        "surfaces": [surface.__dict__ for surface in surfaces.surfaces],
+        "surfaces": [_side(surface) for surface in surfaces.surfaces],
     }
     file.write(json.dumps(head, ensure_ascii=False)[:-1])
     arrays: dict[str, NDArray[Any]] = {
@@ -145,11 +146,11 @@ def _rows(name: str, array: NDArray[Any]) -> Iterator[str]:
         yield json.dumps(values, ensure_ascii=False)
 
 
-def _record(made: Junctions, i: int, j: int, one: ContactSurface, other: ContactSurface) -> Record:
+def _record(made: Junctions, i: int, j: int, one: Candidate, other: Candidate) -> Record:
     chances = made.probabilities[i, j]
     return {
-        "first": one.__dict__,
-        "second": other.__dict__,
+        "first": _side(one),
+        "second": _side(other),
         "type": JunctionType(int(made.types[i, j])).numeral,
         "valence_offset": round(float(made.valence_offsets[i, j]), _DECIMALS),
         "valence_offset_error": round(float(made.valence_deviations[i, j]), _DECIMALS),
@@ -158,4 +159,14 @@ def _record(made: Junctions, i: int, j: int, one: ContactSurface, other: Contact
         "probabilities": {
             JunctionType(k + 1).numeral: round(float(chances[k]), 3) for k in range(3)
         },
+    }
+
+
+def _side(surface: Candidate) -> Record:
+    """Return which surface, how its levels were obtained, and what speaks against it."""
+    return {
+        "name": surface.name,
+        "identifier": surface.identifier,
+        "method": surface.method,
+        "remarks": list(surface.remarks),
     }

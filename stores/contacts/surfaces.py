@@ -1,9 +1,9 @@
-"""The surfaces of junctions: found in the store or among predictions, with the distributions of their levels."""
+"""The sides of junctions: stored or predicted surfaces, with the distributions of their levels."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ from surfalign.stores.database import Database
 from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
 from surfalign.stores.method_names import of_one_table
 from surfalign.stores.query import results
-from surfalign.stores.screening.level_errors import interval_distribution, result_distribution
+from surfalign.stores.screening.candidates import Candidate, Candidates, from_results
+from surfalign.stores.screening.level_errors import interval_distribution
 
 _LEVELS = ("ionization_potential", "electron_affinity")
 #: Of the errors of a predicted IP and EA, which `learn predict` does not write: as measured on the JARVIS slabs
@@ -31,32 +32,13 @@ PREDICTED_CORRELATION = 0.7
 
 
 @dataclass(frozen=True)
-class ContactSurface:
-    """One side of a junction.
+class ContactSurfaces:
+    """Surfaces with the distributions of their levels, in one order.
 
-    Attributes
-    ----------
-    name
-        E.g. ``MgO(100)-A``.
-    identifier
-        Of the stored result; the name for a prediction.
-    method
-        Method of the band edges, or ``predicted by`` a model.
-    flagged
-        Whether a check failed, or the learner does not know such surfaces.
+    A predicted surface has the model in its method and its own name as identifier.
     """
 
-    name: str
-    identifier: str
-    method: str
-    flagged: bool = False
-
-
-@dataclass(frozen=True)
-class ContactSurfaces:
-    """Surfaces with the distributions of their levels, in one order."""
-
-    surfaces: tuple[ContactSurface, ...]
+    surfaces: tuple[Candidate, ...]
     levels: LevelDistribution
 
     def __len__(self) -> int:
@@ -70,44 +52,37 @@ class ContactSurfaces:
     def joined(self, other: ContactSurfaces) -> ContactSurfaces:
         """Return these surfaces, then those of another list that are not among them."""
         known = {surface.identifier for surface in self.surfaces}
-        rows = np.array([s.identifier not in known for s in other.surfaces], dtype=bool)
-        added = other.levels.take(np.flatnonzero(rows))
+        rows = [row for row, s in enumerate(other.surfaces) if s.identifier not in known]
+        added = other.take(rows)
+        return ContactSurfaces(self.surfaces + added.surfaces, _normal((self.levels, added.levels)))
+
+    def take(self, rows: Sequence[int]) -> ContactSurfaces:
+        """Return some surfaces."""
+        chosen = np.array(rows, dtype=int)
         return ContactSurfaces(
-            (*self.surfaces, *(s for s in other.surfaces if s.identifier not in known)),
-            LevelDistribution(
-                np.concatenate([self.levels.means, added.means]),
-                np.concatenate([self.levels.factors, added.factors]),
-            ),
+            tuple(self.surfaces[row] for row in chosen), self.levels.take(chosen)
         )
 
+    def named(self, identifiers: Sequence[str]) -> ContactSurfaces:
+        """Return the surfaces of some identifiers, in their order."""
+        rows = {surface.identifier: row for row, surface in enumerate(self.surfaces)}
+        return self.take([rows[identifier] for identifier in identifiers])
 
-def of_results(documents: Iterable[SurfaceLevelsDocument], *, flagged: bool) -> ContactSurfaces:
-    """Return stored results as sides of junctions; failed ones, and flagged ones unless allowed, are left out.
 
-    Parameters
-    ----------
-    documents
-        Stored results.
-    flagged
-        Whether those with a failed check are taken.
-    """
-    chosen = [
-        document
-        for document in documents
-        if document.state is ResultState.PASSED
-        or (flagged and document.state is ResultState.FLAGGED)
-    ]
-    chosen = [d for d in chosen if None not in (d.ionization_potential, d.electron_affinity)]
-    surfaces = tuple(
-        ContactSurface(
-            document.surface_name or document.formula,
-            document.identifier,
-            document.functional,
-            document.state is ResultState.FLAGGED,
-        )
-        for document in chosen
-    )
-    return ContactSurfaces(surfaces, result_distribution(chosen))
+def sides_of(candidates: Candidates) -> ContactSurfaces:
+    """Return the surfaces that may be used; what is not normal counts by its covariance."""
+    return ContactSurfaces(candidates.surfaces, _normal(candidates.distributions))
+
+
+def no_surfaces() -> ContactSurfaces:
+    """Return an empty list."""
+    return sides_of(Candidates())
+
+
+def _normal(parts: Sequence[LevelDistribution]) -> LevelDistribution:
+    means = [np.empty((0, 2)), *(part.means for part in parts)]
+    covariances = [np.empty((0, 2, 2)), *(part.covariances for part in parts)]
+    return LevelDistribution.normal(np.concatenate(means), np.concatenate(covariances))
 
 
 def find_surface(
@@ -135,7 +110,7 @@ def find_surface(
     """
     for row, surface in enumerate(predictions.surfaces):
         if surface.name == text:
-            return ContactSurfaces((surface,), predictions.levels.take(np.array([row])))
+            return predictions.take([row])
     if database is None:
         raise DocumentNotFoundError(f"no surface {text!r}", "a name among the predictions", "")
     document = _stored(database, text)
@@ -154,7 +129,7 @@ def find_surface(
             "a result that passed all checks",
             "take it all the same with --flagged; the junction is marked then",
         )
-    return of_results([document], flagged=True)
+    return sides_of(from_results([document], flagged=True))
 
 
 def _stored(database: Database, text: str) -> SurfaceLevelsDocument:
@@ -224,34 +199,25 @@ def read_predictions(file: Path) -> ContactSurfaces:
     )
 
 
-def no_surfaces() -> ContactSurfaces:
-    """Return an empty list."""
-    return ContactSurfaces((), LevelDistribution(np.empty((0, 2)), np.empty((0, 2, 2))))
-
-
-def _levels_of(record: dict[str, Any]) -> tuple[ContactSurface, list[float], Any] | None:
+def _levels_of(record: dict[str, Any]) -> tuple[Candidate, list[float], Any] | None:
     """Return one prediction with both levels; None where one or its interval is missing."""
     values = [record[level] for level in _LEVELS if record.get(level) is not None]
     intervals = [record["interval_90"].get(level) or [None] for level in _LEVELS]
     if len(values) < len(_LEVELS) or any(None in bounds for bounds in intervals):
         return None
     name = str(record["name"])
-    surface = ContactSurface(
-        name, name, f"predicted by {record['model']}", flagged=not record["in_domain"]
+    surface = Candidate(
+        name=name,
+        formula=name.partition("(")[0],
+        source="predicted",
+        identifier=name,
+        method=f"predicted by {record['model']}",
+        remarks=() if record["in_domain"] else ("outside domain",),
     )
     return surface, [float(value) for value in values], intervals
 
 
-def selected(surfaces: ContactSurfaces, identifiers: Sequence[str]) -> ContactSurfaces:
-    """Return some surfaces of a list, in the order of their identifiers."""
-    rows = {surface.identifier: row for row, surface in enumerate(surfaces.surfaces)}
-    taken = [rows[identifier] for identifier in identifiers]
-    return ContactSurfaces(
-        tuple(surfaces.surfaces[row] for row in taken), surfaces.levels.take(np.array(taken))
-    )
-
-
-def names_of(surfaces: Sequence[ContactSurface]) -> list[str]:
+def names_of(surfaces: Sequence[Candidate]) -> list[str]:
     """Return a name for each surface that no other one has: with its identifier where two share one."""
     plain = [surface.name for surface in surfaces]
     return [

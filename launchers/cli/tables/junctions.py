@@ -49,7 +49,8 @@ def junction_table(records: Iterable[dict[str, Any]], caption: str) -> Table:
 
 
 def _side(surface: dict[str, Any]) -> str:
-    return escape(surface["name"]) + (" [yellow]flagged[/]" if surface["flagged"] else "")
+    remarks = ", ".join(surface["remarks"])
+    return escape(surface["name"]) + (f"\n[yellow]{escape(remarks)}[/]" if remarks else "")
 
 
 def _offset(record: dict[str, Any], edge: str) -> str:

@@ -24,10 +24,10 @@ from surfalign.stores.contacts.surfaces import (
     check_methods,
     find_surface,
     no_surfaces,
-    of_results,
     read_predictions,
-    selected,
+    sides_of,
 )
+from surfalign.stores.screening.candidates import from_results
 from surfalign.stores.screening.level_errors import result_distribution
 
 MGO = passed_result("mgo", ionization_potential=7.5, electron_affinity=-0.4)
@@ -38,7 +38,7 @@ TIO2 = passed_result("tio2", formula="TiO2", surface_name="TiO2(110)-A", ionizat
 
 
 def sides(*documents: Any, flagged: bool = False) -> ContactSurfaces:
-    return of_results(documents, flagged=flagged)
+    return sides_of(from_results(documents, flagged=flagged))
 
 
 def prediction(**fields: Any) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def test_a_surface_on_itself_is_no_junction() -> None:
 def test_failed_results_and_flagged_ones_are_left_out_unless_asked_for() -> None:
     documents = (MGO, flagged_result("f"), failed_result("z"))
     assert [s.identifier for s in sides(*documents).surfaces] == ["mgo"]
-    assert [s.flagged for s in sides(*documents, flagged=True).surfaces] == [False, True]
+    assert [s.remarks for s in sides(*documents, flagged=True).surfaces] == [(), ("slab_centre",)]
 
 
 def test_partners_are_sorted_by_the_probability_of_the_wanted_type() -> None:
@@ -127,9 +127,8 @@ def test_several_methods_are_refused_unless_asked_for() -> None:
 def test_predictions_are_read_with_their_intervals(tmp_path: Path) -> None:
     found = read_predictions(written(tmp_path / "p.json", prediction(in_domain=False)))
     [surface] = found.surfaces
-    assert (surface.name, surface.method, surface.flagged) == (
-        "CaO(100)-A", "predicted by levels v1", True,
-    )  # fmt: skip
+    assert (surface.name, surface.method) == ("CaO(100)-A", "predicted by levels v1")
+    assert surface.remarks == ("outside domain",)
     assert found.levels.means[0] == pytest.approx([6.0, 0.0])
     assert np.sqrt(found.levels.covariances[0, 0, 0]) == pytest.approx(1 / 1.6449, abs=1e-4)
     own = find_surface(None, "CaO(100)-A", found, flagged=False)
@@ -153,4 +152,4 @@ def test_lists_are_joined_without_repeats_and_taken_apart_again() -> None:
     joined = sides(MGO).joined(sides(ZNO, MGO)).joined(no_surfaces())
     assert [s.identifier for s in joined.surfaces] == ["mgo", "zno"]
     assert joined.levels.means[:, 0] == pytest.approx([7.5, 7.8])
-    assert selected(joined, ["zno"]).levels.means[0, 0] == pytest.approx(7.8)
+    assert joined.named(["zno"]).levels.means[0, 0] == pytest.approx(7.8)
