@@ -189,7 +189,7 @@ def _matrix(
     figure: Path | None,
 ) -> None:
     """Work out all pairs; write them, draw them, and list those most probably of a type."""
-    made = anderson.set_junctions(listed.levels, error)
+    made = junction_records.matrix(listed, error)
     if is_stdout(json_file):
         junction_records.write_matrix(listed, made, error, typer.get_text_stream("stdout"))
     else:

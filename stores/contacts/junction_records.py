@@ -14,6 +14,7 @@ from surfalign.physics.contacts.anderson import (
     Junctions,
     JunctionType,
     all_junctions,
+    set_junctions,
 )
 from surfalign.physics.contacts.schemes import Demands, Scheme, best_pairs
 from surfalign.stores.contacts.surfaces import ContactSurfaces
@@ -40,8 +41,7 @@ def junction_record(first: ContactSurfaces, second: ContactSurfaces, rule_error:
             "two surfaces",
             "name another one",
         )
-    made = all_junctions(first.levels, second.levels, rule_error)
-    return _record(made, 0, 0, one, other)
+    return _record(_made(first, second, rule_error), 0, 0, one, other)
 
 
 def partner_records(
@@ -61,13 +61,18 @@ def partner_records(
         Type that counts.
     """
     own = surfaces.take([row])
-    made = all_junctions(own.levels, surfaces.levels, rule_error)
+    made = _made(own, surfaces, rule_error)
     order = np.argsort(-made.probabilities[0, :, wanted - 1], kind="stable")
     return [
         _record(made, 0, int(column), own.surfaces[0], surfaces.surfaces[int(column)])
         for column in order
         if column != row
     ]
+
+
+def matrix(surfaces: ContactSurfaces, rule_error: float) -> Junctions:
+    """Return the junctions of all pairs of a list."""
+    return set_junctions(surfaces.levels, rule_error, surfaces.same_crystal(surfaces))
 
 
 def likeliest_pairs(
@@ -98,7 +103,7 @@ def scheme_records(
     records = []
     for i, j, probability in zip(upper, lower, probabilities, strict=True):
         one, other = (surfaces.take([k]) for k in (i, j))
-        made = all_junctions(one.levels, other.levels, rule_error)
+        made = _made(one, other, rule_error)
         record = _record(made, 0, 0, one.surfaces[0], other.surfaces[0])
         records.append(
             record | {"scheme": scheme.value, "probability": round(float(probability), 3)}
@@ -144,6 +149,10 @@ def _rows(name: str, array: NDArray[Any]) -> Iterator[str]:
             values = np.round(row, _DECIMALS).tolist()
         values[own] = None
         yield json.dumps(values, ensure_ascii=False)
+
+
+def _made(first: ContactSurfaces, second: ContactSurfaces, rule_error: float) -> Junctions:
+    return all_junctions(first.levels, second.levels, rule_error, first.same_crystal(second))
 
 
 def _record(made: Junctions, i: int, j: int, one: Candidate, other: Candidate) -> Record:

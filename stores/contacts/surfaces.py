@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from surfalign.errors import (
     ConfigurationError,
@@ -63,6 +64,15 @@ class ContactSurfaces:
             tuple(self.surfaces[row] for row in chosen), self.levels.take(chosen)
         )
 
+    def same_crystal(self, other: ContactSurfaces) -> NDArray[np.bool_]:
+        """Return which pairs are two faces of one crystal by one method, shape (n, m)."""
+        numbers: dict[tuple[str, ...], int] = {}
+        rows, columns = (
+            np.array([numbers.setdefault(_crystal(s), len(numbers)) for s in own.surfaces])
+            for own in (self, other)
+        )
+        return np.asarray(rows[:, None] == columns[None, :])
+
     def named(self, identifiers: Sequence[str]) -> ContactSurfaces:
         """Return the surfaces of some identifiers, in their order."""
         rows = {surface.identifier: row for row, surface in enumerate(self.surfaces)}
@@ -77,6 +87,13 @@ def sides_of(candidates: Candidates) -> ContactSurfaces:
 def no_surfaces() -> ContactSurfaces:
     """Return an empty list."""
     return sides_of(Candidates())
+
+
+def _crystal(surface: Candidate) -> tuple[str, ...]:
+    """Return what two faces of one crystal by one method share; the surface itself where that is not known."""
+    if not surface.crystal:
+        return (surface.identifier,)
+    return surface.formula, surface.crystal, surface.method
 
 
 def _normal(parts: Sequence[LevelDistribution]) -> LevelDistribution:

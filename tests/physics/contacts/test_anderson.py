@@ -96,11 +96,22 @@ def test_the_probabilities_are_those_of_a_simulation() -> None:
     assert found[2] == pytest.approx((broken & ~straddling).mean(), abs=0.01)
 
 
+def test_two_faces_of_one_crystal_are_never_straddling() -> None:
+    covariance = [[[0.09, 0.09], [0.09, 0.6]]]
+    one, other = (LevelDistribution.normal([[ip, ip - 3.0]], covariance) for ip in (8.0, 7.0))
+    same = np.array([[True]])
+    apart, together = all_junctions(one, other), all_junctions(one, other, same_crystal=same)
+    assert apart.probabilities[0, 0, 0] > 0.1
+    assert together.probabilities[0, 0, 0] == pytest.approx(0.0, abs=1e-6)
+    assert together.conduction_deviations[0, 0] == together.valence_deviations[0, 0]
+
+
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     levels = uncertain(23)
-    whole = set_junctions(levels)
+    same = np.eye(23, dtype=bool)[:, np.arange(23) // 2 * 2]
+    whole = set_junctions(levels, same_crystal=same)
     monkeypatch.setattr(anderson, "_AT_A_TIME", 60)
-    pieces = set_junctions(levels)
+    pieces = set_junctions(levels, same_crystal=same)
     np.testing.assert_array_equal(whole.probabilities, pieces.probabilities)
     np.testing.assert_array_equal(whole.types, pieces.types)
 

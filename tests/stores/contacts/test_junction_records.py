@@ -153,3 +153,12 @@ def test_lists_are_joined_without_repeats_and_taken_apart_again() -> None:
     assert [s.identifier for s in joined.surfaces] == ["mgo", "zno"]
     assert joined.levels.means[:, 0] == pytest.approx([7.5, 7.8])
     assert joined.named(["zno"]).levels.means[0, 0] == pytest.approx(7.8)
+
+
+def test_faces_of_one_crystal_by_one_method_are_told_from_others() -> None:
+    faces = [passed_result(name, source="library:MgO") for name in "ab"]
+    other = passed_result("c", source="library:MgO", functional="hse06")
+    listed = sides(*faces, other, MGO, passed_result("d"))
+    same = listed.same_crystal(listed)
+    assert same[0].tolist() == [True, True, False, False, False]
+    assert same.sum() == 4 + 3

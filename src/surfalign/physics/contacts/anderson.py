@@ -103,7 +103,10 @@ def dipole_deviation(rule_error: float) -> float:
 
 
 def all_junctions(
-    first: LevelDistribution, second: LevelDistribution, rule_error: float = RULE_ERROR
+    first: LevelDistribution,
+    second: LevelDistribution,
+    rule_error: float = RULE_ERROR,
+    same_crystal: NDArray[np.bool_] | None = None,
 ) -> Junctions:
     """Return the junction of each surface of one list with each of another.
 
@@ -113,6 +116,8 @@ def all_junctions(
         IP and EA of n and of m surfaces; what is not normal counts by its covariance.
     rule_error
         Mean absolute error of Anderson's rule, eV.
+    same_crystal
+        Which pairs are two faces of one crystal, shape (n, m): the error of their gap is one and cancels.
 
     Raises
     ------
@@ -131,16 +136,21 @@ def all_junctions(
     step = max(1, _AT_A_TIME // max(m, 1))
     for start in range(0, n, step):
         rows = slice(start, min(start + step, n))
-        _fill(made, rows, one[rows, None, :], other[None, :, :], dipole)
+        own = None if same_crystal is None else same_crystal[rows, :, None]
+        _fill(made, rows, one[rows, None, :], other[None, :, :], dipole, own)
     return made
 
 
-def set_junctions(levels: LevelDistribution, rule_error: float = RULE_ERROR) -> Junctions:
+def set_junctions(
+    levels: LevelDistribution,
+    rule_error: float = RULE_ERROR,
+    same_crystal: NDArray[np.bool_] | None = None,
+) -> Junctions:
     """Return the junctions of all pairs of one list; a surface with itself has none.
 
     Parameters and errors as for :func:`all_junctions`.
     """
-    made = all_junctions(levels, levels, rule_error)
+    made = all_junctions(levels, levels, rule_error, same_crystal)
     own = np.arange(len(levels))
     made.probabilities[own, own] = np.nan
     made.types[own, own] = JunctionType.NONE
@@ -163,10 +173,15 @@ def _variances(levels: LevelDistribution) -> Array:
     return np.column_stack([covariances[:, 0, 0], covariances[:, 1, 1], covariances[:, 0, 1]])
 
 
-def _fill(made: Junctions, rows: slice, one: Array, other: Array, dipole: float) -> None:
+def _fill(
+    made: Junctions, rows: slice, one: Array, other: Array, dipole: float,
+    same_crystal: NDArray[np.bool_] | None,
+) -> None:  # fmt: skip
     """Work out some rows; the last axis holds IP, EA, their variances and their covariance."""
     valence, conduction = one[..., 0] - other[..., 0], one[..., 1] - other[..., 1]
     variances = one[..., 2:] + other[..., 2:] + dipole**2
+    if same_crystal is not None:  # both edges move together
+        variances = np.where(same_crystal, variances[..., :1], variances)
     spread_v, spread_c = (np.sqrt(np.maximum(variances[..., k], _TINY**2)) for k in (0, 1))
     made.valence_offsets[rows], made.conduction_offsets[rows] = valence, conduction
     made.valence_deviations[rows], made.conduction_deviations[rows] = spread_v, spread_c
