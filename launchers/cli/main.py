@@ -98,6 +98,10 @@ COMMANDS = {
             "explore",
             "Choose, compute and learn in rounds, unattended, within a budget.",
         ),
+        "recommend": (
+            "recommend",
+            "Recommend oxides of two cations that are not in a list of known ones.",
+        ),
     },
     "Trust": {
         "validate": ("validate", "Compare computed bulk properties with references."),
