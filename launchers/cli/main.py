@@ -102,6 +102,10 @@ COMMANDS = {
             "explore",
             "Choose, compute and learn in rounds, unattended, within a budget.",
         ),
+        "recommend": (
+            "recommend",
+            "Recommend oxides of two cations that are not in a list of known ones.",
+        ),
     },
     "Trust": {
         "validate": ("validate", "Compare what was computed with references and with experiment."),

@@ -155,7 +155,10 @@ Directory = Annotated[
 ]
 Model = Annotated[
     str | None,
-    typer.Option("--model", help="Name of the model; by default the one promoted last."),
+    typer.Option(
+        "--model",
+        help="Name of the model; by default the one promoted last, else the one that comes with surfalign.",
+    ),
 ]
 NewModel = Annotated[str, typer.Option("--model", help="Name of the model.")]
 

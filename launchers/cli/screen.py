@@ -159,8 +159,9 @@ def screen(
             found += surfaces.stored_candidates(database, where, flagged=flagged)
     if origin is not Origin.COMPUTED:
         records = _slabs_to_predict(crystal, slabs, max_index)
+        registry, name = sources.model(directory, model)
         found += predicted.predicted_candidates(
-            records, sources.registry(directory), model=model, query=where or "", flagged=flagged
+            records, registry, model=name, query=where or "", flagged=flagged
         )
     found = surfaces.without_elements(found, avoided)
     _require_surfaces(found, where)

@@ -139,8 +139,11 @@ class GaussianProcess:
         """Return all fitted numbers."""
         return dict(self._tensors)
 
-    def predict(self, structures: Sequence[Structure]) -> list[SurfacePrediction]:
-        """Predict the properties of unrelaxed slabs, each with its standard deviation."""
+    def predict(self, structures: Sequence[Structure | Composition]) -> list[SurfacePrediction]:
+        """Predict the properties of unrelaxed slabs, each with its standard deviation.
+
+        A process on compositions may be asked for a composition as well.
+        """
         table = self._names.describe(structures)
         values, deviations = {}, {}
         for name in self.configuration.properties:

@@ -15,6 +15,7 @@ from surfalign.ml.data.records import SurfaceRecord
 from surfalign.ml.ensemble.ensemble import LEVELS, Ensemble, SurfaceEstimate
 from surfalign.ml.ensemble.level_distribution import level_distribution
 from surfalign.ml.models.model_registry import ModelRegistry
+from surfalign.ml.models.shipped_model import own_or_shipped
 from surfalign.physics.lattice.orientations import MillerIndex, as_miller_indices
 
 if TYPE_CHECKING:
@@ -125,7 +126,8 @@ def predict(
     version
         Its version; by default the champion.
     registry
-        Where the models are; by default in the data directory.
+        Where the models are; by default in the data directory. Where there is none, the model that comes with
+        surfalign predicts.
 
     Raises
     ------
@@ -137,7 +139,9 @@ def predict(
         When there is no such model or version.
     """
     records = crystal_surfaces(load_crystal(crystal), as_miller_indices(miller_index), max_index)
-    return predict_records(records, registry or ModelRegistry(), model, version)
+    if registry is None:
+        registry, model = own_or_shipped(model)
+    return predict_records(records, registry, model, version)
 
 
 def predict_records(

@@ -69,8 +69,8 @@ def evaluate(
         )
         what = f"whole new models of kind {kind}, each on formulas that it was not trained on"
     else:
-        models = sources.registry(directory)
-        ensemble, card = models.load(model or models.latest())
+        models, name = sources.model(directory, model)
+        ensemble, card = models.load(name)
         found = held_out.blind(ensemble, dataset)
         what = (
             f"single members of {card.name} {card.version}, each on formulas that it has not seen"

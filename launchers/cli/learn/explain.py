@@ -49,8 +49,8 @@ def explain(
                 "correct --name",
             )
         records = [record for record in records if record.name in names]
-    models = sources.registry(directory)
-    ensemble, card = models.load(model or models.latest())
+    models, name = sources.model(directory, model)
+    ensemble, card = models.load(name)
     structures = [record.structure for record in records]
     estimates, effects = ensemble.predict(structures), ensemble.input_effects(structures)
     if not any(estimate.attention for estimate in estimates) and not any(effects):

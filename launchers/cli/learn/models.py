@@ -14,6 +14,7 @@ from surfalign.launchers.cli.output import output_console, print_json
 with imported_when_used():
     from surfalign.launchers.cli.learn import sources
     from surfalign.launchers.cli.tables import cards as tables
+    from surfalign.ml.models import shipped_model
 
 commands = typer.Typer()
 
@@ -28,7 +29,10 @@ def models(
 
     Example: surfalign learn models --json
     """
-    found = sources.registry(directory)
+    if name is not None:
+        found, _ = sources.model(directory, name)
+    else:
+        found = sources.registry(directory)
     names = [name] if name is not None else found.names()
     if name is not None and not found.versions(name):
         found.card(name)  # says which models there are
@@ -44,6 +48,10 @@ def models(
         output_console().print(tables.versions_table(found, names))
     else:
         typer.echo(f"No model in {found.directory}; train one: surfalign learn train --help")
+        typer.echo(
+            f"Until then {shipped_model.NAME} predicts, which comes with surfalign: surfalign learn models "
+            f"{shipped_model.NAME}"
+        )
 
 
 @commands.command()

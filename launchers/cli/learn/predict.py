@@ -55,8 +55,7 @@ def predict(
     """
     make_folders(json_file)
     records = surfaces(structure, slabs, hkl, max_index, hkl_of_file)
-    models = sources.registry(directory)
-    name = model or models.latest()
+    models, name = sources.model(directory, model)
     predictions = prediction.predict_records(records, models, name, version)
     write_json([prediction.as_dict() for prediction in predictions], json_file)
     if not is_stdout(json_file):

@@ -47,7 +47,8 @@ def score(
     Example: surfalign learn score jarvis new.dataset.json.gz --figure score.png
     """
     make_folders(json_file)
-    ensemble, card = sources.registry(directory).load(model, version)
+    models, name = sources.model(directory, model)
+    ensemble, card = models.load(name, version)
     dataset = sources.labelled_data(data)
     sources.say_what_is_left_out(dataset)
     result = scoring.score_model(ensemble, card.formulas, dataset)

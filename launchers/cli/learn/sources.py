@@ -18,6 +18,7 @@ from surfalign.ml.data.from_results import freeze_results
 from surfalign.ml.data.from_slab_files import freeze_slab_file
 from surfalign.ml.ensemble.recipe import Recipe
 from surfalign.ml.learners.kinds import configuration_of, get_learner
+from surfalign.ml.models import shipped_model
 from surfalign.ml.models.model_registry import ModelRegistry
 from surfalign.processes import available_cores
 from surfalign.settings import load_settings
@@ -30,6 +31,24 @@ SHOWN = 10
 def registry(directory: Path | None) -> ModelRegistry:
     """Return the registry of a folder, or of the settings in force."""
     return ModelRegistry(directory)
+
+
+def model(directory: Path | None, name: str | None) -> tuple[ModelRegistry, str]:
+    """Return which model predicts, and where it is; the one that comes with surfalign where there is no other.
+
+    A folder that was named is searched alone.
+    """
+    if directory is None:
+        registry, found = shipped_model.own_or_shipped(name)
+        if name is None and registry.directory == shipped_model.FOLDER:
+            typer.echo(
+                f"No model was trained here yet: {found} predicts, which comes with surfalign. How good it is: "
+                f"surfalign learn models {found}",
+                err=True,
+            )
+        return registry, found
+    registry = ModelRegistry(directory)
+    return registry, name or registry.latest()
 
 
 def scratch_directory() -> Path:

@@ -205,7 +205,7 @@ def test_the_store_is_frozen_and_failures_are_counted(database: Database, tmp_pa
 def test_mistakes_are_named(folder: Path) -> None:
     slabs = folder / "slabs.json.gz"
     with pytest.raises(ModelNotFoundError, match="no trained model"):
-        invoke("predict", "MgO")
+        invoke("predict", "MgO", "--registry", folder / "empty")
     with pytest.raises(ConfigurationError, match="neither a crystal nor a file"):
         invoke("predict")
     with pytest.raises(ConfigurationError, match="a crystal and a file"):

@@ -156,7 +156,7 @@ def test_the_figure_has_a_bar_for_each_edge_and_a_line_for_each_level(
         (("water-splitting", "--gap", "3"), ConfigurationError, "no window of the gap"),
         (("water-splitting", "--gap", "3,2"), ConfigurationError, "no window of the gap"),
         (("water-splitting", "--without", "Xx"), ConfigurationError, "no element"),
-        (("water-splitting", "--where", "gap >"), QuerySyntaxError, ""),
+        (("water-splitting", "--where", "gap >"), QuerySyntaxError, "value"),
         (("water-splitting", "--crystal", "MgO"), ConfigurationError, "--from predicted"),
         (("water-splitting", "--results", "none.json"), ConfigurationError, "holds no results"),
     ],

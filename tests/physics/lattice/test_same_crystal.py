@@ -61,6 +61,26 @@ def test_the_lattice_and_the_small_shifts_of_another_functional_do_not_matter() 
     assert same_crystal(perovskite(1.0), perovskite(0.9, scale=1.015))
 
 
+def test_a_crystal_under_pressure_is_the_same_crystal() -> None:
+    assert same_crystal(perovskite(1.0), perovskite(1.0, scale=0.93))
+
+
+def test_a_cell_sheared_by_more_than_its_bound_is_another_crystal() -> None:
+    monoclinic = Lattice.monoclinic(4.0, 4.2, 4.4, 93.6)
+    upright = Lattice.orthorhombic(4.0, 4.2, 4.4)
+    positions = [[0, 0, 0], [0.5, 0.5, 0.5]]
+    first, second = (
+        Structure(lattice, ["Mg", "O"], positions) for lattice in (upright, monoclinic)
+    )
+    assert not same_crystal(first, second)
+
+
+def test_written_oxidation_states_do_not_matter() -> None:
+    decorated = perovskite(1.0)
+    decorated.add_oxidation_state_by_element({"Ca": 2, "Ti": 4, "O": -2})
+    assert same_crystal(decorated, perovskite(1.0))
+
+
 @pytest.mark.parametrize("tilt", [1e-3, 0.3, 0.6])
 def test_smaller_tilts_are_another_crystal(tilt: float) -> None:
     assert not same_crystal(perovskite(1.0), perovskite(tilt))

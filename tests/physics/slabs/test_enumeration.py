@@ -259,6 +259,40 @@ def test_noise_of_coordinates_changes_neither_names_nor_identifiers(any_crystal:
     assert {s.identifier: s.name for s in _all_slabs(noisy, 10.0)} == reference
 
 
+@pytest.mark.parametrize(
+    "planes",
+    [
+        # Two cuts between planes of oxygen, of equal gaps: only planes further below tell them apart.
+        [("O", 1.0), ("Mg", 2.2), ("Ca", 3.4), ("Ti", 4.6), ("Mg", 5.8), ("O", 7.0)],
+        # Here the planes are of the same elements, and only their depths differ.
+        [("O", 1.0), ("Mg", 2.2), ("Ca", 3.4), ("Ca", 4.4), ("Mg", 5.8), ("O", 7.0)],
+    ],
+    ids=["by planes", "by depths"],
+)
+def test_cuts_that_differ_below_the_outermost_planes_keep_their_order(
+    planes: list[tuple[str, float]],
+) -> None:
+    period = 16.0  # angstrom; the planes and their mirror images
+    stack = Structure(
+        Lattice.tetragonal(3.0, period),
+        [element for element, _ in planes for _ in range(2)],
+        [[0, 0, sign * height / period] for _, height in planes for sign in (1, -1)],
+    )
+    upside_down = Structure(stack.lattice, stack.species, [0.1, 0.2, 0.5] - stack.frac_coords)
+    surveys = [survey_orientation(crystal, (0, 0, 1)).slabs for crystal in (stack, upside_down)]
+    first, second = surveys[0][:2]
+    assert first.termination.label == second.termination.label == "O/Mg"
+    assert first.termination.planes_below != second.termination.planes_below
+    for slabs in surveys:
+        assert [s.name for s in slabs] == [s.name for s in surveys[0]]
+        for slab, expected in zip(slabs, surveys[0], strict=True):
+            for (text, depth), (text_0, depth_0) in zip(
+                slab.termination.planes_below, expected.termination.planes_below, strict=True
+            ):
+                assert text == text_0
+                assert depth == pytest.approx(depth_0, abs=1e-6)
+
+
 def test_rhombohedral_and_hexagonal_cells_give_the_same_surfaces(crystal: MakeCrystal) -> None:
     hexagonal = crystal("corundum")
     rhombohedral = hexagonal.get_primitive_structure()

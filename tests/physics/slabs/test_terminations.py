@@ -50,6 +50,9 @@ def test_every_cut_of_a_polar_orientation_is_rejected_as_polar(crystal: MakeCrys
     terminations, rejected = find_terminations(orient(symmetrize(crystal("wurtzite")), (0, 0, 1)))
     assert terminations == []
     assert [cut.reason for cut in rejected] == [RejectionReason.POLAR] * 2
+    assert {cut.explanation for cut in rejected} == {
+        "No point operation of the crystal reverses the normal"
+    }
 
 
 def test_rejected_cut_says_what_the_slab_would_hold(crystal: MakeCrystal) -> None:

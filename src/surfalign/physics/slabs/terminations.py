@@ -72,7 +72,7 @@ class Termination:
         Composition of the outermost planes from the surface down, e.g. ``O/Ti2O2``; only one where
         all planes are alike. In-plane primitive cell, common factors of all planes divided out.
     n_boundary
-        Type C: number of outermost planes, together one rumpled layer, to be halved.
+        Type C: number of outermost planes, together one rumpled layer, to be halved; otherwise 0.
     """
 
     oriented: OrientedCrystal
@@ -80,7 +80,7 @@ class Termination:
     outermost: int
     termination_class: TerminationClass
     label: str
-    n_boundary: int = 0
+    n_boundary: int
 
     @property
     def boundary_planes(self) -> list[AtomicPlane]:

@@ -1,0 +1,1 @@
+"""Compositions that nobody has listed."""
