@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from surfalign.crystals.library import Reference
 from surfalign.errors import ConfigurationError
+from surfalign.physics.lattice.orientations import format_miller_index
 
 FILE_NAME = "measured_levels.yaml"
 
@@ -55,7 +56,7 @@ class MeasuredLevels(BaseModel):
     @property
     def label(self) -> str:
         """What was measured, e.g. ``TiO2 rutile (001) (110)``."""
-        planes = " ".join(f"({''.join(map(str, index))})" for index in self.orientations)
+        planes = " ".join(format_miller_index(index) for index in self.orientations)
         face = "" if self.face is Face.STOICHIOMETRIC else self.face.value
         return " ".join(part for part in (self.formula, self.phase, planes, face) if part)
 
