@@ -396,6 +396,14 @@ class SurfaceLevelsDocument(SurfaceIdentity):
     oxygen_reference: str = Field(
         default="", description="How oxygen_energy was found: 'water', from H2O and H2"
     )
+    area_fraction: float | None = quantity(
+        "1",
+        "Share in the area of the crystal's equilibrium shape, made of all passed results of the method",
+        default=None,
+    )
+    termination_weight: float | None = quantity(
+        "1", "Share of its orientation that it covers at 300 K, at most", default=None
+    )
     dielectric_constant: float | None = quantity(
         "1", "Electronic dielectric constant", default=None
     )

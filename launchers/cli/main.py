@@ -39,6 +39,14 @@ COMMANDS = {
         "query": ("query", "Find stored results."),
         "show": ("query", "Show one result: levels, checks, method, cost."),
         "export": ("query", "Write stored results to a file."),
+        "shape": (
+            "shape",
+            "Show the equilibrium shape of a crystal, its faces' shares, and the levels averaged over it.",
+        ),
+        "phases": (
+            "phases",
+            "Show which termination of a face is stable at which chemical potential of oxygen, and its IP.",
+        ),
         "build": (
             "build",
             "Bring the results up to date with the finished jobs, for example of a campaign.",

@@ -1,0 +1,1 @@
+"""What a crystal's stored surfaces make together."""
