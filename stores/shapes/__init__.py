@@ -1,1 +1,1 @@
-"""What a crystal's stored surfaces make together."""
+"""What a crystal's surfaces make together."""
