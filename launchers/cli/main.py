@@ -44,6 +44,14 @@ COMMANDS = {
             "junction",
             "Align the bands of two surfaces by Anderson's rule, with the probability of each type.",
         ),
+        "shape": (
+            "shape",
+            "Show the equilibrium shape of a crystal, its faces' shares, and the levels averaged over it.",
+        ),
+        "phases": (
+            "phases",
+            "Show which termination of a face is stable at which chemical potential of oxygen, and its IP.",
+        ),
         "build": (
             "build",
             "Bring the results up to date with the finished jobs, for example of a campaign.",

@@ -36,6 +36,13 @@ OnlyOrientations = Annotated[
 MaxIndex = Annotated[
     int | None, typer.Option(min=1, max=3, help="All nonpolar orientations up to this index.")
 ]
+WithOxygen = Annotated[
+    bool,
+    typer.Option(
+        "--oxygen",
+        help="Also the surfaces with their outermost oxygen removed, or more of it added.",
+    ),
+]
 Where = Annotated[
     str | None,
     typer.Option(

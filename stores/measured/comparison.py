@@ -3,7 +3,8 @@
 A measurement is compared with one stored surface of the same formula and polymorph. Where planes were measured,
 the surface is one of them (up to the symmetry of the space group); where only films were, any. Of several
 terminations the one of lowest surface energy is taken; of several results of one surface the relaxed one of the
-best preset, and the newest of these. Reduced and contaminated surfaces have no stoichiometric slab as partner.
+best preset, and the newest of these. Reduced and oxidised surfaces are compared with slabs that lack oxygen
+or have more of it, surfaces that air has touched with none.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ LEVELS = {
     "ionization_potential": ("ip", "ip_error"),
     "electron_affinity": ("ea", "ea_error"),
 }
-_COMPARED_FACES = (Face.STOICHIOMETRIC, Face.OXIDISED)
 _PRESETS = list(Quality)
+#: Sign of the excess oxygen of the slabs that stand for a face.
+_OXYGEN = {Face.REDUCED: -1, Face.STOICHIOMETRIC: 0, Face.OXIDISED: 1}
 
 
 @dataclass(frozen=True)
@@ -149,11 +151,9 @@ def _partner(
     measured: MeasuredLevels, results: Sequence[SurfaceLevelsDocument]
 ) -> SurfaceLevelsDocument | None:
     """Return the stored surface that a measurement is compared with."""
-    if measured.face not in _COMPARED_FACES:
-        return None
     best: dict[str, SurfaceLevelsDocument] = {}
     for result in results:
-        if _same_crystal(measured, result) and _same_plane(measured, result):
+        if all(same(measured, result) for same in (_same_crystal, _same_plane, _same_face)):
             name = result.surface_name
             best[name] = max(best.get(name, result), result, key=_trust)
     return min(best.values(), key=_energy, default=None)
@@ -187,6 +187,10 @@ def _same_plane(measured: MeasuredLevels, result: SurfaceLevelsDocument) -> bool
     )
 
 
+def _same_face(measured: MeasuredLevels, result: SurfaceLevelsDocument) -> bool:
+    return _OXYGEN.get(measured.face) == np.sign(result.excess_oxygen)
+
+
 @cache
 def _family(space_group_number: int, index: MillerIndex) -> frozenset[MillerIndex]:
     """Return all planes that the point group makes of one, and their opposites."""
@@ -207,8 +211,8 @@ def _rotations(space_group_number: int) -> NDArray[np.int64]:
 
 def _reason(measured: MeasuredLevels, results: Sequence[SurfaceLevelsDocument]) -> str:
     """Say why a measurement has no partner."""
-    if measured.face not in _COMPARED_FACES:
-        return f"the surface was {measured.face}; stored slabs are stoichiometric"
+    if measured.face is Face.EXPOSED:
+        return "the surface was exposed to air"
     if measured.space_group is None:
         return "the phase of the film is not known"
     if not any(result.formula == measured.formula for result in results):
@@ -218,6 +222,8 @@ def _reason(measured: MeasuredLevels, results: Sequence[SurfaceLevelsDocument]) 
         return f"no result of this polymorph (space group {measured.space_group})"
     if not any(_same_plane(measured, result) for result in crystals):
         return "no result of this orientation"
+    if not any(_same_face(measured, r) for r in crystals if _same_plane(measured, r)):
+        return f"no result of a slab whose face is {measured.face}"
     return "its results failed a check; --flagged compares them"
 
 

@@ -26,7 +26,7 @@ class Grade(StrEnum):
 
 
 class Face(StrEnum):
-    """What was done to a surface before it was measured."""
+    """What a surface was when it was measured: how much oxygen it held, or that air had touched it."""
 
     STOICHIOMETRIC = "stoichiometric"
     OXIDISED = "oxidised"

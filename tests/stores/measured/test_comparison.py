@@ -120,13 +120,25 @@ def test_of_several_results_of_a_surface_the_best_preset_counts() -> None:
 @pytest.mark.parametrize(
     ("fields", "why"),
     [
-        ({"face": "reduced"}, "was reduced"),
-        ({"face": "exposed"}, "was exposed"),
+        ({"face": "reduced"}, "whose face is reduced"),
+        ({"face": "exposed"}, "was exposed to air"),
         ({"space_group": None}, "phase of the film is not known"),
     ],
 )
 def test_surfaces_that_no_slab_stands_for_have_no_partner(fields: dict[str, Any], why: str) -> None:
     assert why in reason(measured(**fields), result())
+
+
+def test_a_face_is_compared_with_a_slab_that_holds_as_much_oxygen() -> None:
+    slabs = [
+        result("whole"),
+        result("reduced", surface_name="MgO(100)-A-reduced", excess_oxygen=-2, surface_energy=0.1),
+        result("oxidised", surface_name="MgO(100)-A-oxidised", excess_oxygen=2, surface_energy=0.1),
+    ]
+    assert partner(measured(), *slabs) == "whole"
+    assert partner(measured(face="oxidised"), *slabs) == "oxidised"
+    assert partner(measured(face="reduced"), *slabs) == "reduced"
+    assert "whose face is stoichiometric" in reason(measured(), slabs[1])
 
 
 def test_flagged_results_are_compared_on_request_and_failed_ones_never() -> None:
