@@ -10,7 +10,7 @@ from rich.table import Table
 
 from surfalign.stores.documents import ResultState
 from surfalign.stores.measured.comparison import LEVELS, Comparison, ComparisonReport
-from surfalign.stores.measured.measured_levels import MeasuredLevels, references
+from surfalign.stores.measured.measured_levels import Grade, MeasuredLevels, references
 
 TYPES = ("I", "II", "III")
 
@@ -92,13 +92,16 @@ def partnerless_table(pairs: Sequence[tuple[MeasuredLevels, str]]) -> Table:
 
 def summary_sentence(report: ComparisonReport, level: str) -> str:
     """Return number, mean absolute error and bias of a level in one sentence; empty without any."""
-    summary = report.summary(level)
+    summary, clean = report.summary(level), report.summary(level, [Grade.CLEAN])
     if summary is None:
         return ""
+    of_clean = ""
+    if clean is not None and clean.number < summary.number:
+        of_clean = f"; {clean.mean_absolute_error:.2f} eV for {clean.number} of grade A"
     return (
         f"{LEVELS[level][0].upper()}: {summary.number} compared, mean absolute error "
         f"{summary.mean_absolute_error:.2f} eV, bias {summary.bias:+.2f} eV, "
-        f"largest {summary.largest:.2f} eV."
+        f"largest {summary.largest:.2f} eV{of_clean}."
     )
 
 
