@@ -3,7 +3,8 @@
     python benchmarks/screening_honesty.py SLABS.json.gz [--kind gaussian-process]
 
 Each fifth of the formulas is predicted by an ensemble that has seen none of them. Asked are windows like those
-of the screening rules, moved over the whole range of levels, so that all probabilities occur: IP above a level
+of the screening rules, moved over the whole range of levels, so that all probabilities occur: IP above or EA below a
+level, IP above a level
 and EA below another one 1.2 eV apart (water splitting), the same with a window of the gap, EA or IP near a work
 function, and both offsets to a partner. Tested are slabs with a gap above 0.3 eV. A row of the table is one
 fifth of the probabilities, stated and found; surfaces weigh as their labels do in training. In brackets 95 %,
@@ -37,6 +38,12 @@ def families() -> dict[str, list[list[LevelWindow]]]:
     ip, ea, gap = (1.0, 0.0), (0.0, 1.0), (1.0, -1.0)
     steps = np.arange(1.5, 9.1, 0.5)
     return {
+        # Not from either side: of a window and its complement half is met, whatever is stated.
+        "one level": [
+            [LevelWindow(*direction, **{side: x})]
+            for direction, first, side in ((ip, 3.0, "low"), (ea, 1.0, "high"))
+            for x in np.arange(first, first + 6.1, 0.5)
+        ],
         "two redox levels": [
             [LevelWindow(*ip, low=x + 1.23), LevelWindow(*ea, high=x)] for x in steps
         ],

@@ -11,9 +11,8 @@ from typing import Any
 
 from surfalign.files import write_whole
 from surfalign.ml.data.from_crystal import library_surfaces
-from surfalign.ml.models.model_registry import ModelRegistry
 from surfalign.ml.models.screening import predicted_candidates
-from surfalign.ml.models.shipped_model import FOLDER
+from surfalign.ml.models.shipped_model import NAME, shipped_registry
 from surfalign.stores.screening.candidates import Candidates, file_candidates
 from surfalign.stores.screening.evaluation import screen
 from surfalign.stores.screening.question import Terms, ask
@@ -58,11 +57,11 @@ HEAD = (
 
 
 def main() -> None:
+    """Write the page."""
     stored = file_candidates(DATA, flagged=True)
-    model = next(path.name for path in FOLDER.iterdir() if (path / "champion.json").is_file())
-    predicted = predicted_candidates(library_surfaces(), ModelRegistry(FOLDER), model=model)
+    predicted = predicted_candidates(library_surfaces(), shipped_registry(), model=NAME)
     parts = [INTRODUCTION]
-    for title, found in (("From the data set", stored), (f"Predicted by {model}", predicted)):
+    for title, found in (("From the data set", stored), (f"Predicted by {NAME}", predicted)):
         rows = best_of_each_oxide(found)
         parts.append(f"## {title}: {len(rows)} oxides\n\n{HEAD}\n" + "\n".join(rows) + "\n\n")
     write_whole(PAGE, "".join(parts).rstrip() + "\n")

@@ -46,7 +46,17 @@ def screening_figure(screening: Screening, shown: int = SHOWN) -> Figure:
         hatch = "///" if screening.surfaces[place].remarks else None
         for edge, end, colour, level in ends:
             low, high = sorted((edge, end))
-            axes.bar(place, high - low, 0.68, low, color=colour, alpha=alpha, lw=0, hatch=hatch)
+            axes.bar(
+                place,
+                high - low,
+                0.68,
+                low,
+                facecolor=colour,
+                alpha=alpha,
+                lw=0,
+                hatch=hatch,
+                edgecolor="white",
+            )
             axes.plot([place - 0.34, place + 0.34], [edge, edge], color=colour, lw=2)
             axes.errorbar(
                 place, edge, spread[place, level], color=INK, lw=0.9, capsize=2.5, capthick=0.9

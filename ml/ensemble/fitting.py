@@ -143,10 +143,12 @@ def _correlation(
     scores: list[dict[int, float]] = []
     for name in LEVELS:
         gapped = [t for t in groups.get(name, ()) if not t.near_metal]
-        rows = np.array([t.rows[0] for t in gapped], dtype=int)
-        errors = predicted[name][rows] - [t.label.value for t in gapped] if len(rows) else rows
+        if name not in predicted or not gapped:
+            return None
+        rows = np.array([t.rows[0] for t in gapped])
+        errors = predicted[name][rows] - np.array([t.label.value for t in gapped])
         known = np.isfinite(errors) & np.isfinite(features[rows]).all(axis=1)
-        if not known.any():
+        if not known.any() or not len(calibrations[name].residuals):
             return None
         own = calibrations[name].normal_scores(errors[known], features[rows[known]])
         scores.append(dict(zip(rows[known].tolist(), own.tolist(), strict=True)))

@@ -17,7 +17,7 @@ from surfalign.ml.ensemble.ensemble import LEVELS, Ensemble, SurfaceEstimate
 from surfalign.physics.levels.distribution import LevelDistribution, normal_points
 
 #: Correlation of models that keep none: what was measured on the JARVIS slabs (docs/explanation/screening.md).
-TYPICAL_CORRELATION = 0.88
+TYPICAL_CORRELATION = 0.84
 
 
 def level_distribution(
