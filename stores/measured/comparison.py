@@ -188,7 +188,7 @@ def _same_plane(measured: MeasuredLevels, result: SurfaceLevelsDocument) -> bool
 
 
 def _same_face(measured: MeasuredLevels, result: SurfaceLevelsDocument) -> bool:
-    return _OXYGEN.get(measured.face) == np.sign(result.excess_oxygen)
+    return bool(_OXYGEN.get(measured.face) == np.sign(result.excess_oxygen))
 
 
 @cache
