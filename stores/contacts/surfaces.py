@@ -29,7 +29,7 @@ from surfalign.stores.screening.level_errors import interval_distribution
 _LEVELS = ("ionization_potential", "electron_affinity")
 #: Of the errors of a predicted IP and EA, which `learn predict` does not write: as measured on the JARVIS slabs
 #: (docs/explanation/screening.md).
-PREDICTED_CORRELATION = 0.7
+PREDICTED_CORRELATION = 0.84
 
 
 @dataclass(frozen=True)
