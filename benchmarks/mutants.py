@@ -44,8 +44,6 @@ ROOT = Path(__file__).resolve().parents[1]
 TESTS = {
     "surfalign.physics.checks": ["tests/physics/test_checks.py", "tests/physics/levels"],
     "surfalign.physics.levels.convergence": ["tests/stores/test_levels.py"],
-        "tests/workflows/engines/relaxation/test_level_response.py"
-    ],
     "surfalign.physics.levels": ["tests/physics/levels"],
     "surfalign.physics.lattice": ["tests/physics/lattice"],
     "surfalign.physics.slabs": ["tests/physics/slabs"],
