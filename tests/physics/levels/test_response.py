@@ -18,6 +18,7 @@ def test_the_constant_is_that_of_nature() -> None:
 def test_a_slab_may_lie_anywhere_in_its_cell() -> None:
     charges, heights = [0.5, -0.5, -0.5, 0.5], [10.0, 12.0, 14.0, 16.0]
     response = level_response(charges, heights, 10.0)
+    assert response.shape == (4, 3)
     half = 0.5 * CHARGE_OVER_PERMITTIVITY / 10.0
     # A cation outward lowers the level, an anion raises it; outward is down below the centre.
     expected = [half * 0.5, -half * 0.5, half * 0.5, -half * 0.5]
