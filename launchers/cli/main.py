@@ -39,6 +39,7 @@ COMMANDS = {
         "query": ("query", "Find stored results."),
         "show": ("query", "Show one result: levels, checks, method, cost."),
         "export": ("query", "Write stored results to a file."),
+        "screen": ("screen", "Rank surfaces by the probability that they meet a rule."),
         "build": (
             "build",
             "Bring the results up to date with the finished jobs, for example of a campaign.",

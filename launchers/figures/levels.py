@@ -24,7 +24,7 @@ from surfalign.launchers.figures.style import (
     save,
 )
 from surfalign.physics.levels.potential import slab_regions
-from surfalign.physics.levels.water import water_levels
+from surfalign.physics.levels.redox import redox_levels
 from surfalign.stores.documents import SurfaceLevelsDocument
 
 
@@ -57,6 +57,12 @@ def surface_label(document: SurfaceLevelsDocument) -> str:
     )
     formula = re.sub(r"(\d+)", r"$_{\1}$", document.formula)
     return f"{formula} ({index})" if index else formula
+
+
+def couple_label(name: str) -> str:
+    """Redox couple as it is written, e.g. H$^{+}$/H$_{2}$."""
+    charged = re.sub(r"([+-])(?=/|$)", r"$^{\1}$", name)
+    return re.sub(r"(?<=[A-Za-z])(\d+)", r"$_{\1}$", charged)
 
 
 def potential_figure(document: SurfaceLevelsDocument) -> Figure:
@@ -196,11 +202,10 @@ def band_edge_diagram(documents: Sequence[SurfaceLevelsDocument], ph: float = 0.
             fontsize=8,
             color=FAINT,
         )
-    levels = water_levels(ph)
     right = len(documents) - 0.42
-    for level, name in ((levels.hydrogen, "H$^+$/H$_2$"), (levels.oxygen, "O$_2$/H$_2$O")):
+    for name, level in redox_levels(("H+/H2", "O2/H2O"), ph).items():
         axes.axhline(level, color=INK, lw=0.9, ls=(0, (5, 3)))
-        axes.text(right + 0.06, level, name, va="center", fontsize=9, clip_on=False)
+        axes.text(right + 0.06, level, couple_label(name), va="center", fontsize=9, clip_on=False)
     axes.axhline(0, color=FAINT, lw=0.8)
     axes.text(right + 0.06, 0, "vacuum", va="center", fontsize=9, color=FAINT, clip_on=False)
     several = len({d.functional for d in documents}) > 1

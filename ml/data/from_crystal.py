@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from surfalign.crystals.crystal import Crystal
+from surfalign.crystals.library import library
+from surfalign.crystals.sources import library_crystal
 from surfalign.errors import SurfaceError, TerminationError
 from surfalign.ml.data.candidate_surfaces import SLAB_THICKNESS, VACUUM_THICKNESS
 from surfalign.ml.data.records import SurfaceRecord, surface_record
@@ -66,3 +68,13 @@ def crystal_surfaces(
             "look at `surfalign surfaces`, or raise the largest index",
         )
     return found
+
+
+def library_surfaces() -> list[SurfaceRecord]:
+    """Return the cleavage planes that the library names of its oxides."""
+    return [
+        surface
+        for entry in library().values()
+        if entry.surface is not None
+        for surface in crystal_surfaces(library_crystal(entry), [entry.surface])
+    ]

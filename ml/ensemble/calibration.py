@@ -18,6 +18,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
 from surfalign.ml.ensemble.difficulty import FEATURES, Difficulty
 
@@ -126,6 +127,32 @@ class Calibration:
         else:
             width = self.residuals[rank] * self.difficulty.of(features)
         return np.column_stack([values - width, values + width])
+
+    def normal_scores(
+        self, errors: NDArray[np.float64], features: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return standard normal numbers of the rank and the sign of errors, shape (n,)."""
+        sizes, ranks = self._ranked()
+        share = np.interp(np.abs(errors) / self.difficulty.of(features), sizes, ranks)
+        return np.asarray(np.sign(errors) * ndtri(0.5 + 0.5 * share))
+
+    def errors_of_scores(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the errors over the difficulty that standard normal numbers stand for, shape (n,).
+
+        Beyond the largest residual the rest falls off exponentially.
+        """
+        sizes, ranks = self._ranked()
+        share = 2 * ndtr(np.abs(scores)) - 1
+        length = max(float(np.average(self.residuals, weights=self.weights)), 1e-6)
+        rest = np.minimum((1 - share) / (1 - ranks[-1]), 1.0)
+        beyond = -length * np.log(np.maximum(rest, 1e-12))
+        return np.asarray(np.sign(scores) * (np.interp(share, ranks, sizes) + beyond))
+
+    def _ranked(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the residuals with zero before them, and the share of surfaces that err less."""
+        sizes = np.concatenate([[0.0], np.maximum(self.residuals, 0.0)])
+        # The new surface itself is among them, with full weight.
+        return sizes, np.concatenate([[0.0], np.cumsum(self.weights)]) / (self.weights.sum() + 1.0)
 
     def tensors(self, name: str) -> dict[str, NDArray[Any]]:
         """Return the arrays to store for the property ``name``."""

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from surfalign.ml.data.records import SurfaceRecord
 
+#: The levels that are decided by, in this order.
+LEVELS = ("ionization_potential", "electron_affinity")
 #: Share of the out-of-fold scores inside of the domain.
 DOMAIN_SHARE = 0.9
 
@@ -88,6 +90,9 @@ class Ensemble:
         Property to its calibration; labels of sets have their own, such as ``median of ...``.
     notes
         What is unusual about a calibration, by its name.
+    correlation
+        Of the out-of-fold errors of IP and EA; None where too few surfaces have both, and in models from before
+        it was kept.
     """
 
     kind: str
@@ -97,6 +102,7 @@ class Ensemble:
     domain: Domain
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
+    correlation: float | None = None
 
     @property
     def elements(self) -> frozenset[str]:
@@ -211,6 +217,7 @@ class Ensemble:
             "domain": self.domain.metadata(),
             "calibrated": list(self.calibrations),
             "notes": dict(self.notes),
+            "correlation": self.correlation,
             "members": [
                 {
                     "configuration": member.configuration.model_dump(mode="json"),
@@ -247,6 +254,7 @@ class Ensemble:
                     name: Calibration.restore(name, tensors) for name in metadata["calibrated"]
                 },
                 notes=metadata.get("notes", {}),
+                correlation=metadata.get("correlation"),
             )
         except ModelVersionError:
             raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from surfalign.ml.data.datasets import FrozenDataset
 from surfalign.ml.ensemble.calibration import Calibration
 from surfalign.ml.ensemble.difficulty import difficulty_features
 from surfalign.ml.ensemble.domain import Domain, described
-from surfalign.ml.ensemble.ensemble import DOMAIN_SHARE, Ensemble
+from surfalign.ml.ensemble.ensemble import DOMAIN_SHARE, LEVELS, Ensemble
 from surfalign.ml.ensemble.members import Progress, Task, fit_in_processes, fit_member, other_folds
 from surfalign.ml.ensemble.splits import FOLDS, formula_fold
 from surfalign.ml.ensemble.targets import Columns, Target, targets_of
@@ -129,7 +129,34 @@ def calibrate(
         calibrations=calibrations,
         domain=replace(ensemble.domain, threshold=threshold),
         notes=notes,
+        correlation=_correlation(groups, calibrations, predicted, features),
     )
+
+
+def _correlation(
+    groups: Mapping[str, Sequence[Target]],
+    calibrations: Mapping[str, Calibration],
+    predicted: Columns,
+    features: NDArray[np.float64],
+) -> float | None:
+    """Return the correlation of the errors of IP and EA of surfaces with a gap."""
+    scores: list[dict[int, float]] = []
+    for name in LEVELS:
+        gapped = [t for t in groups.get(name, ()) if not t.near_metal]
+        if name not in predicted or not gapped:
+            return None
+        rows = np.array([t.rows[0] for t in gapped])
+        errors = predicted[name][rows] - np.array([t.label.value for t in gapped])
+        known = np.isfinite(errors) & np.isfinite(features[rows]).all(axis=1)
+        if not known.any() or not len(calibrations[name].residuals):
+            return None
+        own = calibrations[name].normal_scores(errors[known], features[rows[known]])
+        scores.append(dict(zip(rows[known].tolist(), own.tolist(), strict=True)))
+    both = sorted(scores[0].keys() & scores[1].keys())
+    if len(both) < ENOUGH:
+        return None
+    pairs = np.array([[own[row] for own in scores] for row in both])
+    return float(np.sum(pairs[:, 0] * pairs[:, 1]) / np.sqrt(np.prod(np.sum(pairs**2, axis=0))))
 
 
 def calibration_key(target: Target) -> str:

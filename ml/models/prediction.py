@@ -12,7 +12,8 @@ from surfalign.crystals.sources import load_crystal
 from surfalign.listing import Listing, fixed
 from surfalign.ml.data.from_crystal import crystal_surfaces
 from surfalign.ml.data.records import SurfaceRecord
-from surfalign.ml.ensemble.ensemble import SurfaceEstimate
+from surfalign.ml.ensemble.ensemble import LEVELS, Ensemble, SurfaceEstimate
+from surfalign.ml.ensemble.level_distribution import level_distribution
 from surfalign.ml.models.model_registry import ModelRegistry
 from surfalign.ml.models.shipped_model import own_or_shipped
 from surfalign.physics.lattice.orientations import MillerIndex, as_miller_indices
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from surfalign.crystals.crystal import Crystal
-
-LEVELS = ("ionization_potential", "electron_affinity")
+    from surfalign.physics.levels.distribution import LevelDistribution
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,8 +152,29 @@ def predict_records(
 ) -> Predictions:
     """Predict IP and EA of given slabs; parameters and errors as for :func:`predict`."""
     ensemble, card = registry.load(model or registry.latest(), version)
+    return _predictions(ensemble, f"{card.name} {card.version}", records)
+
+
+def predict_distributions(
+    records: Sequence[SurfaceRecord],
+    registry: ModelRegistry,
+    model: str | None = None,
+    version: str | None = None,
+) -> tuple[Predictions, LevelDistribution]:
+    """Predict as :func:`predict_records`, and return the joint distributions of IP and EA as well.
+
+    Raises
+    ------
+    UncalibratedModelError
+        When the model has no finite intervals of both levels.
+    """
+    ensemble, card = registry.load(model or registry.latest(), version)
+    predictions = _predictions(ensemble, f"{card.name} {card.version}", records)
+    return predictions, level_distribution(ensemble, [p.estimate for p in predictions])
+
+
+def _predictions(ensemble: Ensemble, source: str, records: Sequence[SurfaceRecord]) -> Predictions:
     estimates = ensemble.predict([record.structure for record in records])
-    source = f"{card.name} {card.version}"
     return Predictions(
         PredictedSurface(record, estimate, source)
         for record, estimate in zip(records, estimates, strict=True)

@@ -87,6 +87,13 @@ class Settings(BaseSettings):
         description="Time the queue gives this process (s); None asks SLURM, where it runs the job",
         json_schema_extra={"unit": "s"},
     )
+    hydrogen_electrode: float = Field(
+        default=-4.44,
+        ge=-5.0,
+        le=-4.0,
+        description="Standard hydrogen electrode against vacuum (eV), for redox levels; IUPAC 1986",
+        json_schema_extra={"unit": "eV"},
+    )
     start_potential: str = Field(
         default="auto",
         description="Pretrained potential that starts relaxations: auto (the first installed of chgnet, "

@@ -14,6 +14,8 @@ from toy_plugin import toy_plugin
 ROOT = Path(__file__).parents[2]
 #: Pages whose python and bash blocks are run in order, in one directory each.
 PAGES = ["README.md", *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("docs/**/*.md"))]
+#: What a page may read where its code runs.
+DATA_SET = ROOT / "docs" / "datasets" / "oxide-surfaces-v0.jsonl.gz"
 #: Pages whose code runs with the toy engine, for they tell of many calculations.
 TOY_PAGES = ["docs/how-to/explore.md"]
 _BLOCK = re.compile(
@@ -89,6 +91,7 @@ def test_the_code_of_a_page_runs_with_the_toy_engine(
 def run_blocks(
     page: str, code_blocks: list[tuple[str, str, str]], folder: Path, environment: dict[str, str]
 ) -> None:
+    (folder / DATA_SET.name).symlink_to(DATA_SET)
     session = ""  # the python blocks of a page are one session
     for number, (language, code, expected) in enumerate(code_blocks, 1):
         if language == "python":

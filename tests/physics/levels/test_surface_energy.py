@@ -4,7 +4,6 @@ import pytest
 
 from surfalign.errors import PhysicsInputError
 from surfalign.physics.levels.surface_energy import surface_energy
-from surfalign.physics.levels.water import water_levels
 
 AREA, BULK, GAMMA = 8.9, -12.0, 0.06  # angstrom^2, eV, eV/angstrom^2
 
@@ -35,13 +34,3 @@ def test_the_cell_of_the_slab_may_be_any_part_or_multiple(times: float) -> None:
     known = surface_energy(slab(5), BULK, 5, AREA)
     assert surface_energy(slab(5) * times, BULK, 5 * times, AREA * times) == pytest.approx(known)
     assert surface_energy(slab(5), BULK * 10, 0.5, AREA) == pytest.approx(known)
-
-
-def test_water_levels_rise_by_59_mev_per_ph_unit() -> None:
-    assert water_levels().hydrogen == pytest.approx(-4.44)
-    assert water_levels(7.0).hydrogen == pytest.approx(-4.44 + 0.413)
-
-
-@pytest.mark.parametrize("ph", [0.0, 7.0, 14.0])
-def test_water_is_split_by_1_23_ev_at_any_ph(ph: float) -> None:
-    assert water_levels(ph).hydrogen - water_levels(ph).oxygen == pytest.approx(1.23)

@@ -1,0 +1,1 @@
+"""Which surfaces meet a rule."""
