@@ -44,6 +44,7 @@ BUILT_UUID = "built_from.uuid"
 #: Steps whose jobs a result names in its provenance.
 PROVENANCE = (
     "bulk", "dielectric", "band_edges", "oriented_bulk", "slab_relaxation", "slab_potential",
+    "hydrogen_molecule", "water_molecule",
 )  # fmt: skip
 #: How long a client looks for a server (ms): a busy disk can hold one up for seconds.
 SERVER_SELECTION_TIMEOUT = 10_000

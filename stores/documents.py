@@ -296,6 +296,10 @@ class SurfaceIdentity(Document):
     bulk_repeat: float | None = quantity(
         "angstrom", "Period of the bulk along the normal", default=None
     )
+    excess_oxygen: int = Field(
+        default=0,
+        description="Oxygen atoms of the slab beyond the stoichiometric amount; negative where reduced",
+    )
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -377,6 +381,28 @@ class SurfaceLevelsDocument(SurfaceIdentity):
     surface_energy: float | None = quantity("J/m^2", "Surface energy", default=None)
     surface_energy_method: str = Field(
         default="", description="How the bulk's share of the energy was obtained"
+    )
+    surface_energy_oxygen_rich: float | None = quantity(
+        "J/m^2",
+        "Surface energy at zero chemical potential of oxygen, of slabs with excess_oxygen; falls with "
+        "rising potential by excess_oxygen / (2 area)",
+        default=None,
+    )
+    oxygen_energy: float | None = quantity(
+        "eV",
+        "Energy of an oxygen atom at zero chemical potential, half an O2 molecule",
+        default=None,
+    )
+    oxygen_reference: str = Field(
+        default="", description="How oxygen_energy was found: 'water', from H2O and H2"
+    )
+    area_fraction: float | None = quantity(
+        "1",
+        "Share in the area of the crystal's equilibrium shape, made of all passed results of the method",
+        default=None,
+    )
+    termination_weight: float | None = quantity(
+        "1", "Share of its orientation that it covers at 300 K, at most", default=None
     )
     dielectric_constant: float | None = quantity(
         "1", "Electronic dielectric constant", default=None

@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from surfalign.errors import PhysicsInputError
 from surfalign.hashing import hash_of
 from surfalign.physics.checks import Check, within
 from surfalign.physics.levels import alignment, potential
 from surfalign.physics.levels.convergence import CENTRE_SHARE, combined_error
 from surfalign.physics.levels.surface_energy import surface_energy
+from surfalign.physics.phases.oxygen_reference import FROM_WATER, oxygen_energy
 from surfalign.stores.documents import (
     BandEdgesDocument,
     BulkDocument,
@@ -51,6 +53,8 @@ class SurfaceSteps:
     slab_potential: SlabPotentialDocument
     dielectric: DielectricDocument | None = None
     slab_relaxation: SlabRelaxationDocument | None = None
+    hydrogen_molecule: SlabPotentialDocument | None = None
+    water_molecule: SlabPotentialDocument | None = None
 
     @property
     def calculations(self) -> dict[str, CalculationRecord]:
@@ -62,6 +66,8 @@ class SurfaceSteps:
             "oriented_bulk": self.oriented_bulk,
             "slab_relaxation": self.slab_relaxation,
             "slab_potential": self.slab_potential,
+            "hydrogen_molecule": self.hydrogen_molecule,
+            "water_molecule": self.water_molecule,
         }
         if self.slab_relaxation and self.slab_relaxation.potential:
             del documents["slab_potential"]  # the relaxation's last step, not one of its own
@@ -113,11 +119,12 @@ def surface_levels(
     )
     parts = _convergence_parts(steps, ip_sites - ip)
     error = combined_error(parts) if parts else None
-    gamma = _surface_energy(steps)
+    gamma, oxygen = _surface_energy(steps), _oxygen_energy(steps)
+    balanced = not surface.excess_oxygen
     checks = [
         *step.checks,
         alignment.site_agreement(ip, ip_sites),
-        _positive_surface_energy(gamma),
+        *([_positive_surface_energy(gamma)] if balanced else []),
         *_convergence_check(steps, error),
         *_step_checks(steps),
     ]
@@ -136,8 +143,11 @@ def surface_levels(
         ionization_potential=ip,
         electron_affinity=alignment.electron_affinity(ip, edges.band_gap),
         band_gap=edges.band_gap,
-        surface_energy=gamma,
+        surface_energy=gamma if balanced else None,
         surface_energy_method=_surface_energy_method(provenance or {}),
+        surface_energy_oxygen_rich=None if balanced else gamma,
+        oxygen_energy=oxygen,
+        oxygen_reference=FROM_WATER if oxygen is not None else "",
         dielectric_constant=edges.dielectric_constant,
         exchange_fraction=edges.exchange_fraction,
         potential_step=step.value,
@@ -211,11 +221,30 @@ def _convergence_check(steps: SurfaceSteps, error: float | None) -> list[Check]:
 
 
 def _surface_energy(steps: SurfaceSteps) -> float:
-    """Surface energy (J/m^2) against the bulk cell that is oriented like the slab."""
-    n_bulk = steps.slab_potential.structure.num_sites / steps.oriented_bulk.n_atoms
-    return surface_energy(
-        steps.slab_potential.energy, steps.oriented_bulk.energy, n_bulk, steps.surface.area
-    )
+    """Surface energy (J/m^2) against the bulk cell that is oriented like the slab, and oxygen gas."""
+    excess = steps.surface.excess_oxygen
+    n_bulk = (steps.slab_potential.structure.num_sites - excess) / steps.oriented_bulk.n_atoms
+    energy = steps.slab_potential.energy
+    if excess:
+        energy -= excess * _required(_oxygen_energy(steps))
+    return surface_energy(energy, steps.oriented_bulk.energy, n_bulk, steps.surface.area)
+
+
+def _oxygen_energy(steps: SurfaceSteps) -> float | None:
+    """Energy of half an O2 molecule, eV; None where no molecules were computed."""
+    if steps.water_molecule is None or steps.hydrogen_molecule is None:
+        return None
+    return oxygen_energy(steps.water_molecule.energy, steps.hydrogen_molecule.energy)
+
+
+def _required(energy: float | None) -> float:
+    if energy is None:
+        raise PhysicsInputError(
+            "a slab with more or less oxygen than its crystal, without the energy of oxygen",
+            "the energies of the molecules H2O and H2 by the same method",
+            "compute the surface with 'surfalign run', which adds them",
+        )
+    return energy
 
 
 def _surface_energy_method(provenance: Mapping[str, str]) -> str:
@@ -260,6 +289,11 @@ def _warnings(steps: SurfaceSteps) -> list[str]:
         found.append(
             "self_consistency_neglected: the one-shot gap, and with it EA, is off by up to 1 eV "
             "where the conduction band is d-like; the page of the engine says how to include it"
+        )
+    if steps.surface.excess_oxygen:
+        found.append(
+            "spin_neglected: the electrons or holes that a change of oxygen leaves may be magnetic; "
+            "the slab was computed without spin"
         )
     return found
 

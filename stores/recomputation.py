@@ -32,6 +32,8 @@ _DOCUMENTS: dict[str, type[Document]] = {
     "oriented_bulk": BulkDocument,
     "slab_relaxation": SlabRelaxationDocument,
     "slab_potential": SlabPotentialDocument,
+    "hydrogen_molecule": SlabPotentialDocument,
+    "water_molecule": SlabPotentialDocument,
 }
 _REQUIRED = frozenset({"bulk", "band_edges", "oriented_bulk", "slab_potential"})
 

@@ -10,6 +10,8 @@ from jobflow import CURRENT_JOB, Flow, Job, JobConfig, Maker, OutputReference, R
 from pymatgen.core import Structure
 
 from surfalign.errors import TerminationError
+from surfalign.physics.phases.oxygen_reference import reference_molecules
+from surfalign.physics.slabs.oxygen import asks_for_oxygen
 from surfalign.stores.documents import (
     BandEdgesDocument,
     BulkDocument,
@@ -193,6 +195,7 @@ class SurfacesMaker(Maker):
             max_index=self.max_index,
             slab_thickness=self.engine.slab_thickness,
             vacuum_thickness=self.engine.vacuum_thickness,
+            oxygen=any(map(asks_for_oxygen, self.surface_names or ())),
         )
         surfaces = named_surfaces(surfaces, self.surface_names)
         store = CURRENT_JOB.store
@@ -262,6 +265,8 @@ def surface_jobs(
 ) -> list[Job]:
     """Build the jobs of one surface: oriented bulk, relaxation, potential, alignment (the last).
 
+    A surface with more or less oxygen than its crystal needs two molecules besides.
+
     Identities derive from the uuid of the bulk step and the surface's name and size rather than from
     coordinates, so the noise of a repeated bulk step does not make a surface a new one.
     """
@@ -288,6 +293,8 @@ def surface_jobs(
         last = identify(engine.slab_potential_maker.make(slab), *slab_identity, earlier=earlier)
         potential = last.output
         names, jobs = [*names, "slab potential"], [*jobs, last]
+    molecules = _reference_molecules(engine) if surface.excess_oxygen else {}
+    names, jobs = [*names, *molecules], [*jobs, *molecules.values()]
     uuids = provenance | {
         name.replace(" ", "_"): step.uuid for name, step in zip(names, jobs, strict=True)
     }
@@ -303,10 +310,12 @@ def surface_jobs(
         potential,
         dielectric,
         relaxation,
+        *(step.output for step in molecules.values()),
     )
     align.set_uuid(result_uuid)
     for step in jobs:
-        declare(step, surface.oriented_bulk if step is oriented else surface.slab)
+        if step not in molecules.values():
+            declare(step, surface.oriented_bulk if step is oriented else surface.slab)
     for step, name in zip([*jobs, align], [*names, "alignment"], strict=True):
         step.name = f"{surface.name} {name}"
         step.metadata |= {
@@ -327,6 +336,15 @@ def surface_jobs(
 def gives_potential(engine: Engine) -> bool:
     """Ask whether an engine's relaxation returns the potential of the relaxed slab too."""
     return bool(getattr(engine.slab_relax_maker, "gives_potential", False))
+
+
+def _reference_molecules(engine: Engine) -> dict[str, Job]:
+    """Return the jobs behind the energy of oxygen, by the names of their steps; all crystals share them."""
+    jobs = {}
+    for name, box in reference_molecules().items():
+        jobs[name] = identify(engine.slab_potential_maker.make(box), box)
+        declare(jobs[name], box)
+    return jobs
 
 
 def _relaxation(engine: Engine, surface: SurfaceDescription) -> Job | Flow:

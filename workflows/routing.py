@@ -28,6 +28,8 @@ STEPS = (
     "oriented bulk",
     "slab relaxation",
     "slab potential",
+    "hydrogen molecule",
+    "water molecule",
     "alignment",
 )
 

@@ -13,6 +13,7 @@ from surfalign.physics.lattice.symmetry import symmetrize
 from surfalign.physics.slabs import enumeration
 from surfalign.physics.slabs.cleavage import default_orientation
 from surfalign.physics.slabs.enumeration import SurfaceSlab
+from surfalign.physics.slabs.oxygen import with_oxygen_variants
 from surfalign.stores.documents import (
     BandEdgesDocument,
     BulkDocument,
@@ -36,6 +37,8 @@ def align_surface(
     slab_potential: SlabPotentialDocument,
     dielectric: DielectricDocument | None = None,
     slab_relaxation: SlabRelaxationDocument | None = None,
+    hydrogen_molecule: SlabPotentialDocument | None = None,
+    water_molecule: SlabPotentialDocument | None = None,
 ) -> SurfaceLevelsDocument:
     """Align the band edges of the bulk with the vacuum level of the slab (:mod:`..stores.levels`)."""
     steps = SurfaceSteps(
@@ -46,6 +49,8 @@ def align_surface(
         slab_potential=slab_potential,
         dielectric=dielectric,
         slab_relaxation=slab_relaxation,
+        hydrogen_molecule=hydrogen_molecule,
+        water_molecule=water_molecule,
     )
     return surface_levels(steps, identifier, provenance)
 
@@ -59,6 +64,7 @@ def describe_surfaces(
     slab_thickness: float,
     vacuum_thickness: float,
     crystal_notes: Sequence[str] = (),
+    oxygen: bool = False,
 ) -> list[SurfaceDescription]:
     """Enumerate the surfaces of a crystal that are asked for.
 
@@ -77,6 +83,8 @@ def describe_surfaces(
         Wanted minimum thicknesses, angstrom.
     crystal_notes
         What is unusual about the crystal.
+    oxygen
+        Whether the reduced and oxidised forms of the surfaces are wanted too.
 
     Raises
     ------
@@ -97,6 +105,8 @@ def describe_surfaces(
         # An orientation without a stoichiometric cut is no error where all are asked for.
         with suppress(TerminationError):
             found += enumeration.enumerate_slabs(crystal, orientation.miller_index, **thicknesses)
+    if oxygen:
+        found = with_oxygen_variants(found)
     unique = {slab.identifier: slab for slab in found}
     return [_description(slab, source, crystal_notes) for slab in unique.values()]
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from surfalign.crystals.crystal import Crystal
 from surfalign.errors import ConfigurationError
 from surfalign.physics.lattice.orientations import MillerIndex, parse_miller_index
+from surfalign.physics.slabs.oxygen import asks_for_oxygen, stoichiometric_name
 from surfalign.workflows.engines.engine import Engine
 from surfalign.workflows.flows import BandAlignmentMaker, named_surfaces
 from surfalign.workflows.surface_jobs import describe_surfaces
@@ -22,11 +23,13 @@ def checked_maker(
     surface_names: Sequence[str] | None = None,
     relax_slabs: bool = True,
     reuse: bool = True,
+    oxygen: bool = False,
 ) -> BandAlignmentMaker:
     """Build the flow's maker and check, before anything is computed, that the surfaces exist.
 
     Parameters as for :class:`~.flows.BandAlignmentMaker`. Without orientations those in the names count,
-    and without names the crystal's default orientation.
+    and without names the crystal's default orientation. With ``oxygen`` the reduced and oxidised forms of
+    the surfaces are computed too.
 
     Raises
     ------
@@ -48,8 +51,12 @@ def checked_maker(
         max_index=max_index,
         slab_thickness=engine.slab_thickness,
         vacuum_thickness=engine.vacuum_thickness,
+        oxygen=oxygen or any(map(asks_for_oxygen, names or ())),
     )
-    named_surfaces(found, names)
+    chosen_surfaces = named_surfaces(found, names)
+    if oxygen:
+        wanted = {stoichiometric_name(surface.name) for surface in chosen_surfaces}
+        names = [one.name for one in found if stoichiometric_name(one.name) in wanted]
     return BandAlignmentMaker(
         engine=engine,
         miller_indices=chosen or None,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from surfalign.launchers.campaign.failed_results import report_failures
 from surfalign.launchers.campaign.submission import release
 from surfalign.launchers.cluster.launcher import Launcher
-from surfalign.stores.builders import SurfaceLevelsBuilder
 from surfalign.stores.database import Database
+from surfalign.stores.shapes.builder import build_results
 from surfalign.workflows.engines.vasp.stored_method import with_todays_name
 
 
@@ -30,14 +30,10 @@ def bring_up_to_date(
     compare_all
         Compare all results with their jobs, not only those whose jobs are new or changed.
     """
-    builder = SurfaceLevelsBuilder(
-        database.jobs,
-        database.surface_levels,
-        recompute_all=recompute,
-        compare_all=compare_all,
-        renew=with_todays_name,
+    written = build_results(
+        database, with_todays_name, recompute_all=recompute, compare_all=compare_all
     )
-    report = {"written": builder.run()}
+    report = {"written": written}
     if launcher is not None:
         report["failures"] = report_failures(launcher, database)
         report["flows_released"] = release(launcher, database)

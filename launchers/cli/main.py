@@ -40,6 +40,18 @@ COMMANDS = {
         "show": ("query", "Show one result: levels, checks, method, cost."),
         "export": ("query", "Write stored results to a file."),
         "screen": ("screen", "Rank surfaces by the probability that they meet a rule."),
+        "junction": (
+            "junction",
+            "Align the bands of two surfaces by Anderson's rule, with the probability of each type.",
+        ),
+        "shape": (
+            "shape",
+            "Show the equilibrium shape of a crystal, its faces' shares, and the levels averaged over it.",
+        ),
+        "phases": (
+            "phases",
+            "Show which termination of a face is stable at which chemical potential of oxygen, and its IP.",
+        ),
         "build": (
             "build",
             "Bring the results up to date with the finished jobs, for example of a campaign.",
@@ -104,7 +116,7 @@ COMMANDS = {
         ),
     },
     "Trust": {
-        "validate": ("validate", "Compare computed bulk properties with references."),
+        "validate": ("validate", "Compare what was computed with references and with experiment."),
         "doctor": (
             "doctor",
             "Check this installation: what works, what is missing, and the command that repairs it.",

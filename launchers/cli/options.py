@@ -36,6 +36,26 @@ OnlyOrientations = Annotated[
 MaxIndex = Annotated[
     int | None, typer.Option(min=1, max=3, help="All nonpolar orientations up to this index.")
 ]
+WithOxygen = Annotated[
+    bool,
+    typer.Option(
+        "--oxygen",
+        help="Also the surfaces with their outermost oxygen removed, or more of it added.",
+    ),
+]
+Where = Annotated[
+    str | None,
+    typer.Option(
+        "--where", metavar="EXPR", help="Only results that match, e.g. 'quality = quick'."
+    ),
+]
+Flagged = Annotated[
+    bool, typer.Option("--flagged", help="Take results with failed checks too; they are marked.")
+]
+Mixed = Annotated[
+    bool,
+    typer.Option("--mixed", help="Take results of several methods together; the output says so."),
+]
 LargestIndex = Annotated[int, typer.Option("--max-index", min=1, help="Largest Miller index.")]
 
 # --- the calculation ---------------------------------------------------------------------------------

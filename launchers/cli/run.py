@@ -23,6 +23,7 @@ from surfalign.launchers.cli.options import (
     Orientations,
     QualityName,
     Relax,
+    WithOxygen,
     parse_options,
 )
 from surfalign.launchers.cli.output import is_stdout, make_folders, output_console
@@ -63,6 +64,7 @@ def run(
         list[str] | None,
         typer.Option(help="Only the surface of this name; repeatable.", metavar="NAME"),
     ] = None,
+    oxygen: WithOxygen = False,
     functional: Functional = "ddh",
     quality: QualityName = "standard",
     fit_volume: FitVolume = False,
@@ -109,6 +111,7 @@ def run(
             surface_names=surface,
             relax_slabs=relax,
             reuse=not force,
+            oxygen=oxygen,
         )
         for crystal in crystals
     ]

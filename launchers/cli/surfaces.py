@@ -16,6 +16,7 @@ from surfalign.launchers.cli.options import (
     JsonFile,
     LargestIndex,
     OnlyOrientations,
+    WithOxygen,
 )
 from surfalign.launchers.cli.output import is_stdout, make_folders, write_json
 
@@ -52,6 +53,7 @@ def surfaces(
             "--max-area-ratio", help="Largest in-plane cell, in multiples of the smallest."
         ),
     ] = None,
+    oxygen: WithOxygen = False,
     include_rejected: Annotated[
         bool, typer.Option("--include-rejected", help="Also list the cuts without a slab, and why.")
     ] = False,
@@ -71,6 +73,8 @@ def surfaces(
     conventional cell; a note says where a file has other axes.
 
     Example: surfalign surfaces SrTiO3 --max-index 1 --figure pictures
+
+    Example: surfalign surfaces SnO2 --hkl 1,1,0 --oxygen
     """
     make_folders(json_file, figure)
     crystal = crystals.load_with_notes(target)
@@ -83,6 +87,7 @@ def surfaces(
         vacuum_thickness=vacuum,
         max_area_ratio=area_ratio or math.inf,
         seconds=time_limit,
+        oxygen=oxygen,
         describe=None
         if json_file is None
         else partial(surface_records.as_dict, source=crystal.source),

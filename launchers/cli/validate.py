@@ -1,4 +1,4 @@
-"""``surfalign validate``: computed bulk properties beside references."""
+"""``surfalign validate``: what was computed beside references and experiment."""
 
 from __future__ import annotations
 
@@ -12,21 +12,36 @@ from rich.markup import escape
 from rich.table import Table
 
 from surfalign.launchers.cli.lazy import imported_when_used
-from surfalign.launchers.cli.options import Cores, EngineName, Functional, JsonFile, QualityName
-from surfalign.launchers.cli.output import is_stdout, make_folders, output_console
+from surfalign.launchers.cli.options import (
+    Cores,
+    EngineName,
+    Flagged,
+    Functional,
+    JsonFile,
+    Mixed,
+    QualityName,
+    Where,
+)
+from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, write_json
 from surfalign.launchers.cli.progress import RunProgress
 
 with imported_when_used():
+    from surfalign.launchers.cli.tables import junctions as tables
+    from surfalign.launchers.database import server
+    from surfalign.launchers.figures import measured as figures
     from surfalign.launchers.local import progress_reports
+    from surfalign.stores.measured import comparison, measured_levels
+    from surfalign.stores.query import language, results
     from surfalign.workflows import gap_validation
     from surfalign.workflows.engines import engine as engines
 
 if TYPE_CHECKING:
+    from surfalign.stores.measured.comparison import ComparisonReport
     from surfalign.workflows.gap_validation import GapRecord
 
 commands = typer.Typer(
     name="validate",
-    help="Compare computed bulk properties with references.",
+    help="Compare what was computed with references and with experiment.",
     no_args_is_help=True,
 )
 
@@ -120,3 +135,60 @@ def _table(records: list[GapRecord]) -> Table:
         style = "dim" if record.error is not None else None
         table.add_row(*(escape(cell) for cell in gap_validation.table_cells(record)), style=style)
     return table
+
+
+@commands.command()
+def levels(
+    where: Where = None,
+    flagged: Flagged = False,
+    mixed: Mixed = False,
+    json_file: JsonFile = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Draw computed against measured levels in this folder."),
+    ] = None,
+) -> None:
+    """Compare stored IP and EA with measured ones, surface by surface.
+
+    Formula, polymorph and orientation must be those that were measured; what has no partner is listed with
+    the reason.
+
+    Example: surfalign validate levels --where 'functional = ddh' --figure .
+
+    Example: surfalign validate levels --flagged --json levels.json
+    """
+    language.to_filter(where or "")
+    make_folders(json_file, figure)
+    with server.open_database(announce=lambda line: typer.echo(line, err=True)) as database:
+        report = comparison.compare(
+            measured_levels.measured_levels(),
+            results.find(database, where),
+            flagged=flagged,
+            mixed=mixed,
+        )
+    write_json(comparison.as_dict(report), json_file)
+    if not is_stdout(json_file):
+        _show_levels(report)
+    if figure is not None and report.compared:
+        path = figures.save_parity(report, figure / "measured-levels.png")
+        typer.echo(f"Wrote {path}", err=True)
+    if not report.compared:
+        typer.echo("No stored surface was measured; nothing is compared.", err=True)
+        raise typer.Exit(1)
+
+
+def _show_levels(report: ComparisonReport) -> None:
+    output = output_console()
+    if report.compared:
+        output.print(tables.comparison_table(report))
+    output.print(tables.partnerless_table(report.without_result))
+    if report.without_measurement:
+        names = ", ".join(report.without_measurement)
+        output.print(f"Stored, without a measurement: {escape(names)}", soft_wrap=True)
+    if len(report.methods) > 1:
+        names = ", ".join(report.methods)
+        output.print(f"[yellow]Results of {len(report.methods)} methods: {escape(names)}[/]")
+    for sentence in filter(
+        None, (tables.summary_sentence(report, name) for name in comparison.LEVELS)
+    ):
+        output.print(sentence, soft_wrap=True)

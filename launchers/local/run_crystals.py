@@ -15,10 +15,10 @@ from surfalign.launchers.campaign.failed_results import (
 )
 from surfalign.launchers.local.run_flow import StepFailure, run_flows
 from surfalign.launchers.local.shares import Share
-from surfalign.stores.builders import SurfaceLevelsBuilder
 from surfalign.stores.campaign_register import Method
 from surfalign.stores.database import Database
 from surfalign.stores.documents import ErrorRecord, SurfaceLevelsDocument
+from surfalign.stores.shapes.builder import build_results
 from surfalign.workflows.earlier_uuids import earlier_uuids
 from surfalign.workflows.engines.vasp.stored_method import with_todays_name
 from surfalign.workflows.flows import BandAlignmentMaker
@@ -117,7 +117,7 @@ def _outcome(
 ) -> CrystalOutcome:
     """Build the results of a crystal whose flow has ended."""
     with database.errors_named():
-        SurfaceLevelsBuilder(database.jobs, database.surface_levels, renew=with_todays_name).run()
+        build_results(database, with_todays_name)
         failed = _failed_results(maker, crystal, surfaces_uuid, failures)
         # An outdated failure of the whole crystal goes.
         crystal_failure = crystal_identifier(crystal.formula, surfaces_uuid)

@@ -82,6 +82,10 @@ class TerminationError(SurfaceError):
     """The orientation has no symmetric, stoichiometric, nonpolar termination."""
 
 
+class ShapeError(SurfaceError):
+    """Surface energies from which no shape of a crystal follows."""
+
+
 class TimeLimitError(SurfalignError, TimeoutError):
     """The work on one crystal took longer than it may."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pymatgen.core import Structure
@@ -14,6 +14,7 @@ from surfalign.physics.lattice.orientations import MillerIndex, unique_orientati
 from surfalign.physics.lattice.symmetry import symmetrize
 from surfalign.physics.slabs.coordination import SurfaceCoordination, surface_coordination
 from surfalign.physics.slabs.enumeration import OrientationSurvey, SurfaceSlab, survey_orientation
+from surfalign.physics.slabs.oxygen import with_oxygen_variants
 from surfalign.workflows.planning.time_limit import time_limit
 
 
@@ -45,6 +46,7 @@ def survey_orientations(
     vacuum_thickness: float = 15.0,
     max_area_ratio: float = math.inf,
     seconds: float = math.inf,
+    oxygen: bool = False,
     describe: Callable[[SurfaceSlab, SurfaceCoordination], dict[str, Any]] | None = None,
 ) -> tuple[list[SurveyedOrientation], list[MillerIndex]]:
     """Survey orientations of a crystal, polar ones included.
@@ -60,6 +62,8 @@ def survey_orientations(
         Least thickness of the slabs, and vacuum between their images, angstrom.
     seconds
         Wall-clock time that all of it may take.
+    oxygen
+        Whether the reduced and oxidised forms of the slabs are wanted too.
     describe
         Makes a record of a slab, within the time limit too.
 
@@ -86,6 +90,8 @@ def survey_orientations(
                 one = survey_orientation(
                     crystal, index, slab_thickness=slab_thickness, vacuum_thickness=vacuum_thickness
                 )
+                if oxygen:
+                    one = replace(one, slabs=with_oxygen_variants(one.slabs))
                 losses = [surface_coordination(slab) for slab in one.slabs]
                 pairs = zip(one.slabs, losses, strict=True)
                 records = [describe(*pair) for pair in pairs] if describe is not None else []

@@ -119,7 +119,7 @@ def test_the_table_says_the_first_line_of_each_help() -> None:
 #: Commands whose outcome is a list of oxides, surfaces or results.
 LISTS = {
     "run", "surfaces", "oxides", "query", "results", "import-vasp", "validate gaps", "learn predict",
-    "learn evaluate", "learn score", "screen",
+    "learn evaluate", "learn score", "screen", "shape", "phases", "junction", "validate levels",
 }  # fmt: skip
 #: Commands that report on something.
 REPORTS = {

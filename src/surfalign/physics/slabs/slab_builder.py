@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from surfalign.physics.lattice.oriented import OrientedCrystal
 from surfalign.physics.slabs.corrugation import StripePattern, supercell_cells
 from surfalign.physics.slabs.stripes import BoundaryLayer, boundary_layer
 from surfalign.physics.slabs.surface_slab import SurfaceSlab, reduced_cell
@@ -39,7 +40,7 @@ class SlabBuilder:
         self.termination = termination
         self._vacuum_thickness = vacuum_thickness
         self._n_periods = _periods_needed(termination, slab_thickness)
-        self._planar: dict[tuple[bytes, int], _PlanarSlab] = {}
+        self._planar: dict[tuple[bytes, int], PlanarSlab] = {}
 
     @cached_property
     def _layer(self) -> BoundaryLayer:
@@ -70,14 +71,14 @@ class SlabBuilder:
             pattern=pattern,
         )
 
-    def _cut(self, cell: NDArray[np.int64], n_periods: int) -> _PlanarSlab:
+    def _cut(self, cell: NDArray[np.int64], n_periods: int) -> PlanarSlab:
         key = (cell.tobytes(), n_periods)
         if key not in self._planar:
             self._planar[key] = _planar_slab(self.termination, cell, n_periods)
         return self._planar[key]
 
     def _removed(
-        self, planar: _PlanarSlab, pattern: StripePattern, choice: int
+        self, planar: PlanarSlab, pattern: StripePattern, choice: int
     ) -> NDArray[np.bool_]:
         """Say which atoms the stripes of both faces take, shape (n_atoms,)."""
         rotation, shift = pattern.operations[choice]
@@ -119,7 +120,7 @@ class SlabBuilder:
 
 
 @dataclass(frozen=True, eq=False)
-class _PlanarSlab:
+class PlanarSlab:
     """A slab with both boundary planes whole, its atoms from the bottom up.
 
     Attributes
@@ -148,14 +149,20 @@ class _PlanarSlab:
     faces: dict[bytes, tuple[NDArray[np.int64], NDArray[np.int64]]] = field(default_factory=dict)
 
 
-def _planar_slab(termination: Termination, cell: NDArray[np.int64], n_periods: int) -> _PlanarSlab:
+def _planar_slab(termination: Termination, cell: NDArray[np.int64], n_periods: int) -> PlanarSlab:
     """Cut between the termination and its image, moved down by whole periods.
 
     The centre of the slab lies half as many periods lower, on another symmetry centre.
     """
     oriented, top = termination.oriented, termination.plane.top
     origin = oriented.center or 0.0
-    low, high = origin - top - n_periods / oriented.n_periods, origin + top
+    return cut_between(oriented, cell, origin - top - n_periods / oriented.n_periods, origin + top)
+
+
+def cut_between(
+    oriented: OrientedCrystal, cell: NDArray[np.int64], low: float, high: float
+) -> PlanarSlab:
+    """Cut all atoms of an in-plane cell (rows, in the primitive one) between two heights, units of d."""
     column, sites = oriented.column(low, high)
     cells = supercell_cells(cell)
     shifts = np.column_stack([cells, np.zeros(len(cells))])
@@ -168,7 +175,7 @@ def _planar_slab(termination: Termination, cell: NDArray[np.int64], n_periods: i
     fractional = (fractional + 1e-7) % 1.0 - 1e-7
     positions = np.column_stack([fractional @ in_plane, cartesian[:, 2]])
     order = np.lexsort((sites, np.round(cartesian[:, 2], 5)))
-    return _PlanarSlab(low, high, coordinates[order], sites[order], in_plane, positions[order])
+    return PlanarSlab(low, high, coordinates[order], sites[order], in_plane, positions[order])
 
 
 def _periods_needed(termination: Termination, slab_thickness: float) -> int:

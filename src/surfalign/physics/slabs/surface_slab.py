@@ -23,7 +23,7 @@ _MAX_UPRIGHT_REPEATS = 4
 
 @dataclass(frozen=True, eq=False)
 class SurfaceSlab:
-    """A symmetric stoichiometric slab and everything known about its surface.
+    """A symmetric slab and everything known about its surface; stoichiometric but for oxygen, at most.
 
     Attributes
     ----------
@@ -41,6 +41,8 @@ class SurfaceSlab:
         Height without atoms between slab images, angstrom.
     pattern
         The stripes of a type C surface; None for types A and B.
+    excess_oxygen
+        Oxygen atoms beyond the stoichiometric amount, both faces together; negative in reduced slabs.
     """
 
     termination: Termination
@@ -50,6 +52,7 @@ class SurfaceSlab:
     sites: NDArray[np.int64]
     vacuum_thickness: float
     pattern: StripePattern | None = None
+    excess_oxygen: int = 0
 
     @property
     def crystal(self) -> SymmetricCrystal:
@@ -68,8 +71,10 @@ class SurfaceSlab:
 
     @property
     def label(self) -> str:
-        """Composition of the outermost planes, from the surface down."""
-        return self.termination.label
+        """Composition of the outermost planes, from the surface down; how the oxygen there was changed."""
+        if not self.excess_oxygen:
+            return self.termination.label
+        return f"{self.termination.label}, {'reduced' if self.excess_oxygen < 0 else 'oxidised'}"
 
     @property
     def formula(self) -> str:
@@ -125,6 +130,7 @@ class SurfaceSlab:
             "slab_thickness": self.slab_thickness,
             "vacuum_thickness": self.vacuum_thickness,
             "bulk_repeat": self.bulk_repeat,
+            "excess_oxygen": self.excess_oxygen,
         }
 
     @cached_property

@@ -13,6 +13,7 @@ from gpaw import KohnShamConvergenceError
 from gpaw.dft import Parameters
 from gpaw.mpi import broadcast_exception, broadcast_float, world
 from gpaw.new.ase_interface import GPAW
+from gpaw.new.symmetry import SymmetryAnalysisBug
 
 from surfalign.errors import ConvergenceError, EngineError, MetallicError
 from surfalign.workflows.engines.gpaw.datasets import Dataset, datasets
@@ -96,6 +97,7 @@ def make_calculator(
         "maxiter": settings["max_scf_iterations"],
         "txt": txt,
         "parallel": _parallel(atoms, kpts),
+        **_symmetry(atoms),
     }
     return GPAW(**(parameters | overrides))
 
@@ -186,10 +188,24 @@ def count_k_points(atoms: Atoms, kpts: dict[str, Any]) -> int:
     kpts
         GPAW's ``kpts``.
     """
-    parameters = Parameters(mode="pw", kpts=kpts)
+    parameters = Parameters(mode="pw", kpts=kpts, **_symmetry(atoms))
     # The ground state looks for symmetry with the tolerance of GPAW's former code, which is finer.
     symmetries = parameters.symmetry.build(atoms, _backwards_compatible=True)
     return len(parameters.kpts.build(atoms).reduce(symmetries, strict=False))
+
+
+def _symmetry(atoms: Atoms) -> dict[str, Any]:
+    """Return GPAW's ``symmetry`` where it must not look for operations; nothing elsewhere.
+
+    GPAW 26.7 knows operations with entries of -1, 0 and 1 alone. In a leaning cell, as bulk cells oriented
+    like a slab may be, some of a group have larger ones; GPAW then finds a part of it that is no group, and
+    ends. Without operations the levels are the same, from more k-points.
+    """
+    try:
+        Parameters(mode="pw").symmetry.build(atoms, _backwards_compatible=True)
+    except SymmetryAnalysisBug:
+        return {"symmetry": {"point_group": False}}
+    return {}
 
 
 def _parallel(atoms: Atoms, kpts: dict[str, Any]) -> dict[str, int]:

@@ -7,10 +7,10 @@ from typing import Any
 
 from monty.json import jsanitize
 
-from surfalign.stores.builders import SurfaceLevelsBuilder
 from surfalign.stores.database import Database
 from surfalign.stores.documents import Document
 from surfalign.stores.jobstore import finished_uuids
+from surfalign.stores.shapes.builder import build_results
 from surfalign.workflows.engines.vasp.imports.results import ImportedResult
 from surfalign.workflows.engines.vasp.stored_method import with_todays_name
 
@@ -47,7 +47,7 @@ def store_results(results: list[ImportedResult], database: Database) -> int:
         _insert([record for uuid, record in steps.items() if uuid not in known], database)
         _insert([_result(result) for result in new], database)
         # A pass also completes an import that was interrupted before it.
-        SurfaceLevelsBuilder(database.jobs, database.surface_levels, renew=with_todays_name).run()
+        build_results(database, with_todays_name)
     return len(new)
 
 

@@ -1,0 +1,1 @@
+"""Two surfaces in contact."""

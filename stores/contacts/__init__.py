@@ -1,0 +1,1 @@
+"""Junctions of stored surfaces."""

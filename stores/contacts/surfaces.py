@@ -1,0 +1,243 @@
+"""The sides of junctions: stored or predicted surfaces, with the distributions of their levels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from surfalign.errors import (
+    ConfigurationError,
+    DocumentNotFoundError,
+    MissingFileError,
+    MixedMethodsError,
+    PhysicsInputError,
+)
+from surfalign.physics.levels.distribution import LevelDistribution
+from surfalign.stores.database import Database
+from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
+from surfalign.stores.method_names import of_one_table
+from surfalign.stores.query import results
+from surfalign.stores.screening.candidates import Candidate, Candidates, from_results
+from surfalign.stores.screening.level_errors import interval_distribution
+
+_LEVELS = ("ionization_potential", "electron_affinity")
+#: Of the errors of a predicted IP and EA, which `learn predict` does not write: as measured on the JARVIS slabs
+#: (docs/explanation/screening.md).
+PREDICTED_CORRELATION = 0.7
+
+
+@dataclass(frozen=True)
+class ContactSurfaces:
+    """Surfaces with the distributions of their levels, in one order.
+
+    A predicted surface has the model in its method and its own name as identifier.
+    """
+
+    surfaces: tuple[Candidate, ...]
+    levels: LevelDistribution
+
+    def __len__(self) -> int:
+        return len(self.surfaces)
+
+    @property
+    def methods(self) -> list[str]:
+        """Methods whose levels do not compare, each once."""
+        return sorted(set(of_one_table(surface.method for surface in self.surfaces).values()))
+
+    def joined(self, other: ContactSurfaces) -> ContactSurfaces:
+        """Return these surfaces, then those of another list that are not among them."""
+        known = {surface.identifier for surface in self.surfaces}
+        rows = [row for row, s in enumerate(other.surfaces) if s.identifier not in known]
+        added = other.take(rows)
+        return ContactSurfaces(self.surfaces + added.surfaces, _normal((self.levels, added.levels)))
+
+    def take(self, rows: Sequence[int]) -> ContactSurfaces:
+        """Return some surfaces."""
+        chosen = np.array(rows, dtype=int)
+        return ContactSurfaces(
+            tuple(self.surfaces[row] for row in chosen), self.levels.take(chosen)
+        )
+
+    def same_crystal(self, other: ContactSurfaces) -> NDArray[np.bool_]:
+        """Return which pairs are two faces of one crystal by one method, shape (n, m)."""
+        numbers: dict[tuple[str, ...], int] = {}
+        rows, columns = (
+            np.array([numbers.setdefault(_crystal(s), len(numbers)) for s in own.surfaces])
+            for own in (self, other)
+        )
+        return np.asarray(rows[:, None] == columns[None, :])
+
+    def named(self, identifiers: Sequence[str]) -> ContactSurfaces:
+        """Return the surfaces of some identifiers, in their order."""
+        rows = {surface.identifier: row for row, surface in enumerate(self.surfaces)}
+        return self.take([rows[identifier] for identifier in identifiers])
+
+
+def sides_of(candidates: Candidates) -> ContactSurfaces:
+    """Return the surfaces that may be used; what is not normal counts by its covariance."""
+    return ContactSurfaces(candidates.surfaces, _normal(candidates.distributions))
+
+
+def no_surfaces() -> ContactSurfaces:
+    """Return an empty list."""
+    return sides_of(Candidates())
+
+
+def _crystal(surface: Candidate) -> tuple[str, ...]:
+    """Return what two faces of one crystal by one method share; the surface itself where that is not known."""
+    if not surface.crystal:
+        return (surface.identifier,)
+    return surface.formula, surface.crystal, surface.method
+
+
+def _normal(parts: Sequence[LevelDistribution]) -> LevelDistribution:
+    means = [np.empty((0, 2)), *(part.means for part in parts)]
+    covariances = [np.empty((0, 2, 2)), *(part.covariances for part in parts)]
+    return LevelDistribution.normal(np.concatenate(means), np.concatenate(covariances))
+
+
+def find_surface(
+    database: Database | None, text: str, predictions: ContactSurfaces, *, flagged: bool
+) -> ContactSurfaces:
+    """Return one side of a junction, by its name among predictions, or from the store.
+
+    Parameters
+    ----------
+    database
+        Where to look.
+    text
+        Identifier of a result or its beginning, or the name of a surface, e.g. ``MgO(100)-A``.
+    predictions
+        Predicted surfaces; one of this very name comes before stored ones.
+    flagged
+        Whether a result with a failed check may be taken.
+
+    Raises
+    ------
+    DocumentNotFoundError
+        When no surface, or several, can be meant.
+    PhysicsInputError
+        When the result failed, or is flagged and that is not allowed.
+    """
+    for row, surface in enumerate(predictions.surfaces):
+        if surface.name == text:
+            return predictions.take([row])
+    if database is None:
+        raise DocumentNotFoundError(f"no surface {text!r}", "a name among the predictions", "")
+    document = _stored(database, text)
+    if document.state is ResultState.FAILED:
+        error = document.error
+        raise PhysicsInputError(
+            f"{document.identifier} failed"
+            + (f" ({error.error} in {error.step})" if error else "")
+            + " and has no levels",
+            "a result with levels",
+            f"surfalign show {document.identifier}",
+        )
+    if document.state is ResultState.FLAGGED and not flagged:
+        raise PhysicsInputError(
+            f"{document.identifier} failed the checks {', '.join(document.failed_checks)}",
+            "a result that passed all checks",
+            "take it all the same with --flagged; the junction is marked then",
+        )
+    return sides_of(from_results([document], flagged=True))
+
+
+def _stored(database: Database, text: str) -> SurfaceLevelsDocument:
+    """Return the result that a text means: an identifier, its beginning, or the name of a surface."""
+    named = list(results.find(database, f"surface_name = {json.dumps(text)}", limit=50))
+    if not named:
+        return results.get(database, text)
+    named = [d for d in named if d.state is not ResultState.FAILED] or named[:1]
+    if len(named) > 1:
+        raise DocumentNotFoundError(
+            f"several results are of {text}: {', '.join(d.identifier for d in named[:5])}",
+            "one result",
+            "name it by its identifier",
+        )
+    return named[0]
+
+
+def check_methods(surfaces: ContactSurfaces, *, mixed: bool) -> None:
+    """Refuse levels of several methods, unless they were asked for.
+
+    Raises
+    ------
+    MixedMethodsError
+        When there are several.
+    """
+    methods = surfaces.methods
+    if len(methods) > 1 and not mixed:
+        raise MixedMethodsError(
+            f"surfaces of {len(methods)} methods: {', '.join(methods)}",
+            "levels of one method, for others do not compare",
+            "select one with a query, e.g. 'functional = ddh', or allow it with --mixed",
+        )
+
+
+def read_predictions(file: Path) -> ContactSurfaces:
+    """Read what ``surfalign learn predict --json FILE`` wrote.
+
+    Raises
+    ------
+    MissingFileError
+        When there is no such file.
+    ConfigurationError
+        When it is not such a file, or holds no prediction with both levels.
+    """
+    if not file.expanduser().is_file():
+        raise MissingFileError(
+            f"no file {file}", "a file of predictions", "write one: surfalign learn predict --json"
+        )
+    try:
+        rows = [_levels_of(record) for record in json.loads(file.expanduser().read_text())]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigurationError(
+            f"{file} does not hold predictions ({type(error).__name__}: {error})",
+            "a list as 'surfalign learn predict --json FILE' writes it",
+            "write it again",
+        ) from error
+    rows = [row for row in rows if row is not None]
+    if not rows:
+        raise ConfigurationError(
+            f"{file} holds no prediction of both levels with their intervals",
+            "IP and EA with bounds",
+            "predict with a model that was trained on both and has enough data for intervals",
+        )
+    surfaces, values, intervals = zip(*rows, strict=True)
+    return ContactSurfaces(
+        tuple(surfaces), interval_distribution(values, intervals, PREDICTED_CORRELATION)
+    )
+
+
+def _levels_of(record: dict[str, Any]) -> tuple[Candidate, list[float], Any] | None:
+    """Return one prediction with both levels; None where one or its interval is missing."""
+    values = [record[level] for level in _LEVELS if record.get(level) is not None]
+    intervals = [record["interval_90"].get(level) or [None] for level in _LEVELS]
+    if len(values) < len(_LEVELS) or any(None in bounds for bounds in intervals):
+        return None
+    name = str(record["name"])
+    surface = Candidate(
+        name=name,
+        formula=name.partition("(")[0],
+        source="predicted",
+        identifier=name,
+        method=f"predicted by {record['model']}",
+        remarks=() if record["in_domain"] else ("outside domain",),
+    )
+    return surface, [float(value) for value in values], intervals
+
+
+def names_of(surfaces: Sequence[Candidate]) -> list[str]:
+    """Return a name for each surface that no other one has: with its identifier where two share one."""
+    plain = [surface.name for surface in surfaces]
+    return [
+        surface.identifier if plain.count(surface.name) > 1 else surface.name
+        for surface in surfaces
+    ]

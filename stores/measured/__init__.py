@@ -1,0 +1,1 @@
+"""Measured levels beside stored ones."""

@@ -1,0 +1,1 @@
+"""What a crystal's surfaces make together."""
