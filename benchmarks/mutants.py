@@ -43,6 +43,7 @@ ROOT = Path(__file__).resolve().parents[1]
 #: The tests that concern a module, by the beginning of its name.
 TESTS = {
     "surfalign.physics.checks": ["tests/physics/test_checks.py", "tests/physics/levels"],
+    "surfalign.physics.levels.convergence": ["tests/stores/test_levels.py"],
     "surfalign.physics.levels": ["tests/physics/levels"],
     "surfalign.physics.lattice": ["tests/physics/lattice"],
     "surfalign.physics.slabs": ["tests/physics/slabs"],
@@ -60,8 +61,6 @@ STORES = (
     "surfalign.stores.query.language",
     "surfalign.stores.query.values",
 )
-#: Left to the tests of relaxations.
-LEFT_OUT = {"surfalign.physics.levels.response"}
 
 #: Tests that need no server, no DFT and no other program.
 QUICK = "not (dft or mongo or slurm or processes or programs or serial or gpu)"
@@ -281,7 +280,7 @@ def all_modules() -> list[str]:
     """Return the modules to measure."""
     files = (ROOT / "src/surfalign/physics").rglob("*.py")
     names = {".".join(f.relative_to(ROOT / "src").with_suffix("").parts) for f in files}
-    return [*sorted(n for n in names - LEFT_OUT if "__init__" not in n), *STORES]
+    return [*sorted(n for n in names if "__init__" not in n), *STORES]
 
 
 def report(module: str, tried: list[Mutant]) -> None:

@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 from pymatgen.core import Structure
 
 from surfalign.errors import ConfigurationError
+from surfalign.physics.phases.oxygen_reference import reference_molecules
 from surfalign.stores.documents import Functional, SurfaceDescription
 from surfalign.workflows.engines.engine import Engine
 from surfalign.workflows.engines.step_resources import StepResources
@@ -102,6 +103,10 @@ def write_inputs(
             steps.append((name, engine.slab_relax_maker, slab, place / "slab_relaxation"))
         name = f"{surface.name} slab potential"
         steps.append((name, engine.slab_potential_maker, slab, place / "slab_potential"))
+    if any(surface.excess_oxygen for surface in surfaces):
+        for name, box in reference_molecules().items():
+            place = folder / name.replace(" ", "_")
+            steps.append((name, engine.slab_potential_maker, box, place))
     written = []
     for name, maker, cell, place in steps:
         if not isinstance(maker, WritesInputs):

@@ -17,6 +17,7 @@ from surfalign.launchers.cli.options import (
     Orientations,
     QualityName,
     Relax,
+    WithOxygen,
 )
 from surfalign.launchers.cli.output import output_console, print_json
 
@@ -51,6 +52,7 @@ def inputs(
     hkl: Orientations = None,
     hkl_of_file: FileOrientations = None,
     max_index: MaxIndex = None,
+    oxygen: WithOxygen = False,
     protocol: Annotated[
         str, typer.Option(help="jacs2024 (dielectric-dependent hybrid) or hse06.")
     ] = "jacs2024",
@@ -110,6 +112,7 @@ def inputs(
         max_index=max_index,
         slab_thickness=chosen.slab_thickness,
         vacuum_thickness=chosen.vacuum_thickness,
+        oxygen=oxygen,
     )
     written = dry_runs.write_inputs(chosen, crystal.structure, surfaces, dry_run, relax_slabs=relax)
     if as_json:

@@ -44,7 +44,9 @@ def import_medians(
 ) -> FrozenDataset:
     """Attach the medians of a table (columns formula, ip_median_ev) to enumerated surfaces.
 
-    The columns n_surfaces and ip_spread_ev (largest - smallest IP), where there are any, set the weights.
+    The columns n_surfaces and ip_spread_ev (largest - smallest IP), where there are any, set the weights. Where a
+    column gap_ev holds the gap of the crystal by the same method, the median of the EA follows: all surfaces of
+    a crystal have its gap.
 
     Parameters
     ----------
@@ -82,10 +84,10 @@ def import_medians(
         records |= {slab.name: slab for slab in slabs}
         if median.n_surfaces == 1:
             lowered[FEW_SURFACES].append(formula)
-        sets.append(
+        sets += [
             SetLabel(
-                name="ionization_potential",
-                value=median.value,
+                name=name,
+                value=value,
                 unit="eV",
                 fidelity=FIDELITY.key,
                 weight=weight_of(median.error),
@@ -94,7 +96,8 @@ def import_medians(
                 formula=formula,
                 source=f"{path.name}:{formula}",
             )
-        )
+            for name, value in median.levels.items()
+        ]
     return freeze(
         path.name.split(".")[0],
         list(records.values()),
@@ -118,11 +121,22 @@ class Median:
         Surfaces behind it; None where the table does not say.
     spread
         Their largest - smallest IP, eV; None where the table does not say.
+    gap
+        Gap of the crystal, eV; None where the table does not say.
     """
 
     value: float
     n_surfaces: int | None = None
     spread: float | None = None
+    gap: float | None = None
+
+    @property
+    def levels(self) -> dict[str, float]:
+        """Property to its median, eV."""
+        known = {"ionization_potential": self.value}
+        if self.gap is not None:
+            known["electron_affinity"] = self.value - self.gap
+        return known
 
     @property
     def error(self) -> float:
@@ -166,11 +180,12 @@ def read_medians(path: Path) -> dict[str, Median]:
         raise EmptyDatasetError(f"{path} has no rows", "one formula a row")
     found = {}
     for formula, row in medians.items():
-        number, spread = row.get("n_surfaces"), row.get("ip_spread_ev")
+        number, spread, gap = (row.get(k) for k in ("n_surfaces", "ip_spread_ev", "gap_ev"))
         found[formula] = Median(
             _finite(texts[formula], f"the median of {formula}"),
             max(1, int(_finite(number, f"n_surfaces of {formula}"))) if number else None,
             abs(_finite(spread, f"ip_spread_ev of {formula}")) if spread else None,
+            _finite(gap, f"gap_ev of {formula}") if gap else None,
         )
     return found
 

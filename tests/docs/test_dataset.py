@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import hashlib
 import json
+import random
 from pathlib import Path
 
 import dataset
 import pytest
 
+import surfalign
 from surfalign.errors import ConfigurationError
+from surfalign.stores.database import Database
+from surfalign.stores.documents import SurfaceLevelsDocument
 from surfalign.stores.query.results import json_record
 
 
@@ -30,6 +35,37 @@ def test_every_result_of_dft_states_its_checks_and_its_error() -> None:
 
 def test_the_card_tells_of_the_data_beside_it() -> None:
     assert dataset.PAGE.read_text(encoding="utf-8") == dataset.card(dataset.read())
+
+
+def _drawn(n: int, most_cpu_seconds: float) -> list[SurfaceLevelsDocument]:
+    """Draw results that are cheap to compute again; others in each state of the data set."""
+    cheap = [
+        document
+        for document in dataset.read()
+        if document.error is None
+        and sum(step.cpu_time for step in document.timings) < most_cpu_seconds
+    ]
+    seed = hashlib.sha256(dataset.DATA.read_bytes()).hexdigest()
+    return random.Random(seed).sample(cheap, n)
+
+
+@pytest.mark.dft
+@pytest.mark.parametrize("stored", _drawn(2, 130.0), ids=lambda document: document.surface_name)
+def test_a_result_drawn_at_random_comes_out_again(
+    stored: SurfaceLevelsDocument, database: Database
+) -> None:
+    assert stored.source.startswith("library:")
+    (again,) = surfalign.run_crystal(
+        stored.source.removeprefix("library:"),
+        miller_index=stored.miller_index,
+        surface_names=[stored.surface_name],
+        quality=stored.quality,
+        functional=stored.functional,
+        database=database,
+    )
+    assert again.identifier == stored.identifier
+    assert again.ionization_potential == pytest.approx(stored.ionization_potential, abs=0.05)
+    assert again.electron_affinity == pytest.approx(stored.electron_affinity, abs=0.05)
 
 
 def test_adding_results_again_changes_nothing(tmp_path: Path) -> None:

@@ -38,6 +38,26 @@ def test_all_files_of_all_steps_are_written(tmp_path: Path) -> None:
     assert {step["kind"] for step in steps if step["step"] == "band edges"} == {"gpu"}
 
 
+def test_slabs_with_changed_oxygen_come_with_the_molecules_that_their_energy_needs(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "new"
+    result = runner.invoke(app, [*QUICK, "--oxygen", "--dry-run", str(folder), "--json"])
+    assert result.exit_code == 0, result.output
+    atoms = {step["step"]: step["n_atoms"] for step in json.loads(result.stdout)}
+    plain = atoms["MgO(100)-A slab potential"]
+    assert atoms["MgO(100)-A-reduced slab potential"] == plain - 2
+    assert atoms["MgO(100)-A-oxidised slab relaxation"] == plain + 2
+    assert (atoms["water molecule"], atoms["hydrogen molecule"]) == (3, 2)
+    molecules = [folder / name for name in ("water_molecule", "hydrogen_molecule")]
+    for incar in [path for place in molecules for path in place.rglob("INCAR")]:
+        # Energies are compared with those of the slabs.
+        assert Incar.from_file(incar)["ENCUT"] == 520
+        assert "LDIPOL" not in Incar.from_file(incar)
+    specs = [(next(place.rglob("POTCAR.spec"))).read_text().split() for place in molecules]
+    assert specs == [["H", "O"], ["H"]]
+
+
 def test_the_table_adds_up_what_it_costs(tmp_path: Path) -> None:
     result = runner.invoke(
         app, [*QUICK, "--dry-run", str(tmp_path / "new")], env={"COLUMNS": "160"}

@@ -149,6 +149,16 @@ def test_medians_belong_to_sets(crystals: list[CandidateCrystal], tmp_path: Path
     assert {s.formula: s.value for s in dataset.set_labels} == {"TiO2": 7.9, "MgO": 7.0}
     assert all(s.statistic is Statistic.MEDIAN for s in dataset.set_labels)
     assert dataset.left_out == {NO_CRYSTAL_OF_FORMULA: ["Al2O3"]}
+    path.write_text("formula,ip_median_ev,gap_ev\nTiO2,7.9,3.4\nMgO,7.0,\n")
+    values = {(s.formula, s.name): s.value for s in import_medians(path, crystals).set_labels}
+    assert values == {
+        ("TiO2", "ionization_potential"): 7.9,
+        ("TiO2", "electron_affinity"): pytest.approx(4.5),
+        ("MgO", "ionization_potential"): 7.0,
+    }
+    path.write_text("formula,ip_median_ev,gap_ev\nTiO2,7.9,wide\n")
+    with pytest.raises(InvalidLabelError, match="gap_ev of TiO2"):
+        import_medians(path, crystals)
     path.write_text("formula,ip_median_ev\nMgO,nan\n")
     with pytest.raises(InvalidLabelError, match="median of MgO"):
         import_medians(path, crystals)
