@@ -24,6 +24,8 @@ Record = dict[str, Any]
 
 #: Decimals of energies and probabilities in JSON.
 _DECIMALS = 4
+#: Surfaces of which all pairs are worked out at once: 300 MB.
+LARGEST_SET = 2000
 
 
 def junction_record(first: ContactSurfaces, second: ContactSurfaces, rule_error: float) -> Record:
@@ -71,7 +73,14 @@ def partner_records(
 
 
 def matrix(surfaces: ContactSurfaces, rule_error: float) -> Junctions:
-    """Return the junctions of all pairs of a list."""
+    """Return the junctions of all pairs of a list.
+
+    Raises
+    ------
+    PhysicsInputError
+        When the list is longer than :data:`LARGEST_SET`.
+    """
+    _refuse_long(surfaces)
     return set_junctions(surfaces.levels, rule_error, surfaces.same_crystal(surfaces))
 
 
@@ -96,7 +105,14 @@ def scheme_records(
     limit: int,
     partner_of: int | None = None,
 ) -> list[Record]:
-    """Return the pairs that meet the demands most probably; the first of each pair lies higher."""
+    """Return the pairs that meet the demands most probably; the first of each pair lies higher.
+
+    Raises
+    ------
+    PhysicsInputError
+        When the list is longer than :data:`LARGEST_SET`.
+    """
+    _refuse_long(surfaces)
     upper, lower, probabilities = best_pairs(
         surfaces.levels, scheme, demands, rule_error, limit, partner_of
     )
@@ -139,6 +155,15 @@ def write_matrix(
         file.write(",\n".join(_rows(name, array)))
         file.write("]")
     file.write("}\n")
+
+
+def _refuse_long(surfaces: ContactSurfaces) -> None:
+    if len(surfaces) > LARGEST_SET:
+        raise PhysicsInputError(
+            f"{len(surfaces)} surfaces, which make {len(surfaces) ** 2} pairs",
+            f"at most {LARGEST_SET} surfaces",
+            "narrow the query, e.g. 'surface_energy < 1 J/m^2 and band_gap < 4 eV'",
+        )
 
 
 def _rows(name: str, array: NDArray[Any]) -> Iterator[str]:

@@ -105,6 +105,17 @@ def test_a_matrix_lists_each_pair_once_and_writes_all() -> None:
     assert total == pytest.approx(1.0, abs=0.001)
 
 
+def test_sets_whose_pairs_would_fill_the_memory_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(records, "LARGEST_SET", 2)
+    listed = sides(MGO, ZNO, TIO2)
+    with pytest.raises(PhysicsInputError, match="3 surfaces, which make 9 pairs"):
+        records.matrix(listed, 0.45)
+    with pytest.raises(PhysicsInputError, match="at most 2 surfaces"):
+        records.scheme_records(listed, Scheme.Z_SCHEME, Demands(-4.44, -5.67), 0.45, 5)
+
+
 def test_pairs_of_a_scheme_name_the_upper_surface_first() -> None:
     found = records.scheme_records(
         sides(ZNO, MGO, TIO2), Scheme.Z_SCHEME, Demands(-4.44, -5.67), 0.45, 5
