@@ -120,6 +120,7 @@ def test_the_table_says_the_first_line_of_each_help() -> None:
 LISTS = {
     "run", "surfaces", "oxides", "query", "results", "import-vasp", "validate gaps", "learn predict",
     "learn evaluate", "learn score", "screen", "shape", "phases", "junction", "validate levels",
+    "recommend",
 }  # fmt: skip
 #: Commands that report on something.
 REPORTS = {
