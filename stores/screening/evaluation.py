@@ -129,10 +129,10 @@ class FormulaRow:
     best, worst
         Probability and name of the best and of the worst.
     area_weighted
-        Probability that a point of the equilibrium shape lies on a surface that meets the rule; None where no
-        area is known.
+        Probability that a point of the equilibrium shape lies on a surface that meets the rule, polymorphs with
+        equal parts; None where no area is known.
     area_known
-        Share of the shape's area whose surfaces were screened.
+        Share of the shapes' area whose surfaces were screened.
     """
 
     formula: str
@@ -164,6 +164,12 @@ def by_formula(
     for (formula, source), rows in groups.items():
         chances = screening.probabilities[rows]
         own = np.array([shares.get(screening.surfaces[r].surface_identifier, 0.0) for r in rows])
+        # Polymorphs, and methods, have a shape each.
+        shapes = {
+            (screening.surfaces[r].crystal, screening.surfaces[r].method)
+            for r, share in zip(rows, own, strict=True)
+            if share > 0
+        }
         known = float(own.sum())
         first, last = rows[0], rows[-1]
         found.append(
@@ -174,7 +180,7 @@ def by_formula(
                 (float(chances[0]), screening.surfaces[first].name),
                 (float(chances[-1]), screening.surfaces[last].name),
                 float(own @ chances / known) if known > 0 else None,
-                known,
+                known / max(len(shapes), 1),
             )
         )
     return found

@@ -102,6 +102,28 @@ def test_formulas_have_their_best_their_worst_and_the_mean_over_the_areas() -> N
     assert by_formula(screen(WATER, found))[0].area_weighted is None
 
 
+def test_the_shapes_of_polymorphs_are_counted_apart() -> None:
+    surfaces = tuple(
+        Candidate(name, "TiO2", "computed", crystal=name, surface_identifier=name)
+        for name in ("rutile", "anatase")
+    )
+    found = Candidates(surfaces, candidates(GOOD, DEEP).distributions)
+    (row,) = by_formula(screen(WATER, found), {"rutile": 0.9, "anatase": 0.9})
+    assert row.area_weighted == pytest.approx(0.5)
+    assert row.area_known == pytest.approx(0.9)
+
+
+def test_area_fractions_of_results_reach_the_formulas() -> None:
+    results = [
+        passed_result("a", surface_identifier="a", area_fraction=0.7),
+        passed_result("b", surface_identifier="b"),
+    ]
+    found = from_results(results)
+    assert found.area_fractions == {"a": 0.7}
+    (row,) = by_formula(screen(WATER, found), found.area_fractions)
+    assert row.area_known == pytest.approx(0.7)
+
+
 def test_failed_and_flagged_results_and_unknown_methods_are_left_out_with_the_reason() -> None:
     results = [
         passed_result("a"),
