@@ -33,20 +33,20 @@ cleavage planes of the library. What ± means is told in [](screening.md). Writt
 
 ## Where chemistry disagrees
 
-- **SrTiO₃, TiO₂, BaTiO₃, CaTiO₃ and KTaO₃ do split water** under ultraviolet light, with a cocatalyst (A. Kudo, Y. Miseki, Chem. Soc. Rev. 38,
-  253 (2009), [doi 10.1039/b800489g](https://doi.org/10.1039/b800489g)), and stand far down. The one-shot hybrid
-  gaps from which both tables come are 0.5 to 1 eV too large for d⁰ cations (SrTiO₃: 3.25 eV measured), so that the window of the gap
-  ends below them; and the IP of rutile is 0.7 eV above the measured one.
-- **BaSnO₃, first of the predicted ones, is a poor photocatalyst**, although its levels are right: its conduction band of
-  large dispersion and its fast recombination are no matter of levels.
-- **PbO, SnO, Cu₂O, Ag₂O, Na₂O, BaO, K₂O** have levels that suit, or nearly, and react with water or are reduced or
-  oxidised by their own carriers. No rule here knows of stability.
+- **SrTiO₃, TiO₂, BaTiO₃, CaTiO₃ and KTaO₃ do split water** under ultraviolet light, with a cocatalyst (A. Kudo, Y. Miseki, Chem. Soc.
+  Rev. 38, 253 (2009), [doi 10.1039/b800489g](https://doi.org/10.1039/b800489g)), and stand far down. The one-shot hybrid gaps
+  are too large for d⁰ cations (rutile: 3.8 eV, measured 3.0), the predicted ones more so (SrTiO₃: measured 3.25 eV), so that the
+  window of the gap ends below them; and the computed IP of rutile is 0.7 eV above the measured one.
+- **Ag₂O and Cu₂O** lie outside of the model's domain: it learned from no oxide of their group. Measured gaps are 1.3 and 2.1 eV. Cu₂O has the levels,
+  and its own carriers reduce it to the metal; Ag₂O decomposes under light.
+- **PbO, SnO, Na₂O, BaO, K₂O** have levels that suit, or nearly, and react with water or are oxidised by their own
+  holes. No rule here knows of stability.
+- **BaSnO₃ is a poor photocatalyst** although its levels suit better than here: it recombines too fast, which is no matter of levels.
 - **CeO₂**: absorption begins at 3.2 eV, into empty 4f states that the model does not know as such.
-- **CdO**: measured, its electron affinity is near 6 eV and its optical gap 2.2 eV; predicted, 4.4 eV. Nothing like it was learned from.
+- **CdO**: measured, its electron affinity is near 6 eV, far deeper than predicted. Nothing like it was learned from.
 - **ZnO**: the one-shot gap is 0.5 eV too small, and so its computed conduction band is too deep; measured, it lies close to H⁺/H₂. ZnO
   dissolves under light.
-- **WO₃ and BiVO₄** end low in agreement with experiment (photoanodes, whose conduction bands lie below H⁺/H₂), but for the wrong
-  reasons: a predicted gap of 0.6 eV for BiVO₄ (2.4 eV measured) is worth nothing.
+- **WO₃ and BiVO₄** end low in agreement with experiment: they are photoanodes, whose conduction bands lie below H⁺/H₂.
 - **MgO, CaO, BeO, Al₂O₃, SiO₂ and the like** are excluded by their gaps, with certainty, and rightly.
 
 """
