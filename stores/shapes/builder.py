@@ -17,7 +17,7 @@ from maggma.core import Store
 from pymongo import UpdateOne
 
 from surfalign.batches import batches
-from surfalign.errors import SurfaceError
+from surfalign.errors import SurfalignError
 from surfalign.hashing import hash_of
 from surfalign.physics.lattice.symmetry import symmetrize
 from surfalign.stores.builders import Renew, SurfaceLevelsBuilder
@@ -98,23 +98,23 @@ def _shares(collection: Any, group: Sequence[Record]) -> dict[str, dict[str, flo
     """Return the share and weight of each result; None where there is no closed shape."""
     documents = [SurfaceLevelsDocument.model_validate(record) for record in group]
     first = collection.find_one({"identifier": group[0]["identifier"]}, {"bulk_structure": 1})
-    bulk = SurfaceLevelsDocument.model_validate(group[0] | first).bulk_structure
-    if bulk is None:
-        return {document.identifier: {} for document in documents}
-    selection = Selection(symmetrize(bulk), youngest(documents), [])
-    found: dict[str, float] = {}
-    for index, terminations in terminations_by_orientation(selection).items():
-        shown = weights(selection.crystal, index, terminations)
-        found |= {d.surface_name: w for d, w in zip(terminations, shown, strict=True)}
+    bulk = SurfaceLevelsDocument.model_validate(group[0] | (first or {})).bulk_structure
+    covered: dict[str, float] = {}
     areas: dict[str, float] = {}
-    with suppress(SurfaceError):
-        made = crystal_shape(selection)
-        areas = {t.document.surface_name: t.area_fraction for t in made.terminations}
+    # A crystal of which nothing can be made must not stop the build of the others.
+    with suppress(SurfalignError):
+        if bulk is not None:
+            selection = Selection(symmetrize(bulk), youngest(documents), [])
+            for index, terminations in terminations_by_orientation(selection).items():
+                shown = weights(selection.crystal, index, terminations)
+                covered |= {d.surface_name: w for d, w in zip(terminations, shown, strict=True)}
+            made = crystal_shape(selection)
+            areas = {t.document.surface_name: t.area_fraction for t in made.terminations}
     # Results of one surface by several functionals share its energy, and so its shares.
     return {
         document.identifier: {
             "area_fraction": areas.get(document.surface_name),
-            "termination_weight": found.get(document.surface_name),
+            "termination_weight": covered.get(document.surface_name),
         }
         for document in documents
     }

@@ -37,7 +37,9 @@ def filled(database: Database, tmp_path: Path) -> Database:
         )
     assert build(database) == 3
     assert build(database) == 0
-    assert {step for d in find(database) for step in d.provenance} == set(PROVENANCE)
+    # The molecules belong to slabs with changed oxygen: tests/workflows/test_oxygen.py.
+    steps = {step for step in PROVENANCE if not step.endswith("molecule")}
+    assert {step for d in find(database) for step in d.provenance} == steps
     return database
 
 

@@ -106,6 +106,9 @@ def _facts(document: SurfaceLevelsDocument) -> Table:
         "Source": document.source,
         "Outermost planes": document.termination_label,
         "Slab": _slab(document),
+        "Excess oxygen": f"{document.excess_oxygen:+d} atoms" if document.excess_oxygen else "",
+        "Surface energy, oxygen-rich": _with_unit(document.surface_energy_oxygen_rich, "J/m²"),
+        "Share of the shape's area": _share(document.area_fraction),
         "IP by site potentials": _with_unit(document.ionization_potential_site_potentials, "eV"),
         "Error of convergence": _convergence(document),
         "Vacuum level - slab average": _with_unit(document.potential_step, "eV"),
@@ -138,6 +141,10 @@ def _slab(document: SurfaceLevelsDocument) -> str:
 
 def _with_unit(value: float | None, unit: str) -> str:
     return "" if value is None else f"{value:.3f} {unit}"
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f} %"
 
 
 def _checks_table(document: SurfaceLevelsDocument) -> Table:

@@ -20,6 +20,8 @@ from surfalign.errors import (
 from surfalign.launchers.cli.main import app
 from surfalign.stores.database import Database
 from surfalign.stores.documents import ResultState
+from surfalign.stores.query.results import find
+from surfalign.stores.shapes.builder import build_shapes
 
 FLAGGED = {"state": ResultState.FLAGGED, "failed_checks": ["slab_centre"]}
 
@@ -94,6 +96,17 @@ def test_the_json_of_phases_holds_the_reference_and_its_correction(stored: Datab
     assert (record["oxygen_reference"], record["oxygen_correction"]) == ("water", 0.2)
     assert [s["surface_name"] for s in record["stable"]] == ["SnO2(110)-B-reduced", "SnO2(110)-B"]
     assert record["stable"][0]["to"] == record["stable"][1]["from"]
+
+
+def test_a_result_shows_its_oxygen_and_its_share_of_the_area(stored: Database) -> None:
+    build_shapes(stored.surface_levels)
+
+    reduced = invoke("show", "SnO2 SnO2(110)-B-reduced").stdout
+    plain = next(find(stored, "area_fraction > 0.3")).identifier
+
+    assert "-2 atoms" in reduced
+    assert "3.000 J/m²" in reduced
+    assert "Share of the shape's area" in invoke("show", plain).stdout
 
 
 def test_phases_of_stoichiometric_slabs_alone_say_so(stored: Database) -> None:
