@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from surfalign.crystals.sources import load_crystal
 from surfalign.listing import Listing, fixed
 from surfalign.ml.data.from_crystal import crystal_surfaces
+from surfalign.ml.data.packed_structures import StructuresOf
 from surfalign.ml.data.records import SurfaceRecord
 from surfalign.ml.ensemble.ensemble import SurfaceEstimate
 from surfalign.ml.models.model_registry import ModelRegistry
@@ -148,7 +149,7 @@ def predict_records(
 ) -> Predictions:
     """Predict IP and EA of given slabs; parameters and errors as for :func:`predict`."""
     ensemble, card = registry.load(model or registry.latest(), version)
-    estimates = ensemble.predict([record.structure for record in records])
+    estimates = ensemble.predict(StructuresOf(records))
     source = f"{card.name} {card.version}"
     return Predictions(
         PredictedSurface(record, estimate, source)
