@@ -57,7 +57,7 @@ def large_slabs(dataset: FrozenDataset, n_slabs: int) -> Iterator[SurfaceRecord]
             suited.append((record, times))
     for number in range(n_slabs):
         record, times = suited[number % len(suited)]
-        slab: Structure = record.structure
+        slab: Structure = record.structure.copy()
         slab.make_supercell([times, 1, 1])
         slab.perturb(MOVED, seed=number)
         made = surface_record(f"{number:06d}", slab, record.source, labels=record.labels)

@@ -84,7 +84,8 @@ class PackedStructure:
 def _is_plain(structure: Any) -> bool:
     return (
         type(structure) is Structure
-        and structure._charge is None
+        # Files state a charge of zero.
+        and not structure._charge
         and not structure.properties
         and all(
             len(site.species) == 1

@@ -10,9 +10,9 @@ import os
 from typing import Any
 
 import torch
-from pytorch_lightning.plugins.environments import (
-    LightningEnvironment,  # type: ignore[attr-defined]  # exported from another package of Lightning
-)
+
+# Exported from another package of Lightning, without saying so.
+from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
 
 from surfalign.errors import ConfigurationError
 from surfalign.ml.configuration import TrainingConfiguration

@@ -24,7 +24,7 @@ def odd_slabs() -> list[Structure]:
     slabs = [plain_slab() for _ in range(6)]
     slabs[0].add_oxidation_state_by_element({"Mg": 2, "O": -2})
     slabs[1].add_site_property("magmom", [0.5] * len(slabs[1]))
-    slabs[2].set_charge(0)
+    slabs[2].set_charge(1)
     slabs[3].replace_species({"Mg": {"Mg": 0.5, "Ca": 0.5}})
     slabs[4].relabel_sites()
     slabs[5].properties["origin"] = "somewhere"
@@ -40,12 +40,20 @@ def test_the_slab_comes_back_to_the_last_digit() -> None:
     assert found.labels == slab.labels
 
 
+def test_a_slab_of_a_file_is_packed_though_it_states_a_charge_of_zero() -> None:
+    slab = Structure.from_dict(plain_slab().as_dict())
+    record = surface_record("MgO", slab, "test")
+    assert record.structure == slab
+    assert record.structure is not record.structure
+
+
 def test_a_cell_that_is_open_along_one_vector_stays_open() -> None:
     lattice = Lattice(np.diag([3.0, 3.0, 20.0]), pbc=(True, True, False))
     slab = Structure(lattice, ["Mg", "O"], [[0, 0, 0.4], [0.5, 0.5, 0.6]])
     assert surface_record("MgO", slab, "test").structure.lattice.pbc == (True, True, False)
 
 
+@pytest.mark.filterwarnings("ignore:Structure charge")
 @pytest.mark.parametrize("slab", odd_slabs())
 def test_what_has_more_than_elements_is_kept_as_it_is(slab: Structure) -> None:
     found = surface_record("MgO", slab, "test").structure
