@@ -32,7 +32,8 @@ from surfalign.ml.ensemble.recipe import Recipe
 
 PROPERTIES = ("ionization_potential", "electron_affinity")
 N_FOLDS, N_SEEDS = 5, 3
-Predictor = Callable[[Sequence[SurfaceRecord]], np.ndarray]
+#: Gives values and what the model says of its own errors, shape (n_surfaces, 2) each.
+Predictor = Callable[[Sequence[SurfaceRecord]], tuple[np.ndarray, np.ndarray]]
 
 #: Kind of each learner, and what it may choose from; the networks differ in what the row names alone.
 MODELS: dict[str, tuple[str, list[dict[str, Any]]]] = {
@@ -94,9 +95,11 @@ def fit(model: str, choice: dict[str, Any], train: Sequence[SurfaceRecord], seed
     with tempfile.TemporaryDirectory() as directory:
         fitted = recipe(model, choice, seed).fit_one(chosen, directory=Path(directory))
 
-    def predict(records: Sequence[SurfaceRecord]) -> np.ndarray:
+    def predict(records: Sequence[SurfaceRecord]) -> tuple[np.ndarray, np.ndarray]:
         predictions = fitted.predict([record.structure for record in records])
-        return np.array([[p.values[name] for name in PROPERTIES] for p in predictions])
+        values = np.array([[p.values[name] for name in PROPERTIES] for p in predictions])
+        spread = np.array([[p.spread.get(name, 0.0) for name in PROPERTIES] for p in predictions])
+        return values, spread
 
     return predict
 
@@ -121,7 +124,7 @@ def choose(
     errors = []
     for choice in choices:
         predict = fit(model, choice, inner, seed)
-        size = np.abs(predict(held_out) - labels(held_out))
+        size = np.abs(predict(held_out)[0] - labels(held_out))
         errors.append(float(np.average(size, weights=weights(held_out))))
     return choices[int(np.argmin(errors))], errors
 
@@ -141,7 +144,7 @@ def run(arguments: argparse.Namespace) -> None:
                     return
                 train, test = split(records, seed, fold, N_FOLDS)
                 choice, errors = choose(model, train, seed)
-                predicted = fit(model, choice, train, seed)(test)
+                predicted, spread = fit(model, choice, train, seed)(test)
                 entry = {
                     "model": model,
                     "seed": seed,
@@ -150,6 +153,7 @@ def run(arguments: argparse.Namespace) -> None:
                     "inner_errors": errors,
                     "names": [r.name for r in test],
                     "predicted": predicted.tolist(),
+                    "spread": spread.tolist(),
                     "labels": labels(test).tolist(),
                 }
                 with arguments.out.open("a") as file:
@@ -172,7 +176,12 @@ def with_means(found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         other = by_part.get((PARTS[1], *fold))
         if model == PARTS[0] and other is not None:
             both = np.array([one["predicted"], other["predicted"]])
-            means.append(one | {"model": MIXED, "predicted": both.mean(axis=0).tolist()})
+            mean = {"model": MIXED, "predicted": both.mean(axis=0).tolist()}
+            if "spread" in other:
+                # As mixed says it: that of the process, and the distance of either part from the mean.
+                spread = np.hypot(other["spread"], 0.5 * np.abs(both[0] - both[1]))
+                mean["spread"] = spread.tolist()
+            means.append(one | mean)
     return [*found, *means]
 
 

@@ -10,11 +10,10 @@ difficulty, and prints a table. Labels weigh as in training:
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
-from learner_accuracy import PROPERTIES, weights
+from learner_accuracy import PROPERTIES, entries, weights, with_means
 
 from surfalign.ml.assessment.held_out import HeldOut
 from surfalign.ml.assessment.metrics import metrics, with_bounds
@@ -38,7 +37,7 @@ def main() -> None:
     )
     print("|---|---|---|---|---|---|---|---|")
     for file in arguments.files:
-        parts = [json.loads(line) for line in file.read_text().splitlines()]
+        parts = with_means(entries(file))
         for model, seed in sorted({(part["model"], part["seed"]) for part in parts}):
             own = [part for part in parts if (part["model"], part["seed"]) == (model, seed)]
             names = [name for part in own for name in part["names"]]
@@ -47,7 +46,10 @@ def main() -> None:
             scores = np.concatenate([_scores(part["names"], atoms, records) for part in own])
             predicted = np.concatenate([part["predicted"] for part in own])
             labels = np.concatenate([part["labels"] for part in own])
-            features = difficulty_features(dict(zip(PROPERTIES, predicted.T, strict=True)), scores)
+            columns = dict(zip(PROPERTIES, predicted.T, strict=True))
+            # Files of before 0.3 say nothing of the models' own errors.
+            spread = [np.mean(p.get("spread", np.zeros((len(p["names"]), 2))), axis=1) for p in own]
+            features = difficulty_features(columns, scores, np.concatenate(spread))
             weight = weights([records[name] for name in names])
             for column, name in enumerate(PROPERTIES):
                 for title, chosen in (

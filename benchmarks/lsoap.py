@@ -141,11 +141,7 @@ def time_step(data: list[Slab], contraction: Contraction, repeats: int, device: 
             strict=True,
         )
     ]
-    soap.standardise(
-        torch.cat(coefficients).to(device),
-        torch.cat(species).to(device),
-        torch.ones(sum(map(len, coefficients)), device=device),
-    )
+    soap.standardise([(c, s, torch.ones(len(c), device=device)) for c, s in chunks])
 
     def run() -> None:
         soap.zero_grad()

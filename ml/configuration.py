@@ -177,6 +177,11 @@ class TrainingConfiguration(Section):
         default="32-true", description="Of the network; the spectrum stays in single precision"
     )
     accelerator: Literal["auto", "cpu", "gpu"] = Field(default="cpu", description="Where to train")
+    processes: int = Field(
+        default=1,
+        ge=1,
+        description="Processes, each with a core or a GPU, that share the steps of one network",
+    )
 
 
 class LearnerConfiguration(Section):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from surfalign.ml.data.packed_structures import StructuresOf
 from surfalign.ml.ensemble.fitting import blind_scores, calibration_key
 from surfalign.ml.ensemble.targets import Columns, Target, targets_of
 
@@ -82,7 +83,7 @@ class HeldOut:
 def predict_held_out(ensemble: Ensemble, dataset: FrozenDataset, fold: str) -> list[HeldOut]:
     """Predict labelled surfaces and sets with a whole ensemble that has seen none of them."""
     records = dataset.records
-    estimates = ensemble.predict([record.structure for record in records])
+    estimates = ensemble.predict(StructuresOf(records))
     inside = np.array([estimate.in_domain for estimate in estimates])
     columns = {
         name: np.array([estimate.values[name] for estimate in estimates])

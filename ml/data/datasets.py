@@ -12,7 +12,7 @@ import hashlib
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -82,7 +82,7 @@ class FrozenDataset:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the content; name, description, and what was left out and why, do not."""
-        return _digest(list(_lines(self)))
+        return _digest(_lines(self))
 
     @property
     def units(self) -> dict[str, str]:
@@ -264,15 +264,25 @@ def read_dataset(path: Path) -> FrozenDataset:
         )
     if len(lines) != head["lines"] or _digest(lines) != head["digest"]:
         raise _damaged(path, f"{len(lines)} of {head['lines']} lines, and another digest")
-    entries = [json.loads(line) for line in lines]
+    records: list[SurfaceRecord] = []
+    set_labels: list[SetLabel] = []
+    fidelities: dict[str, Fidelity] = {}
+    # One line at a time: parsed, a slab takes several times the memory of its text.
+    for line in lines:
+        for kind, plain in json.loads(line).items():
+            if kind == "surface":
+                records.append(_record(plain))
+            elif kind == "set":
+                set_labels.append(_set_label(plain))
+            elif kind == "fidelity":
+                fidelity = Fidelity(**plain)
+                fidelities[fidelity.key] = fidelity
     dataset = FrozenDataset(
         name=head["name"],
         description=head["description"],
-        records=tuple(_record(e["surface"]) for e in entries if "surface" in e),
-        set_labels=tuple(_set_label(e["set"]) for e in entries if "set" in e),
-        fidelities={
-            f.key: f for f in (Fidelity(**e["fidelity"]) for e in entries if "fidelity" in e)
-        },
+        records=tuple(records),
+        set_labels=tuple(set_labels),
+        fidelities=fidelities,
         left_out=head["left_out"],
         # Files of 0.2 do not say.
         refused=head.get("refused", {}),
@@ -325,19 +335,24 @@ def _canonical(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _digest(lines: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+def _digest(lines: Iterable[str]) -> str:
+    """Return the hash of the lines, joined by line feeds."""
+    digest = hashlib.sha256()
+    for number, line in enumerate(lines):
+        digest.update(f"\n{line}".encode() if number else line.encode())
+    return digest.hexdigest()
 
 
 def _plain_record(record: SurfaceRecord) -> dict[str, Any]:
+    structure = record.structure
     return {
         "name": record.name,
         "source": record.source,
         "miller_index": record.miller_index,
         "space_group_number": record.space_group_number,
-        "lattice": record.structure.lattice.matrix.tolist(),
-        "species": [element_symbol(site) for site in record.structure],
-        "coordinates": record.structure.frac_coords.tolist(),
+        "lattice": structure.lattice.matrix.tolist(),
+        "species": [element_symbol(site) for site in structure],
+        "coordinates": structure.frac_coords.tolist(),
         "labels": [asdict(label) for label in record.labels],
     }
 

@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pymatgen.core import Structure
 
-from surfalign.crystals.lists import read_json
 from surfalign.errors import (
     DamagedFileError,
     EmptyDatasetError,
     InvalidLabelError,
-    InvalidStructureError,
     LearnerError,
     SurfaceError,
     UnknownElementError,
@@ -38,6 +37,7 @@ from surfalign.ml.data.records import (
     convert,
     surface_record,
 )
+from surfalign.ml.data.streamed_json import iterate_list
 from surfalign.physics.lattice.orientations import parse_miller_index
 
 #: Names of labels in such files: property and unit.
@@ -152,21 +152,23 @@ def freeze_slab_file(
     )
 
 
-def _entries(path: Path) -> list[dict[str, Any]]:
+def _entries(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the entries of a file; a whole list of them would not fit in memory."""
     require_file(path)
-    try:
-        entries = read_json(path)
-    except InvalidStructureError as error:
-        raise DamagedFileError(error.found, error.expected, error.remedy) from error
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise DamagedFileError(f"{path} is no list of objects", "a JSON list of slabs")
-    if not entries:
+    names: set[str] = set()
+    empty = True
+    for entry in iterate_list(path):
+        empty = False
+        if not isinstance(entry, dict):
+            raise DamagedFileError(f"{path} is no list of objects", "a JSON list of slabs")
+        name = entry.get("name")
+        if isinstance(name, str):
+            if name in names:
+                raise LearnerError(f"{path} holds two slabs named {name!r}", "unique names")
+            names.add(name)
+        yield entry
+    if empty:
         raise EmptyDatasetError(f"{path} holds no slab", "at least one", "name another file")
-    names = [entry.get("name") for entry in entries]
-    if len(set(names)) < len(names) and all(names):
-        double = next(name for name in names if names.count(name) > 1)
-        raise LearnerError(f"{path} holds two slabs named {double!r}", "unique names")
-    return entries
 
 
 def _record(entry: dict[str, Any], number: int, fidelity: Fidelity) -> SurfaceRecord:

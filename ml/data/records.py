@@ -15,6 +15,7 @@ from enum import StrEnum
 from pymatgen.core import Composition, Structure
 
 from surfalign.errors import InvalidLabelError, MixedUnitsError
+from surfalign.ml.data.packed_structures import PackedStructure
 from surfalign.units import HARTREE
 
 #: Units of the properties that every part of surfalign knows. Others take the unit they come with.
@@ -147,7 +148,7 @@ class SurfaceRecord:
     chemical_system
         Elements in alphabetic order, e.g. ``Mg-O``.
     structure
-        Unrelaxed slab; the cell repeats across the vacuum.
+        Unrelaxed slab; the cell repeats across the vacuum. Kept as arrays, and made anew at each access.
     source
         Where the slab comes from, e.g. ``store:7f3a``, ``jarvis:JVASP-66053``.
     labels
@@ -161,7 +162,7 @@ class SurfaceRecord:
     name: str
     formula: str
     chemical_system: str
-    structure: Structure
+    structure: PackedStructure = PackedStructure()  # noqa: RUF009  # a descriptor, no default
     source: str
     labels: tuple[Label, ...] = ()
     miller_index: tuple[int, int, int] | None = None

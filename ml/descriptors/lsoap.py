@@ -13,6 +13,8 @@ low-rank  y_lh = sum_m (U_l c)_hm (V_l c)_hm with learnable U, V: the spectrum i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -176,48 +178,88 @@ class LearnableSoap(nn.Module):
         return standard if self.projection is None else standard @ self.projection
 
     @torch.no_grad()
-    def standardise(self, coefficients: Tensor, species: Tensor, weights: Tensor) -> None:
+    def standardise(self, atoms: Iterable[tuple[Tensor, Tensor, Tensor]]) -> None:
         """Set the standardisation from the training atoms, with the present embedding.
 
         Parameters
         ----------
-        coefficients, species
-            As in :meth:`forward`.
-        weights
-            How much each atom counts, shape (n_atoms,).
+        atoms
+            Coefficients and species, as in :meth:`forward`, and how much each atom counts, shape (n_atoms,); some
+            atoms at a time.
         """
-        chunks = [
-            self.spectrum(c, s).double()
-            for c, s in zip(coefficients.split(512), species.split(512), strict=True)
-        ]
-        features = torch.cat(chunks)
-        shares = (weights / weights.sum()).double()[:, None]
-        mean = (shares * features).sum(dim=0)
-        deviation = (shares * (features - mean) ** 2).sum(dim=0).sqrt()
+        moments = _Moments(with_products=self.projection is not None)
+        for parts in atoms:
+            for coefficients, species, weights in zip(*(p.split(512) for p in parts), strict=True):
+                moments.add(self.spectrum(coefficients, species).double(), weights.double())
+        deviation = moments.variance.clamp(min=0.0).sqrt()
         # A feature that hardly varies (an empty channel) must not be blown up.
         floor = 1e-3 * deviation.mean() + 1e-12
-        self.shift.copy_(mean)
+        self.shift.copy_(moments.mean)
         self.scale.copy_(1.0 / deviation.clamp(min=floor))
         if self.projection is not None:
-            standard = (features - mean) * self.scale
-            self.projection.copy_(_principal_components(standard, shares, self.n_features))
+            scale = self.scale.double()
+            standard = moments.covariance * scale * scale[:, None]
+            self.projection.copy_(_principal_components(standard, self.n_features))
 
 
-def _principal_components(standard: Tensor, shares: Tensor, n_components: int) -> Tensor:
+class _Moments:
+    """Weighted mean and covariance of features that come some rows at a time.
+
+    Sums of squares are taken around the mean of the first rows, or differences of large numbers would remain.
+
+    Parameters
+    ----------
+    with_products
+        Whether the covariance of different features is wanted.
+    """
+
+    def __init__(self, *, with_products: bool) -> None:
+        self.with_products = with_products
+        self.total = 0.0
+        self.origin = self.first = self.second = torch.zeros(())
+
+    def add(self, features: Tensor, weights: Tensor) -> None:
+        """Take further rows, shape (n, n_features), with their weights, shape (n,)."""
+        if self.origin.ndim == 0:
+            self.origin = features.mean(dim=0)
+        away = features - self.origin
+        weighed = weights[:, None] * away
+        self.total += float(weights.sum())
+        self.first = self.first + weighed.sum(dim=0)
+        squares = weighed.T @ away if self.with_products else (weighed * away).sum(dim=0)
+        self.second = self.second + squares
+
+    @property
+    def mean(self) -> Tensor:
+        """Shape (n_features,)."""
+        return self.origin + self.first / self.total
+
+    @property
+    def variance(self) -> Tensor:
+        """Shape (n_features,)."""
+        second = self.second.diagonal() if self.with_products else self.second
+        return second / self.total - (self.first / self.total) ** 2
+
+    @property
+    def covariance(self) -> Tensor:
+        """Shape (n_features, n_features)."""
+        first = self.first / self.total
+        return self.second / self.total - torch.outer(first, first)
+
+
+def _principal_components(covariance: Tensor, n_components: int) -> Tensor:
     """Return the leading directions, shape (n_invariants, n_components), with mean variance 1.
 
     Parameters
     ----------
-    standard
-        Centred features, shape (n_atoms, n_invariants).
-    shares
-        Weights of the atoms, summing to 1, shape (n_atoms, 1).
+    covariance
+        Of standardised features, shape (n_invariants, n_invariants).
     n_components
         How many; those beyond the rank are zero.
     """
-    values, vectors = torch.linalg.eigh(standard.T @ (shares * standard))
+    values, vectors = torch.linalg.eigh(covariance)
     kept = min(n_components, len(values))
-    directions = standard.new_zeros(len(values), n_components)
+    directions = covariance.new_zeros(len(values), n_components)
     directions[:, :kept] = vectors[:, -kept:].flip(1)
     scaled: Tensor = directions / values[-kept:].mean().sqrt().clamp(min=1e-12)
     return scaled

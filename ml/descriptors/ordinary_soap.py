@@ -8,7 +8,7 @@ network can be fed; they are found from the atoms' Gram matrix, so that the full
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -74,19 +74,16 @@ class OrdinarySoap(nn.Module):
         return projected - self.shift
 
     @torch.no_grad()
-    def standardise(self, coefficients: Tensor, species: Tensor, weights: Tensor) -> None:
+    def standardise(self, atoms: Iterable[tuple[Tensor, Tensor, Tensor]]) -> None:
         """Find the components from the training atoms.
 
         Parameters
         ----------
-        coefficients, species
-            As in :meth:`forward`.
-        weights
-            How much each atom counts, shape (n_atoms,).
+        atoms
+            Coefficients and species, as in :meth:`forward`, and how much each atom counts, shape (n_atoms,); some
+            atoms at a time. They are asked for twice, the first time to be counted.
         """
-        if len(coefficients) > MAX_ATOMS:
-            chosen = torch.linspace(0, len(coefficients) - 1, MAX_ATOMS).round().long()
-            coefficients, species, weights = coefficients[chosen], species[chosen], weights[chosen]
+        coefficients, species, weights = _evenly_drawn(atoms, MAX_ATOMS)
         blocks = defaultdict(list)
         for pair, rows, block in species_pair_blocks(coefficients, species, self.l_max):
             blocks[pair].append((rows, block))
@@ -112,6 +109,29 @@ class OrdinarySoap(nn.Module):
         self.basis, self.block_scale = basis, 1.0 / scale
         self.shift = torch.zeros_like(self.shift)
         self.shift = shares.float() @ self(coefficients, species)
+
+
+def _evenly_drawn(
+    atoms: Iterable[tuple[Tensor, Tensor, Tensor]], most: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return coefficients, species and weights of so many atoms at most, with slots for all."""
+    sizes = [(len(species), species.shape[1]) for _, species, _ in atoms]
+    n_atoms, n_slots = sum(size for size, _ in sizes), max(slots for _, slots in sizes)
+    chosen = torch.linspace(0, n_atoms - 1, min(n_atoms, most), dtype=torch.float64).round().long()
+    parts, start = [], 0
+    for coefficients, species, weights in atoms:
+        rows = chosen[(chosen >= start) & (chosen < start + len(species))] - start
+        start += len(species)
+        empty = n_slots - species.shape[1]
+        parts.append(
+            (
+                nn.functional.pad(coefficients[rows], (0, 0, 0, 0, 0, empty)),
+                nn.functional.pad(species[rows], (0, empty)),
+                weights[rows],
+            )
+        )
+    joined = [torch.cat(column) for column in zip(*parts, strict=True)]
+    return joined[0], joined[1], joined[2]
 
 
 def species_pair_blocks(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -117,8 +118,11 @@ class Domain:
 
     def scores(self, described: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
         """Return the mean distance of each slab's atoms to the training set, shape (n_slabs,)."""
-        tree = KDTree(self.descriptions)
-        return np.array([float(np.mean(tree.query(atoms)[0])) for atoms in described])
+        return np.array([float(np.mean(self._tree.query(atoms)[0])) for atoms in described])
+
+    @cached_property
+    def _tree(self) -> KDTree:
+        return KDTree(self.descriptions)
 
     def contains(
         self, structures: Sequence[Structure], scores: NDArray[np.float64]

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 LEVELS = ("ionization_potential", "electron_affinity")
 #: Share of the out-of-fold scores inside of the domain.
 DOMAIN_SHARE = 0.9
+#: Slabs that are predicted at a time: what members say of atoms takes 30 kB a slab of 60 atoms, and is not kept.
+SLABS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,13 @@ class Ensemble:
         UnknownElementError
             When a site holds no single chemical element, or the model can make nothing of one.
         """
-        if not structures:
-            return []
+        estimates: list[SurfaceEstimate] = []
+        for start in range(0, len(structures), SLABS_AT_ONCE):
+            estimates += self._predict_some(list(structures[start : start + SLABS_AT_ONCE]))
+        return estimates
+
+    def _predict_some(self, structures: Sequence[Structure]) -> list[SurfaceEstimate]:
+        """Predict for a few slabs, all members' predictions in memory."""
         systems = [{element_symbol(site) for site in structure} for structure in structures]
         predictions = [member.predict(structures) for member in self.members]
         scores = self.domain.scores([atomic_descriptions(s) for s in structures])
@@ -190,12 +197,14 @@ class Ensemble:
             chosen = [i for i, r in enumerate(records) if formula_fold(r.formula) == fold]
             if fold not in self.blind_folds or not chosen:
                 continue
-            predictions = _predict_known(member, records, chosen)
-            spread[chosen] = spread_of(predictions)
-            for index, prediction in zip(chosen, predictions, strict=True):
-                for name, value in prediction.values.items():
-                    column = found.setdefault(name, np.full(len(records), np.nan))
-                    column[index] = value
+            for start in range(0, len(chosen), SLABS_AT_ONCE):
+                some = chosen[start : start + SLABS_AT_ONCE]
+                predictions = _predict_known(member, records, some)
+                spread[some] = spread_of(predictions)
+                for index, prediction in zip(some, predictions, strict=True):
+                    for name, value in prediction.values.items():
+                        column = found.setdefault(name, np.full(len(records), np.nan))
+                        column[index] = value
         return ordered_levels(found), spread
 
     def tensors(self) -> dict[str, NDArray[Any]]:

@@ -17,19 +17,21 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import BaseModel
 
 from surfalign.errors import LearnerError
+from surfalign.ml.configuration import TrainingConfiguration
 from surfalign.ml.data.datasets import FrozenDataset, read_dataset, write_dataset
 from surfalign.ml.ensemble.splits import FOLDS, formula_fold, hold_out
 from surfalign.ml.interface import FittedModel, TrainingData
 from surfalign.ml.learners.kinds import configuration_of, fit_model, restore_model
+from surfalign.ml.network.ranks import RANK, own_rank, rank_variables
 from surfalign.ml.network.weights import read_parts, write_parts
 from surfalign.version import __version__
 
@@ -95,7 +97,8 @@ def training_data(
 
     A share of the formulas is set apart for validation where the configuration's ``training`` wants it.
     """
-    share = getattr(getattr(configuration, "training", None), "validation_share", 0.0)
+    options = training_options(configuration)
+    share = 0.0 if options is None else options.validation_share
     train, validation = list(records), []
     if share > 0:
         # One formula alone cannot be split, and is learned from.
@@ -105,6 +108,15 @@ def training_data(
             train = [records[i] for i in split.train]
     kept = {record.name for record in train}
     return TrainingData(train, validation, [s for s in set_labels if kept.issuperset(s.members)])
+
+
+def training_options(configuration: BaseModel) -> TrainingConfiguration | None:
+    """Return how the network of a model, or of a part of it, is trained; None where there is no network."""
+    for holder in (configuration, getattr(configuration, "network", None)):
+        options = getattr(holder, "training", None)
+        if isinstance(options, TrainingConfiguration):
+            return options
+    return None
 
 
 def other_folds(dataset: FrozenDataset, fold: int) -> list[SurfaceRecord]:
@@ -154,7 +166,7 @@ def _target(folder: Path, task: Task) -> Path:
 
 
 def _run_worker(frozen: Path, tasks: Sequence[Task], folder: Path, say: Progress) -> None:
-    """Fit some members one after the other in a process on one thread."""
+    """Fit some members one after the other, in a process on one thread or in several that share the steps."""
     request = {
         "dataset": str(frozen),
         "directory": str(folder),
@@ -162,35 +174,41 @@ def _run_worker(frozen: Path, tasks: Sequence[Task], folder: Path, say: Progress
         "configuration": tasks[0].configuration.model_dump(mode="json"),
         "members": [{"fold": task.fold, "seed": task.seed} for task in tasks],
     }
-    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     errors = folder / f"member-{tasks[0].fold}.log"
-    with (
-        errors.open("w") as log,
-        subprocess.Popen(
-            [sys.executable, "-m", "surfalign.ml.ensemble.members"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            env=os.environ | threads,
-        ) as process,
-    ):
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps(request) + "\n")
-        process.stdin.flush()
-        # The pipe stays open: when this process dies, the worker sees its end.
-        for line in process.stdout:
+    options = training_options(tasks[0].configuration)
+    ranks = rank_variables(1 if options is None else options.processes)
+    with errors.open("w") as log, ExitStack() as stack:
+        first, *_ = [stack.enter_context(_started(request, rank, log)) for rank in ranks]
+        assert first.stdout is not None
+        # The pipes stay open: when this process dies, the workers see their end.
+        for line in first.stdout:
             say(line.rstrip())
-        process.wait()
-    if process.returncode != 0 or not all(_target(folder, task).is_file() for task in tasks):
+        first.wait()
+    if first.returncode != 0 or not all(_target(folder, task).is_file() for task in tasks):
         last = errors.read_text().strip().splitlines()
         raise LearnerError(
-            f"a process that fitted members ended with code {process.returncode}: "
+            f"a process that fitted members ended with code {first.returncode}: "
             f"{last[-1] if last else 'nothing said'}",
             "fitted members",
             f"read {errors}; the same command goes on from the last checkpoint",
         )
+
+
+def _started(request: dict[str, Any], rank: dict[str, str], log: IO[str]) -> subprocess.Popen[str]:
+    """Start a process that fits members; the first of those that share a training says how it goes."""
+    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "surfalign.ml.ensemble.members"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE if rank.get(RANK, "0") == "0" else subprocess.DEVNULL,
+        stderr=log,
+        text=True,
+        env=os.environ | threads | rank,
+    )
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(request) + "\n")
+    process.stdin.flush()
+    return process
 
 
 def _fingerprint(dataset: FrozenDataset, tasks: Sequence[Task]) -> str:
@@ -217,6 +235,8 @@ def _work() -> None:
     for member in request["members"]:
         task = Task(kind, configuration, member["fold"], member["seed"])
         model = fit_member(dataset, task, folder, lambda line: print(line, flush=True))
+        if own_rank() > 0:
+            continue
         parts = {
             "configuration": model.configuration.model_dump(mode="json"),
             "metadata": model.metadata,

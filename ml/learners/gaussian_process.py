@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from pymatgen.core import Composition
 
+from surfalign.ml.data.packed_structures import StructuresOf
 from surfalign.ml.interface import Learner, SurfacePrediction, ordered_levels
 from surfalign.ml.learners.additive_process import FittedProcess
 from surfalign.ml.learners.baselines import BaselineConfiguration, Rows, training_metadata
@@ -102,7 +103,7 @@ class GaussianProcess:
         tensors: dict[str, NDArray[Any]] = {}
         fidelities, known = {}, {}
         names = NAMES[configuration.inputs]
-        slabs = names.describe([record.structure for record in records])
+        slabs = names.describe(StructuresOf(records))
         described = dict(zip((record.name for record in records), slabs, strict=True))
         for name in configuration.properties:
             rows = Rows(name, records, set_labels)

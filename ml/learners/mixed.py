@@ -82,7 +82,16 @@ class MixedModel:
         seed: int,
         on_progress: Callable[[str], None],
     ) -> Self:
-        """Fit both; a fit that was killed goes on in the same directory."""
+        """Fit both; a fit that was killed goes on in the same directory.
+
+        As the network does, the process leaves properties without any label out.
+        """
+        labelled = {label.name for record in data.everything for label in record.labels}
+        labelled |= {label.name for label in data.set_labels}
+        wanted = configuration.process.properties
+        properties = tuple(name for name in wanted if name in labelled) or wanted
+        narrowed = configuration.process.model_copy(update={"properties": properties})
+        configuration = configuration.model_copy(update={"process": narrowed})
         network = LSOAP.fit(data, configuration.of_network(), directory, seed, on_progress)
         process = GaussianProcess.fit(
             data.everything, configuration.of_process(), data.set_labels, seed, on_progress

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,7 @@ class InputNames:
 
 def _physical(slabs: Sequence[Structure | Composition]) -> Array:
     """Return the physical inputs and the share of them that is missing."""
-    table = physical_inputs.physical_table([s for s in slabs if isinstance(s, Structure)])
+    table = physical_inputs.physical_table(cast(Sequence[Structure], slabs))
     return np.column_stack([table, np.isnan(table).mean(axis=1)])
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from surfalign.crystals.sources import load_crystal
 from surfalign.listing import Listing, fixed
 from surfalign.ml.data.from_crystal import crystal_surfaces
+from surfalign.ml.data.packed_structures import StructuresOf
 from surfalign.ml.data.records import SurfaceRecord
 from surfalign.ml.ensemble.ensemble import LEVELS, Ensemble, SurfaceEstimate
 from surfalign.ml.ensemble.level_distribution import level_distribution
@@ -174,7 +175,7 @@ def predict_distributions(
 
 
 def _predictions(ensemble: Ensemble, source: str, records: Sequence[SurfaceRecord]) -> Predictions:
-    estimates = ensemble.predict([record.structure for record in records])
+    estimates = ensemble.predict(StructuresOf(records))
     return Predictions(
         PredictedSurface(record, estimate, source)
         for record, estimate in zip(records, estimates, strict=True)

@@ -114,31 +114,3 @@ def collate(
         ),
         n_slabs=len(counts),
     )
-
-
-def select(batch: SlabBatch, chosen: Tensor) -> SlabBatch:
-    """Return a batch of some of the slabs, in the given order, on the same device.
-
-    Parameters
-    ----------
-    batch
-        All slabs, for instance the whole data set on a GPU.
-    chosen
-        Indices of the slabs, shape (n_chosen,), without repetition.
-    """
-    place = torch.full((batch.n_slabs,), -1, dtype=torch.int64, device=batch.slabs.device)
-    place[chosen] = torch.arange(len(chosen), device=place.device)
-    new = place[batch.slabs]
-    order = torch.argsort(new, stable=True)
-    rows = order[int((new < 0).sum()) :]
-    return SlabBatch(
-        coefficients=batch.coefficients[rows],
-        species=batch.species[rows],
-        centers=batch.centers[rows],
-        multiplicities=batch.multiplicities[rows],
-        depths=batch.depths[rows],
-        from_middle=batch.from_middle[rows],
-        slabs=new[rows],
-        inputs=batch.inputs[chosen],
-        n_slabs=len(chosen),
-    )

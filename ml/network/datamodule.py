@@ -1,23 +1,32 @@
-"""Slabs and labels as batches; all tensors lie on the training device from the start."""
+"""Slabs and labels as batches; the slabs of a step are read when their turn comes.
+
+Their coefficients, by far the largest part of a data set, stay in the packs of :mod:`~surfalign.ml.descriptors.density_cache`:
+memory does not grow with the number of slabs, and several processes share what the system keeps of the files.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from surfalign.ml.configuration import LearnerConfiguration
+from surfalign.ml.data.packed_structures import StructuresOf
 from surfalign.ml.data.records import SetLabel, SurfaceRecord
 from surfalign.ml.descriptors.density_cache import DensityCache
 from surfalign.ml.descriptors.environments import Environments
-from surfalign.ml.network.batches import SlabBatch, collate, inputs_of, select
+from surfalign.ml.network.batches import SlabBatch, collate, inputs_of
 from surfalign.ml.network.observations import Heads, Observation, observations
+
+SLABS_AT_ONCE = 32
+"""Slabs whose coefficients are in memory while the network is standardised."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +49,14 @@ class LabelledBatch:
 
 
 class LabelledSlabs:
-    """A data set: slabs in one batch, and its items.
+    """A data set: its slabs, and its items.
 
     An item is one slab with all its labels, or one set of slabs with its label.
 
     Parameters
     ----------
     environments
-        One for each slab.
+        One for each slab; read when they are asked for.
     found
         Observations about them.
     members_per_set
@@ -63,7 +72,7 @@ class LabelledSlabs:
         members_per_set: int,
         inputs: NDArray[np.float64] | None = None,
     ) -> None:
-        self.slabs = collate(environments, inputs)
+        self.environments, self.inputs = environments, inputs
         self.members_per_set = members_per_set
         single: dict[int, list[Observation]] = {}
         sets = []
@@ -80,9 +89,10 @@ class LabelledSlabs:
     def __getitem__(self, index: int) -> int:
         return index
 
-    def move_to(self, device: torch.device) -> None:
-        """Move all tensors to a device."""
-        self.slabs = self.slabs.to(device)
+    def slabs(self, chosen: Sequence[int]) -> SlabBatch:
+        """Read some of the slabs."""
+        inputs = None if self.inputs is None else self.inputs[list(chosen)]
+        return collate([self.environments[index] for index in chosen], inputs)
 
     def batch(self, items: Sequence[int], *, draw: random.Random | None = None) -> LabelledBatch:
         """Return the slabs and observations of some items.
@@ -102,8 +112,29 @@ class LabelledSlabs:
                 members = draw.sample(members, self.members_per_set)
             chosen.update(dict.fromkeys(members))
         place = {slab: row for row, slab in enumerate(chosen)}
-        rows = torch.tensor(list(chosen), device=self.slabs.slabs.device)
-        return LabelledBatch(select(self.slabs, rows), place, found)
+        return LabelledBatch(self.slabs(list(chosen)), place, found)
+
+
+class TrainingAtoms(Iterable[tuple[Tensor, Tensor, Tensor]]):
+    """The atoms of all slabs, some slabs at a time: coefficients, species and weights.
+
+    The weights of the atoms of a slab sum to 1, so that each slab counts once however many atoms it has.
+
+    Parameters
+    ----------
+    part
+        The slabs.
+    """
+
+    def __init__(self, part: LabelledSlabs) -> None:
+        self.part = part
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        n_slabs = len(self.part.environments)
+        for start in range(0, n_slabs, SLABS_AT_ONCE):
+            slabs = self.part.slabs(range(start, min(start + SLABS_AT_ONCE, n_slabs)))
+            totals = torch.zeros(slabs.n_slabs).index_add(0, slabs.slabs, slabs.multiplicities)
+            yield slabs.coefficients, slabs.species, slabs.multiplicities / totals[slabs.slabs]
 
 
 class EpochSampler(Sampler[int]):
@@ -166,10 +197,10 @@ class SurfaceDataModule(pl.LightningDataModule):
         self.batch_size = configuration.training.batch_size
         self.train, self.validation = (
             LabelledSlabs(
-                cache.prepare([r.structure for r in part], configuration.descriptor),
+                cache.prepare(StructuresOf(part), configuration.descriptor),
                 observations(part, set_labels, heads),
                 configuration.training.members_per_set,
-                inputs_of([r.structure for r in part], configuration),
+                inputs_of(StructuresOf(part), configuration),
             )
             if part
             else None

@@ -11,9 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from surfalign.ml.configuration import LearnerConfiguration
-from surfalign.ml.descriptors.density_cache import DensityCache
+from surfalign.ml.descriptors.density_cache import default_cache
 from surfalign.ml.network.model import TrainedModel
-from surfalign.settings import load_settings
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -56,8 +55,7 @@ class NetworkModel:
 
     def predict(self, structures: Sequence[Structure]) -> list[SurfacePrediction]:
         """Predict for unrelaxed slabs."""
-        cache = DensityCache(load_settings().data_directory / "densities")
-        return self.model.predict(structures, cache=cache)
+        return self.model.predict(structures, cache=default_cache())
 
     @classmethod
     def fit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
 
 import pytorch_lightning as pl
@@ -13,10 +14,13 @@ from torch import Tensor
 from surfalign.ml.configuration import LearnerConfiguration
 from surfalign.ml.network.datamodule import LabelledBatch, LabelledSlabs, SurfaceDataModule
 from surfalign.ml.network.network import SlabNetwork
-from surfalign.ml.network.observations import Heads, observation_losses
+from surfalign.ml.network.observations import Heads, Observation, observation_losses
 
 WARM_UP = 0.15
 """Share of the steps in which the learning rate rises."""
+
+SMALLEST_TOTAL = 1e-6
+"""Weight of a step whose labels have none."""
 
 OFFSET_SPEED = 10.0
 """Learning rate of the fidelities' offsets, relative to the network's."""
@@ -56,18 +60,30 @@ class SurfaceTask(pl.LightningModule):
         self._data = [data]
         self._sums: list[list[float]] = []
 
-    def on_fit_start(self) -> None:
-        """Move the data to the device, once."""
-        for part in (self._data[0].train, self._data[0].validation):
-            if part is not None:
-                part.move_to(self.device)
-
     def training_step(self, items: list[int], batch_index: int) -> Tensor:
-        """Return the loss of some items."""
+        """Return the loss of some items, of which each process takes its share.
+
+        The loss of a share is that over the weight of all items, times the number of processes: the mean over the
+        processes, which DistributedDataParallel makes of the gradients, is that of one process with all items.
+        """
         draw = random.Random(f"{self.seed} {self.global_step}")
         part = self._part(self._data[0].train)
-        loss, _ = self._evaluate(part.batch(items, draw=draw))
-        self.log("training_loss", loss, on_step=False, on_epoch=True, batch_size=len(items))
+        processes = self.trainer.world_size
+        own = items[self.trainer.global_rank :: processes]
+        # A process without any item goes through the motions, for the others wait for its gradients.
+        batch = part.batch(own or items[:1], draw=draw)
+        losses, _ = self._evaluate(batch)
+        total = sum(self._weight(o) for item in items for o in part.items[item])
+        share = processes / max(total, SMALLEST_TOTAL) if own else 0.0
+        loss = (losses * self._weights(batch.found)).sum() * share
+        self.log(
+            "training_loss",
+            loss,
+            on_step=False,
+            on_epoch=True,
+            batch_size=len(items),
+            sync_dist=processes > 1,
+        )
         return loss
 
     def on_validation_epoch_start(self) -> None:
@@ -130,13 +146,15 @@ class SurfaceTask(pl.LightningModule):
             raise RuntimeError("a step was asked of a part of the data that is empty")
         return part
 
+    def _weight(self, observation: Observation) -> float:
+        return observation.weight * self.property_weights[observation.property_index]
+
+    def _weights(self, found: Sequence[Observation]) -> Tensor:
+        return torch.tensor([self._weight(o) for o in found], device=self.device)
+
     def _evaluate(self, batch: LabelledBatch) -> tuple[Tensor, Tensor]:
-        values = self.network(batch.slabs).values
-        losses, errors = observation_losses(
+        """Return the loss and the absolute error of each observation."""
+        values = self.network(batch.slabs.to(self.device)).values
+        return observation_losses(
             values, batch.place, batch.found, self.network.deviation, self.options.huber_threshold
         )
-        weights = torch.tensor(
-            [o.weight * self.property_weights[o.property_index] for o in batch.found],
-            device=losses.device,
-        )
-        return (losses * weights).sum() / weights.sum().clamp(min=1e-6), errors

@@ -20,22 +20,18 @@ from pytorch_lightning.loggers import CSVLogger
 from surfalign.errors import EmptyDatasetError, LearnerError
 from surfalign.ml.configuration import LearnerConfiguration
 from surfalign.ml.data.records import SetLabel, SurfaceRecord
-from surfalign.ml.descriptors.density_cache import DensityCache
-from surfalign.ml.network.datamodule import LabelledSlabs, SurfaceDataModule
+from surfalign.ml.descriptors.density_cache import DensityCache, default_cache
+from surfalign.ml.network import shared_training
+from surfalign.ml.network.datamodule import SurfaceDataModule, TrainingAtoms
 from surfalign.ml.network.model import FORMAT_VERSION, TrainedModel
 from surfalign.ml.network.network import SlabNetwork
 from surfalign.ml.network.observations import Heads, find_heads, label_scales, observations
+from surfalign.ml.network.ranks import own_rank
 from surfalign.ml.network.task import SurfaceTask
-from surfalign.settings import load_settings
 
 logger = logging.getLogger(__name__)
 
 LAST, BEST, RUN = "last.ckpt", "best.ckpt", "run.json"
-
-
-def default_cache() -> DensityCache:
-    """Return the cache in the data directory of the settings in force."""
-    return DensityCache(load_settings().data_directory / "densities")
 
 
 def train_model(
@@ -85,7 +81,10 @@ def train_model(
         )
     heads = find_heads(train, set_labels, configuration.targets)
     run = _run_identity(train, validation, set_labels, configuration, seed, start)
-    _prepare_directory(directory, run)
+    shared_training.join(configuration.training)
+    if own_rank() == 0:
+        _prepare_directory(directory, run)
+    shared_training.wait_for_others()
     data = SurfaceDataModule(
         train,
         validation,
@@ -111,7 +110,7 @@ def train_model(
         "units": list(heads.units),
         "fidelities": list(heads.fidelities),
         "fidelity": heads.fidelities[0],
-        "elements": sorted({e.symbol for r in train for e in r.structure.composition.elements}),
+        "elements": sorted({symbol for r in train for symbol in r.chemical_system.split("-")}),
         "n_train": len(train),
         "n_validation": len(validation),
         "epochs": trainer.current_epoch,
@@ -152,16 +151,9 @@ def _start_network(
     network.mean.copy_(mean)
     network.deviation.copy_(deviation)
     if network.inputs is not None:
-        network.inputs.standardise(part.slabs.inputs)
-    network.soap.standardise(part.slabs.coefficients, part.slabs.species, _atom_shares(part))
+        network.inputs.standardise(torch.as_tensor(part.inputs, dtype=torch.float32))
+    network.soap.standardise(TrainingAtoms(part))
     return network
-
-
-def _atom_shares(part: LabelledSlabs) -> torch.Tensor:
-    """Weigh atoms by multiplicity, each slab counting once however many atoms it has."""
-    slabs = part.slabs
-    totals = torch.zeros(slabs.n_slabs).index_add(0, slabs.slabs, slabs.multiplicities)
-    return slabs.multiplicities / totals[slabs.slabs]
 
 
 def _trainer(
@@ -200,7 +192,6 @@ def _trainer(
     return pl.Trainer(
         max_epochs=options.epochs,
         accelerator=options.accelerator,
-        devices=1,
         precision=options.precision,
         gradient_clip_val=options.gradient_clipping,
         callbacks=callbacks,
@@ -211,6 +202,7 @@ def _trainer(
         log_every_n_steps=1_000_000,
         enable_progress_bar=False,
         enable_model_summary=False,
+        **shared_training.trainer_options(options),
     )
 
 
@@ -221,8 +213,9 @@ class EpochSeeds(Callback):
         self.seed = seed
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Seed torch, which dropout draws from."""
-        torch.manual_seed(1_000_003 * self.seed + trainer.current_epoch)
+        """Seed torch, which dropout draws from, in each process otherwise."""
+        own = 1_000_000_007 * trainer.global_rank
+        torch.manual_seed(1_000_003 * self.seed + trainer.current_epoch + own)
 
 
 class EpochReport(Callback):

@@ -36,7 +36,7 @@ def evaluate(
             help="Train new models and hold out by formula, chemical-system or element.",
         ),
     ] = None,
-    kind: options.Kind = "lsoap",
+    kind: options.Kind = options.DEFAULT_KIND,
     config: options.Configuration = None,
     changes: options.Changes = None,
     seed: options.Seed = 0,

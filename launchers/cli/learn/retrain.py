@@ -29,7 +29,10 @@ def retrain(
     min_gap: options.MinGap = None,
     kind: Annotated[
         str | None,
-        typer.Option("--kind", help="Kind of the challenger; by default that of the champion."),
+        typer.Option(
+            "--kind",
+            help="Kind of the challenger; by default that of the champion, at first mixed.",
+        ),
     ] = None,
     config: options.Configuration = None,
     changes: options.Changes = None,
@@ -51,7 +54,7 @@ def retrain(
     Example: surfalign learn retrain --model nightly --query 'functional = ddh'
     """
     models = sources.registry(directory)
-    kind = kind or (models.card(model).kind if models.champion(model) else "lsoap")
+    kind = kind or (models.card(model).kind if models.champion(model) else options.DEFAULT_KIND)
     chosen = sources.recipe(kind, config, changes, seed, workers)
     dataset = sources.gather(slabs, datasets, query, min_gap=min_gap)
     sources.say_what_is_left_out(dataset)

@@ -128,7 +128,9 @@ def _apply(configuration: dict[str, Any], change: str) -> None:
         place = place.setdefault(parent, {})
     if not equals or not last:
         raise ConfigurationError(
-            f"--set {change!r} sets nothing", "KEY=VALUE, e.g. training.epochs=30", "correct --set"
+            f"--set {change!r} sets nothing",
+            "KEY=VALUE, e.g. network.training.epochs=30",
+            "correct --set",
         )
     place[last] = yaml.safe_load(text)
 

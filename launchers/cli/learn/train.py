@@ -26,7 +26,7 @@ def train(
     datasets: options.Datasets = None,
     query: options.Query = None,
     min_gap: options.MinGap = None,
-    kind: options.Kind = "lsoap",
+    kind: options.Kind = options.DEFAULT_KIND,
     config: options.Configuration = None,
     changes: options.Changes = None,
     seed: options.Seed = 0,

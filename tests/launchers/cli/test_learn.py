@@ -216,8 +216,8 @@ def test_mistakes_are_named(folder: Path) -> None:
         invoke("train", "--slabs", slabs, "--set", "n_estimators")
     with pytest.raises(ConfigurationError, match="n_trees"):
         invoke("train", "--slabs", slabs, "--kind", "composition", "--set", "n_trees=3")
-    with pytest.raises(ConfigurationError, match=r"keys of training among .*epochs"):
-        invoke("train", "--slabs", slabs, "--set", "training.epoch=3")
+    with pytest.raises(ConfigurationError, match=r"keys of network\.training among .*epochs"):
+        invoke("train", "--slabs", slabs, "--set", "network.training.epoch=3")
     with pytest.raises(DamagedFileError, match="no whole data set"):
         invoke("train", "--dataset", slabs)
     for option in ("--slabs", "--dataset"):
@@ -254,12 +254,13 @@ def test_a_process_is_trained_and_its_inputs_are_explained(folder: Path) -> None
 
 
 @pytest.mark.programs
-def test_the_network_end_to_end(folder: Path) -> None:
-    """Train in worker processes, predict, explain; two epochs on a handful of slabs."""
+def test_the_default_kind_end_to_end(folder: Path) -> None:
+    """Train what is trained by default in worker processes, predict, explain; two epochs on a handful of slabs."""
     pytest.importorskip("torch")
     slabs = write_slab_file(slab_entries(toy_dataset(10)), folder / "ten.json.gz")
-    train = ("train", "--workers", 1, "--slabs", slabs, "--model", "net", "--set", "training.epochs=2",
-             "--set", "descriptor.n_max=3", "--set", "descriptor.l_max=2")  # fmt: skip
+    train = ("train", "--workers", 1, "--slabs", slabs, "--model", "net", "--set", "network.training.epochs=2",
+             "--set", "network.descriptor.n_max=3", "--set", "network.descriptor.l_max=2",
+             "--set", "process.iterations=3")  # fmt: skip
     first = invoke(*train)
     assert "epoch 2 of 2" in first.stderr
     again = invoke(*train)  # finished members are found again
@@ -267,5 +268,9 @@ def test_the_network_end_to_end(folder: Path) -> None:
     (found,) = predictions(folder, "MgO", "--hkl", "1,0,0")
     assert -20 < found["ionization_potential"] < 30
     drawn = invoke("explain", "MgO", "--hkl", "1,0,0", "--figure", folder / "attention").stdout
-    picture = Path(drawn.strip().replace("\n", ""))
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    # Of the attention, and of what the inputs do.
+    pictures = [Path(line) for line in drawn.split()]
+    assert len(pictures) == 2
+    for picture in pictures:
+        assert picture.read_bytes().startswith(b"\x89PNG")
+    assert ModelRegistry().card("net").kind == "mixed"

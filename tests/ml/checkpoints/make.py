@@ -30,7 +30,7 @@ def main() -> None:
     torch.manual_seed(0)
     network = SlabNetwork(configuration, properties, 2)
     batch = collate([atomic_environments(rough_slab(), configuration.descriptor)])
-    network.soap.standardise(batch.coefficients, batch.species, batch.multiplicities)
+    network.soap.standardise([(batch.coefficients, batch.species, batch.multiplicities)])
     network.mean.copy_(torch.tensor([7.0, 3.0]))
     metadata = {
         "format": FORMAT_VERSION,

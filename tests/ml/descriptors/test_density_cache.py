@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +15,15 @@ from pymatgen.core import Lattice, Structure
 from surfalign.errors import DamagedFileError, InvalidStructureError, SurfaceError
 from surfalign.ml.configuration import DescriptorConfiguration
 from surfalign.ml.descriptors import density_cache
-from surfalign.ml.descriptors.density_cache import DensityCache, expansion_key, read_environments
-from surfalign.ml.descriptors.environments import atomic_environments
+from surfalign.ml.descriptors.density_cache import DensityCache, Pack, expansion_key
+from surfalign.ml.descriptors.environments import Environments, atomic_environments
 
 DESCRIPTOR = DescriptorConfiguration(r_cut=4.0, n_max=3, l_max=2)
+
+
+def assert_equal(one: Environments, other: Environments) -> None:
+    for field in fields(Environments):
+        np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name))
 
 
 def test_second_request_is_read_from_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,8 +35,9 @@ def test_second_request_is_read_from_disk(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(density_cache, "atomic_environments", forbidden)
     second = cache.environments(rough_slab(), DESCRIPTOR)
-    for name in density_cache.FIELDS:
-        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+    assert_equal(first, second)
+    again = DensityCache(tmp_path).environments(rough_slab(), DESCRIPTOR)
+    assert_equal(first, again)
 
 
 def test_key_follows_structure_and_hyperparameters() -> None:
@@ -52,16 +60,54 @@ def test_truncated_file_is_named_and_healed(
     cache = DensityCache(tmp_path)
     slab = rough_slab()
     expected = cache.environments(slab, DESCRIPTOR)
-    path = cache.path(slab, DESCRIPTOR)
-    assert path is not None
+    (path,) = tmp_path.rglob("*.safetensors")
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(DamagedFileError, match="holds no density coefficients"):
-        read_environments(path)
+        Pack(path)
     with caplog.at_level(logging.WARNING):
-        healed = cache.environments(slab, DESCRIPTOR)
+        healed = DensityCache(tmp_path).environments(slab, DESCRIPTOR)
     assert "computed again" in caplog.text
-    np.testing.assert_array_equal(healed.coefficients, expected.coefficients)
-    read_environments(path)
+    assert_equal(healed, expected)
+    assert Pack(path).keys == [expansion_key(slab, DESCRIPTOR)]
+
+
+def test_each_slab_is_read_from_the_pack_that_holds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(density_cache, "SLABS_PER_PACK", 2)
+    slabs = [rocksalt_slab(n) for n in (3, 5, 7)] + [rough_slab()]
+    DensityCache(tmp_path).prepare(slabs[1:], DESCRIPTOR)
+    # One is new, one comes twice, and the order is another.
+    wanted = [slabs[3], slabs[0], slabs[2], slabs[0], slabs[1]]
+    found = DensityCache(tmp_path).prepare(wanted, DESCRIPTOR)
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 3
+    assert len(found) == 5
+    for environments, slab in zip(found, wanted, strict=True):
+        assert_equal(environments, atomic_environments(slab, DESCRIPTOR))
+    assert_equal(found[1:][-1], found[4])
+
+
+def test_a_pack_that_vanished_is_made_again(tmp_path: Path) -> None:
+    cache = DensityCache(tmp_path)
+    stored = cache.prepare([rough_slab()], DESCRIPTOR)
+    (path,) = tmp_path.rglob("*.safetensors")
+    path.unlink()
+    with pytest.raises(DamagedFileError, match="holds no density coefficients"):
+        stored[0]
+    assert_equal(
+        cache.environments(rough_slab(), DESCRIPTOR), atomic_environments(rough_slab(), DESCRIPTOR)
+    )
+
+
+def test_two_who_ask_at_once_expand_a_slab_once(tmp_path: Path) -> None:
+    """The second waits for the first, then finds what it wrote."""
+    slabs = [rocksalt_slab(n) for n in (3, 5, 7, 9)]
+    with ThreadPoolExecutor(2) as pool:
+        caches = [DensityCache(tmp_path) for _ in range(2)]
+        found = list(pool.map(lambda cache: cache.prepare(slabs, DESCRIPTOR), caches))
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 1
+    for one, other in zip(*found, strict=True):
+        assert_equal(one, other)
 
 
 def test_parallel_preparation_reports_progress_and_keeps_order(tmp_path: Path) -> None:

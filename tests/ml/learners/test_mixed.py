@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from learning_data import rocksalt_slab, toy_dataset
 
+from surfalign.ml.ensemble.members import Task, member_data
 from surfalign.ml.interface import KnowsItsInputs, SurfacePrediction, TrainingData
 from surfalign.ml.learners.kinds import configuration_of, fit_model, restore_model, with_fidelity
 from surfalign.ml.learners.mixed import MixedModel, mean_prediction
@@ -86,3 +88,25 @@ def test_the_same_fit_in_the_same_place_gives_the_same_model(tmp_path: Path) -> 
     again = fit_model(configuration, "mixed", data, directory=tmp_path)  # goes on from the end
     slab = rocksalt_slab("Mg", "O")
     assert again.predict([slab])[0].values == first.predict([slab])[0].values
+
+
+def test_a_property_without_any_label_is_left_out_by_both(tmp_path: Path) -> None:
+    """One slab with an IP alone is enough, as for the network."""
+    pytest.importorskip("torch")
+    (record,) = toy_dataset(1).records
+    record = replace(record, labels=tuple(label for label in record.labels if label.name == IP))
+    configuration = configuration_of("mixed", SMALL)
+    fitted = fit_model(configuration, "mixed", TrainingData([record]), directory=tmp_path)
+    slab = rocksalt_slab("Ca", "O")
+    assert fitted.predict([slab])[0].values.keys() == {IP}
+    restored = restore_model(
+        "mixed", fitted.configuration.model_dump(), fitted.metadata, fitted.tensors()
+    )
+    assert restored.predict([slab])[0].values == fitted.predict([slab])[0].values
+
+
+def test_the_network_of_a_mixed_model_may_stop_on_formulas_it_does_not_learn() -> None:
+    dataset = toy_dataset(60)
+    share = {"network": {"training": {"validation_share": 0.1}}}
+    data = member_data(dataset, Task("mixed", configuration_of("mixed", share), 0, 0))
+    assert data.validation

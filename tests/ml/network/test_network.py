@@ -20,10 +20,12 @@ from surfalign.ml.configuration import (
     SpectrumConfiguration,
     TargetConfiguration,
 )
+from surfalign.ml.descriptors import ordinary_soap
 from surfalign.ml.descriptors.environments import atomic_environments
 from surfalign.ml.descriptors.lsoap import LearnableSoap
+from surfalign.ml.descriptors.ordinary_soap import OrdinarySoap
 from surfalign.ml.descriptors.physical.physical_inputs import physical_table
-from surfalign.ml.network.batches import SlabBatch, collate, select
+from surfalign.ml.network.batches import SlabBatch, collate
 from surfalign.ml.network.model import FORMAT_VERSION, TrainedModel
 from surfalign.ml.network.network import SlabNetwork
 
@@ -67,7 +69,7 @@ def untrained_model(
     torch.manual_seed(0)
     network = SlabNetwork(configuration, properties)
     batch = slab_batch()
-    network.soap.standardise(batch.coefficients, batch.species, batch.multiplicities)
+    network.soap.standardise([(batch.coefficients, batch.species, batch.multiplicities)])
     if network.inputs is not None:
         network.inputs.standardise(batch.inputs)
     if network.pooling.score is not None:
@@ -249,16 +251,44 @@ def test_upper_triangle_holds_what_the_full_spectrum_holds() -> None:
     torch.testing.assert_close(square[:, :, i, j].flatten(1), other)
 
 
-def test_selection_equals_collation_of_the_selected() -> None:
-    slabs = [rocksalt_slab(5), rough_slab(), rocksalt_slab(7, "Ca", 4.8)]
-    environments = [atomic_environments(slab, DESCRIPTOR) for slab in slabs]
-    selected = select(collate(environments), torch.tensor([2, 0]))
-    direct = collate([environments[2], environments[0]])
-    assert selected.n_slabs == 2
-    assert torch.equal(selected.slabs, direct.slabs)
-    assert torch.equal(selected.centers, direct.centers)
-    n_slots = direct.species.shape[1]
-    assert torch.equal(selected.coefficients[:, :n_slots], direct.coefficients)
+@pytest.mark.parametrize("contraction", [Contraction.UPPER, Contraction.LOW_RANK])
+@pytest.mark.parametrize("n_components", [None, 6])
+def test_atoms_in_parts_standardise_as_all_at_once(
+    contraction: Contraction, n_components: int | None
+) -> None:
+    batch = slab_batch()
+    weights = batch.multiplicities
+    spectrum = SpectrumConfiguration(contraction=contraction, rank=4, n_components=n_components)
+    torch.manual_seed(0)
+    soap = LearnableSoap(DESCRIPTOR, spectrum)
+    soap.standardise([(batch.coefficients, batch.species, weights)])
+    features = soap.spectrum(batch.coefficients, batch.species).detach().double()
+    shares = (weights / weights.sum()).double()[:, None]
+    mean = (shares * features).sum(dim=0)
+    deviation = (shares * (features - mean) ** 2).sum(dim=0).sqrt()
+    torch.testing.assert_close(soap.shift.double(), mean)
+    assert float((soap.scale * deviation).max()) == pytest.approx(1.0, abs=1e-4)
+    expected = deepcopy(soap)
+    parts = [x.split(5) for x in (batch.coefficients, batch.species, weights)]
+    soap.standardise(zip(*parts, strict=True))
+    torch.testing.assert_close(
+        soap(batch.coefficients, batch.species).abs(),
+        expected(batch.coefficients, batch.species).abs(),
+        rtol=1e-3, atol=1e-3,
+    )  # fmt: skip
+
+
+def test_ordinary_soap_draws_the_same_atoms_from_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ordinary_soap, "MAX_ATOMS", 12)
+    batch = slab_batch()
+    whole = [(batch.coefficients, batch.species, batch.multiplicities)]
+    parts = list(zip(*(x.split(5) for x in whole[0]), strict=True))
+    found = []
+    for atoms in (whole, parts):
+        soap = OrdinarySoap(DESCRIPTOR, 4)
+        soap.standardise(atoms)
+        found.append(soap(batch.coefficients, batch.species))
+    torch.testing.assert_close(found[0], found[1])
 
 
 def test_chunks_do_not_change_predictions() -> None:
@@ -286,7 +316,7 @@ def test_principal_components_keep_the_variance() -> None:
     whole = LearnableSoap(DESCRIPTOR, spectrum)
     few = LearnableSoap(DESCRIPTOR, spectrum.model_copy(update={"n_components": 40}))
     for soap in (whole, few):
-        soap.standardise(batch.coefficients, batch.species, torch.ones(len(batch.centers)))
+        soap.standardise([(batch.coefficients, batch.species, torch.ones(len(batch.centers)))])
     all_of_it = whole(batch.coefficients, batch.species)
     components = few(batch.coefficients, batch.species)
     assert components.shape == (len(batch.centers), 40)

@@ -12,7 +12,13 @@ import torch
 from model_contract import ModelContract, rocksalt_slab
 from model_contract import small_configuration as configuration
 
-from surfalign.errors import EmptyDatasetError, LearnerError, ModelVersionError, UnknownElementError
+from surfalign.errors import (
+    ConfigurationError,
+    EmptyDatasetError,
+    LearnerError,
+    ModelVersionError,
+    UnknownElementError,
+)
 from surfalign.ml.configuration import LearnerConfiguration
 from surfalign.ml.data.records import (
     Label,
@@ -306,3 +312,8 @@ class TestTrainedModel(ModelContract):
             directory=tmp_path_factory.mktemp("run"),
             cache=DensityCache(None),
         )
+
+
+def test_training_in_two_processes_needs_both(tmp_path: Path, cache: DensityCache) -> None:
+    with pytest.raises(ConfigurationError, match="started alone"):
+        train_model(records(), [], configuration(processes=2), directory=tmp_path, cache=cache)
