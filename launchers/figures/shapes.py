@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
-from mpl_toolkits.mplot3d.art3d import Poly3DCollection
+from mpl_toolkits.mplot3d.art3d import Line3DCollection, Poly3DCollection
 from numpy.typing import NDArray
 
 from surfalign.launchers.figures.style import INK, STYLE, save
@@ -40,15 +40,19 @@ def shape_figure(made: CrystalShape) -> Figure:
     colours = {index: COLOURS[i % len(COLOURS)] for i, index in enumerate(ordered)}
     figure = Figure(figsize=(6.4, 4.2))
     axes: Any = figure.add_axes((0.0, 0.0, 0.66, 0.92), projection="3d")  # its class has no types
-    faces = made.shape.faces
+    axes.computed_zorder = False
+    faces = [
+        face for face in made.shape.faces if face.normal @ _view() > 1e-6
+    ]  # the body is convex
     axes.add_collection3d(
         Poly3DCollection(
             [face.vertices for face in faces],
             facecolors=[_shaded(colours[face.miller_index], face.normal) for face in faces],
-            edgecolors=INK,
-            linewidths=0.9,
+            zorder=1,
         )
     )
+    outlines = [np.vstack([face.vertices, face.vertices[:1]]) for face in faces]
+    axes.add_collection3d(Line3DCollection(outlines, colors=INK, linewidths=1.2, zorder=2))
     reach = max(float(np.linalg.norm(face.vertices, axis=1).max()) for face in faces)
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), zlim=(-reach, reach))
     axes.set_box_aspect((1, 1, 1), zoom=1.35)
@@ -75,6 +79,12 @@ def shape_figure(made: CrystalShape) -> Figure:
         x=0.04, y=0.98, ha="left", fontsize=12,
     )  # fmt: skip
     return figure
+
+
+def _view() -> NDArray[np.float64]:
+    """Return the direction to the eye."""
+    up, around = np.radians([_ELEVATION, _AZIMUTH])
+    return np.array([np.cos(up) * np.cos(around), np.cos(up) * np.sin(around), np.sin(up)])
 
 
 def _facts(made: CrystalShape) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from surfalign.errors import DocumentNotFoundError
 from surfalign.physics.lattice.orientations import (
@@ -25,7 +25,7 @@ class OxygenPhases:
     Attributes
     ----------
     selection
-        The results of the crystal.
+        The results of the orientation.
     miller_index
         The orientation.
     documents, lines
@@ -94,11 +94,11 @@ def oxygen_phases(
             "results of this orientation, best with --oxygen",
             "compute them: surfalign run ... --hkl H,K,L --oxygen",
         )
-    lines = [line for _, line in found]
+    documents, lines = [document for document, _ in found], [line for _, line in found]
     return OxygenPhases(
-        selection,
+        replace(selection, documents=documents),
         index,
-        [document for document, _ in found],
+        documents,
         lines,
         stable_ranges(lines, low, high),
         correction,
