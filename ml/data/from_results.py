@@ -24,6 +24,8 @@ FLAGGED = "flagged: "
 FAILED = "failed: "
 NO_SLAB = "no unrelaxed slab stored"
 NO_NUMBER = "no finite label"
+#: The composition of such a slab is not that of its crystal: it would not share the fold of its formula.
+OTHER_OXYGEN = "oxygen removed from the faces or added"
 
 
 def freeze_results(
@@ -121,6 +123,8 @@ def _reason_to_leave_out(document: SurfaceLevelsDocument, flagged: bool) -> str 
         document.relaxed or document.slab_structure is None
     ):
         return NO_SLAB
+    if document.excess_oxygen:
+        return OTHER_OXYGEN
     return None
 
 

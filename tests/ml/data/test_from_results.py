@@ -8,7 +8,13 @@ import pytest
 from stored_results import failed_result, flagged_result, passed_result, slab
 
 from surfalign.errors import EmptyDatasetError, MixedMethodsError
-from surfalign.ml.data.from_results import FLAGGED_WEIGHT, NO_NUMBER, NO_SLAB, freeze_results
+from surfalign.ml.data.from_results import (
+    FLAGGED_WEIGHT,
+    NO_NUMBER,
+    NO_SLAB,
+    OTHER_OXYGEN,
+    freeze_results,
+)
 from surfalign.ml.data.records import Fidelity
 
 UNRELAXED = slab()
@@ -58,6 +64,7 @@ def test_what_cannot_be_learned_from_is_named() -> None:
         passed_result("no-slab"),
         learnable("nan", ionization_potential=math.nan, electron_affinity=None, band_gap=None,
                   surface_energy=None),
+        learnable("reduced", excess_oxygen=-2),
     ]  # fmt: skip
     dataset = freeze_results(results)
     assert len(dataset.records) == 1
@@ -66,6 +73,7 @@ def test_what_cannot_be_learned_from_is_named() -> None:
         "failed: ConvergenceError": 1,
         NO_SLAB: 1,
         NO_NUMBER: 1,
+        OTHER_OXYGEN: 1,
     }
     wanted = freeze_results(results, flagged=True)
     assert len(wanted.records) == 2
