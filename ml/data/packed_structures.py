@@ -58,7 +58,8 @@ class _Arrays:
 class PackedStructure:
     """A field of a dataclass that takes a structure, keeps its arrays, and gives an equal structure.
 
-    What has more than elements on sites (charges, properties, names of sites) is kept as it is.
+    What has more than elements on sites (charges, properties) is kept as it is. Labels of sites, which mean nothing
+    here and are not compared, are not kept: those of supercells number the sites of an element.
     """
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -92,7 +93,6 @@ def _is_plain(structure: Any) -> bool:
             and type(site.species.elements[0]) is Element
             and site.is_ordered
             and not site.properties
-            and site.label == site.species_string
             for site in structure
         )
     )

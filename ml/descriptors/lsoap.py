@@ -87,7 +87,9 @@ class PowerSpectrum(nn.Module):
         self, n_channels: int, n_max: int, l_max: int, contraction: Contraction, rank: int = 32
     ) -> None:
         super().__init__()
-        self.l_max, self.contraction = l_max, contraction
+        self.contraction = contraction
+        #: Components of each l.
+        self.sizes = [2 * degree + 1 for degree in range(l_max + 1)]
         n_rows = n_channels * n_max
         rows, columns = np.triu_indices(n_rows)
         self.register_buffer("pairs", torch.as_tensor(rows * n_rows + columns), persistent=False)
@@ -115,20 +117,29 @@ class PowerSpectrum(nn.Module):
         Tensor
             Shape (n_atoms, n_features); l runs slowest.
         """
+        if self.contraction is Contraction.LOW_RANK:
+            return self._low_rank(compressed)
         blocks = []
-        for degree in range(self.l_max + 1):
-            part = compressed[:, :, degree**2 : (degree + 1) ** 2]
+        for part in compressed.split(self.sizes, dim=2):
             # Rows (k, n), columns m.
             matrix = part.transpose(2, 3).flatten(1, 2)
-            if self.contraction is Contraction.LOW_RANK:
-                left = matrix.transpose(1, 2) @ self.left[degree].to(matrix.dtype)
-                right = matrix.transpose(1, 2) @ self.right[degree].to(matrix.dtype)
-                blocks.append((left * right).sum(dim=1))
-                continue
             products = torch.bmm(matrix, matrix.transpose(1, 2)).flatten(1)
             if self.contraction is Contraction.UPPER:
                 products = products.index_select(1, self.pairs)
             blocks.append(products)
+        return torch.cat(blocks, dim=1)
+
+    def _low_rank(self, compressed: Tensor) -> Tensor:
+        """Form the products of two learned combinations of the densities, shape (n_atoms, n_features)."""
+        n_atoms, _, n_components, _ = compressed.shape
+        # m runs slowest, so that those of one l are one matrix without a further copy: rows (m, atom), columns (k, n).
+        densities = compressed.permute(2, 0, 1, 3).reshape(n_components, n_atoms, -1)
+        both = torch.cat([self.left, self.right], dim=2).to(compressed.dtype)
+        blocks = []
+        # Split, not sliced: the gradient of each slice would be an array as large as the whole.
+        for part, own in zip(densities.split(self.sizes), both, strict=True):
+            left, right = (part.flatten(0, 1) @ own).chunk(2, dim=1)
+            blocks.append((left * right).view(len(part), n_atoms, -1).sum(dim=0))
         return torch.cat(blocks, dim=1)
 
 
