@@ -83,7 +83,7 @@ class LearnerChoice(_Model):
     """The model that is renewed in every round."""
 
     name: str = Field(default="", description="In the registry; the loop's own name by default")
-    kind: str = Field(default="lsoap", description="Kind of learner")
+    kind: str = Field(default="mixed", description="Kind of learner")
     configuration: dict[str, Any] = Field(
         default_factory=dict, description="What differs from the kind's defaults"
     )
