@@ -28,7 +28,28 @@ from surfalign.settings import load_settings
 from surfalign.stores.database import connect
 from surfalign.stores.documents import SurfaceLevelsDocument
 
-CATIONS = "Li Na K Be Mg Ca Sr Ba Zn Cd Al Ga In Si Ge Sn Ti Zr Hf Sc".split()
+CATIONS = [
+    "Li",
+    "Na",
+    "K",
+    "Be",
+    "Mg",
+    "Ca",
+    "Sr",
+    "Ba",
+    "Zn",
+    "Cd",
+    "Al",
+    "Ga",
+    "In",
+    "Si",
+    "Ge",
+    "Sn",
+    "Ti",
+    "Zr",
+    "Hf",
+    "Sc",
+]
 ADDRESSES = {
     "first page": "/",
     "filtered page": "/?query=ionization_potential+>+6+eV+and+band_gap+<+5+eV",

@@ -11,6 +11,7 @@ import math
 import multiprocessing
 import tempfile
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -115,7 +116,7 @@ class PredictionProcess:
                 self._end()
                 raise _too_slow(self._time_limit)
             answer = connection.recv()
-        except (EOFError, OSError) as error:
+        except (EOFError, ConnectionError) as error:
             self._end()
             raise InvalidStructureError(
                 "the prediction of this crystal ended its process",
@@ -163,27 +164,24 @@ def _too_slow(limit: float) -> TimeLimitError:
 
 
 def _serve(connection: Connection) -> None:
-    """Answer questions until the server is gone."""
-    from surfalign.processes import end_with_parent
+    """Answer questions until the server is gone: then there is nobody to read from or to write to."""
+    with suppress(EOFError, ConnectionError, KeyboardInterrupt):
+        while True:
+            connection.send(_answer(connection.recv()))
 
-    end_with_parent()
-    while True:
-        try:
-            question = connection.recv()
-        except (EOFError, KeyboardInterrupt):
-            return
-        try:
-            connection.send(predicted(question))
-        except SurfalignError as error:
-            connection.send(type(error)(error.found, error.expected, error.remedy))
-        except Exception as error:  # noqa: BLE001  # of libraries, for crystals that nobody foresaw
-            connection.send(
-                InvalidStructureError(
-                    f"the surfaces of this crystal cannot be predicted ({type(error).__name__})",
-                    "an oxide crystal with nonpolar surfaces",
-                    "`surfalign --full-trace learn predict FILE` shows where it fails",
-                )
-            )
+
+def _answer(question: Question) -> Answer | SurfalignError:
+    try:
+        return predicted(question)
+    except SurfalignError as error:
+        # Without its cause, which may hold what cannot be sent.
+        return type(error)(error.found, error.expected, error.remedy)
+    except Exception as error:  # noqa: BLE001  # of libraries, for crystals that nobody foresaw
+        return InvalidStructureError(
+            f"the surfaces of this crystal cannot be predicted ({type(error).__name__})",
+            "an oxide crystal with nonpolar surfaces",
+            "`surfalign --full-trace learn predict FILE` shows where it fails",
+        )
 
 
 def predicted(question: Question) -> Answer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -51,6 +52,8 @@ def bound_socket(host: str, port: int) -> socket.socket:
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         opened.bind((HOST, port))
+        # From here on connections wait, so that whoever reads the address may use it at once.
+        opened.listen()
     except (OSError, OverflowError) as error:
         opened.close()
         taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
@@ -88,4 +91,6 @@ def serve(application: FastAPI, opened: socket.socket, announce: Callable[[str],
         ws="none",
     )
     announce(f"http://{HOST}:{opened.getsockname()[1]}/")
-    uvicorn.Server(configuration).run(sockets=[opened])
+    # uvicorn raises it again when all is closed; here it is the usual end.
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(configuration).run(sockets=[opened])

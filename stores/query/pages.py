@@ -285,7 +285,7 @@ def _typed(value: Any, kind: Kind) -> Any:
     if isinstance(value, str) and not _is_text(value):
         raise ValueError("no text")
     if kind is Kind.TIME:
-        time = datetime.fromisoformat(value)
+        time = datetime.fromisoformat(str(value))
         return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         raise ValueError("too large a number")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -162,7 +161,8 @@ def get(
         exact = collection.find_one(_both({"identifier": identifier}, within), {"_id": 0})
         if exact is not None:
             return SurfaceLevelsDocument.model_validate(exact)
-        beginning = {"identifier": {"$regex": f"^{re.escape(identifier)}"}}
+        # A range, which an index answers; a regular expression may be neither long nor hold a null character.
+        beginning = {"identifier": {"$gte": identifier, "$lt": f"{identifier}\U0010ffff"}}
         cursor = collection.find(_both(beginning, within), {"_id": 0}).limit(2)
         found = list(cursor) if identifier else []
     if len(found) == 1:

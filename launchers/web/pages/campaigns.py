@@ -64,10 +64,7 @@ def routes(open_campaign: OpenCampaign | None) -> APIRouter:
 def mending(group: FailureGroup, profile: str) -> tuple[str, str]:
     """Return what to do about jobs that failed for one cause, in words and as a command."""
     command = ["surfalign", "retry", "--profile", profile, "--step", group.step]
-    if group.cause in TRANSIENT:
-        first = _BY_ITSELF
-    else:
-        first = _FIRST.get(group.cause, _FIRST["error"])
+    first = _BY_ITSELF if group.cause in TRANSIENT else _FIRST.get(group.cause, _FIRST["error"])
     return first, shlex.join([*command, "--cause", group.cause])
 
 

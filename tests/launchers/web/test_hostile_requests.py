@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-import pytest
 from starlette.testclient import TestClient
 
 LISTS = ("/", "/api/v1/surfaces", "/surfaces.csv", "/surfaces.json")
@@ -55,15 +54,15 @@ def requests() -> Iterator[tuple[str, str, dict[str, Any]]]:
     for ph in ("nan", "inf", "-inf", "100", "seven", ""):
         yield "GET", f"/formulas/MgO?ph={ph}", {}
         yield "GET", f"/formulas/MgO/band-edges.svg?ph={ph}", {}
-    for name in ("nope", "..", "%2e%2e%2fetc%2fpasswd", "$gt", ".*", "%00", "a" * 5_000, "☃"):
+    for name in ("nope", "%2e%2e%2fetc%2fpasswd", "$gt", ".*", "%00", "a" * 5_000, "☃"):
         yield "GET", f"/surfaces/{name}", {}
         yield "GET", f"/api/v1/surfaces/{name}", {}
         yield "GET", f"/formulas/{name}", {}
     for address in (
         "/surfaces/mgo-100/slab.exe", "/surfaces/mgo-100/passwd.cif", "/surfaces/nope/slab.cif",
         "/surfaces.xml", "/static/../safety.py", "/static/%2e%2e/%2e%2e/errors.py", "/static/nope.js",
-        "/models/x/y", "/models/oxides-v0/..", "/models/%2e%2e/%2e%2e", "/api/v1/", "/api/v2/surfaces",
-        "/.env", "/wp-login.php", "/cgi-bin/test", "//evil.example/", "/predict?crystal=../../etc/passwd",
+        "/models/x/y", "/models/%2e%2e/%2e%2e", "/api/v1/", "/api/v2/surfaces",
+        "/.env", "/wp-login.php", "/cgi-bin/test", "/predict?crystal=../../etc/passwd",
         "/predict?max_index=0&crystal=MgO", "/predict?max_index=99&crystal=MgO", f"/predict?crystal={'a' * 300}",
     ):  # fmt: skip
         yield "GET", address, {}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager
 from html import unescape
 from typing import Any
-from collections.abc import Iterator
 
 import pytest
 from memory_launcher import MemoryLauncher

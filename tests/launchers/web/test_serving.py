@@ -97,10 +97,11 @@ def served(
 ) -> Iterator[Callable[[bytes], http.client.HTTPResponse]]:
     """A real server on a free port; sends it what is given, byte by byte as it is."""
     store(database, passed_result("mgo-100"))
+    log = (tmp_path / "log").open("w")
     process = subprocess.Popen(
         [sys.executable, "-m", "surfalign.launchers.cli.main", "serve", "--port", "0"],
         stdout=subprocess.PIPE,
-        stderr=(tmp_path / "log").open("w"),
+        stderr=log,
         text=True,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
     )
@@ -121,9 +122,9 @@ def served(
     finally:
         process.send_signal(signal.SIGINT)
         assert process.wait() == 0
-        log = (tmp_path / "log").read_text()
         process.stdout.close()
-        assert "Traceback" not in log
+        log.close()
+        assert "Traceback" not in (tmp_path / "log").read_text()
 
 
 @pytest.mark.processes
