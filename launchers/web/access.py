@@ -150,6 +150,7 @@ class Store:
     def __init__(self, open_store: Callable[[], Database]) -> None:
         self._open = open_store
         self._database: Database | None = None
+        self._failure: tuple[float, DatabaseUnreachableError | None] = (0.0, None)
         self._memory = Memory()
         self._lock = threading.Lock()
 
@@ -170,12 +171,12 @@ class Store:
             When the database is away; the next request tries again.
         """
         try:
-            with pymongo.timeout(time_limit):
-                database = self._opened()
-                with database.errors_named():
-                    with pymongo.timeout(SIGN_OF_LIFE):
-                        database.collection(SURFACE_LEVELS).database.command("ping")
-                    yield Reader(database, visible(request), self._memory)
+            # With limits of its own: starting the local server may take longer.
+            database = self._opened()
+            with pymongo.timeout(time_limit), database.errors_named():
+                with pymongo.timeout(SIGN_OF_LIFE):
+                    database.collection(SURFACE_LEVELS).database.command("ping")
+                yield Reader(database, visible(request), self._memory)
         except DatabaseUnreachableError:
             self.close()
             raise
@@ -190,7 +191,16 @@ class Store:
                 database.close()
 
     def _opened(self) -> Database:
+        asked = time.monotonic()
         with self._lock:
             if self._database is None:
-                self._database = self._open()
+                failed_at, error = self._failure
+                if failed_at > asked and error is not None:
+                    # Who waited for an attempt shares its end.
+                    raise type(error)(error.found, error.expected, error.remedy)
+                try:
+                    self._database = self._open()
+                except DatabaseUnreachableError as failure:
+                    self._failure = time.monotonic(), failure
+                    raise
             return self._database
