@@ -56,6 +56,7 @@ COMMANDS = {
             "build",
             "Bring the results up to date with the finished jobs, for example of a campaign.",
         ),
+        "serve": ("serve", "Show results, predictions and campaigns as web pages on this machine."),
         "db": ("database", "The results database: the local server, or the configured one."),
     },
     "Campaigns on clusters": {

@@ -24,7 +24,7 @@ from surfalign.launchers.figures.style import (
     save,
 )
 from surfalign.physics.levels.potential import slab_regions
-from surfalign.physics.levels.redox import redox_levels
+from surfalign.physics.levels.redox import HYDROGEN_ELECTRODE, redox_levels
 from surfalign.stores.documents import SurfaceLevelsDocument
 
 
@@ -165,7 +165,11 @@ def _method(document: SurfaceLevelsDocument) -> str:
     return f"{functional}, {document.quality}" + ("" if document.relaxed else ", unrelaxed")
 
 
-def band_edge_diagram(documents: Sequence[SurfaceLevelsDocument], ph: float = 0.0) -> Figure:
+def band_edge_diagram(
+    documents: Sequence[SurfaceLevelsDocument],
+    ph: float = 0.0,
+    hydrogen_electrode: float = HYDROGEN_ELECTRODE,
+) -> Figure:
     """Draw VBM and CBM of all results against vacuum, with the redox levels of water.
 
     Parameters
@@ -174,6 +178,8 @@ def band_edge_diagram(documents: Sequence[SurfaceLevelsDocument], ph: float = 0.
         Results with numbers; flagged ones are drawn hatched.
     ph
         pH of the water levels.
+    hydrogen_electrode
+        Standard hydrogen electrode against vacuum, eV.
     """
     figure = Figure(figsize=(max(4.2, 1.6 + 0.95 * len(documents)), 4.6))
     axes = figure.add_subplot()
@@ -203,7 +209,7 @@ def band_edge_diagram(documents: Sequence[SurfaceLevelsDocument], ph: float = 0.
             color=FAINT,
         )
     right = len(documents) - 0.42
-    for name, level in redox_levels(("H+/H2", "O2/H2O"), ph).items():
+    for name, level in redox_levels(("H+/H2", "O2/H2O"), ph, hydrogen_electrode).items():
         axes.axhline(level, color=INK, lw=0.9, ls=(0, (5, 3)))
         axes.text(right + 0.06, level, couple_label(name), va="center", fontsize=9, clip_on=False)
     axes.axhline(0, color=FAINT, lw=0.8)

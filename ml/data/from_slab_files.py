@@ -37,8 +37,8 @@ from surfalign.ml.data.records import (
     convert,
     surface_record,
 )
-from surfalign.ml.data.streamed_json import iterate_list
 from surfalign.physics.lattice.orientations import parse_miller_index
+from surfalign.streamed_json import iterate_list
 
 #: Names of labels in such files: property and unit.
 FILE_LABELS = {

@@ -147,6 +147,10 @@ class ConfigurationError(SurfalignError, ValueError):
     """A setting is missing, unknown or out of range."""
 
 
+class AddressRefusedError(ConfigurationError):
+    """A server would be reached from where it must not be."""
+
+
 class UnwritableFileError(ConfigurationError, OSError):
     """A file cannot be written where it should be."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -48,6 +47,7 @@ def find(
     descending: bool = False,
     limit: int | None = None,
     full: bool = False,
+    within: Filter | None = None,
 ) -> Iterator[SurfaceLevelsDocument]:
     """Yield the results that a query matches.
 
@@ -65,6 +65,8 @@ def find(
         How many to yield at most; None for all.
     full
         Whether structures and potential curves are read too; they are None otherwise.
+    within
+        MongoDB's filter of the results that may be seen; None lets all be seen.
 
     Raises
     ------
@@ -73,7 +75,7 @@ def find(
     DatabaseUnreachableError
         When the connection breaks.
     """
-    condition = to_filter(query or "")
+    condition = joined(query, within)
     if sort is not None:
         known_field(sort)
     return _stream(database, condition, sort or "created_at", descending, limit, full)
@@ -103,7 +105,7 @@ def find_fields(
     condition = to_filter(query or "")
     projection = {"_id": 0} | dict.fromkeys(fields, 1)
     with database.errors_named():
-        yield from _collection(database).find(condition, projection)
+        yield from collection_of(database).find(condition, projection)
 
 
 def count(database: Database, query: str | None = None) -> int:
@@ -116,7 +118,7 @@ def count(database: Database, query: str | None = None) -> int:
     """
     condition = to_filter(query or "")
     with database.errors_named():
-        return int(_collection(database).count_documents(condition))
+        return int(collection_of(database).count_documents(condition))
 
 
 def methods(database: Database, query: str | None = None) -> dict[str, int]:
@@ -138,11 +140,33 @@ def methods(database: Database, query: str | None = None) -> dict[str, int]:
     with database.errors_named():
         return {
             str(group["_id"]): int(group["number"])
-            for group in _collection(database).aggregate(stages)
+            for group in collection_of(database).aggregate(stages)
         }
 
 
-def get(database: Database, identifier: str) -> SurfaceLevelsDocument:
+def formulas(
+    database: Database, query: str | None = None, *, within: Filter | None = None
+) -> dict[str, int]:
+    """Return the formulas of the results that a query matches, in their order, with their numbers.
+
+    Raises
+    ------
+    QuerySyntaxError
+        When the query cannot be understood.
+    """
+    stages: list[dict[str, Any]] = [
+        {"$match": joined(query, within)},
+        {"$group": {"_id": "$formula", "number": {"$sum": 1}}},
+        {"$sort": {"_id": 1}},
+    ]
+    with database.errors_named():
+        found = collection_of(database).aggregate(stages)
+        return {str(group["_id"]): int(group["number"]) for group in found}
+
+
+def get(
+    database: Database, identifier: str, *, within: Filter | None = None
+) -> SurfaceLevelsDocument:
     """Return one result with everything that is stored.
 
     Parameters
@@ -151,6 +175,8 @@ def get(database: Database, identifier: str) -> SurfaceLevelsDocument:
         Where to look.
     identifier
         Its identifier, or enough of its beginning to be unique.
+    within
+        MongoDB's filter of the results that may be seen; to others it answers as if they were not there.
 
     Raises
     ------
@@ -158,12 +184,14 @@ def get(database: Database, identifier: str) -> SurfaceLevelsDocument:
         When no result, or more than one, has it.
     """
     with database.errors_named():
-        collection = _collection(database)
-        exact = collection.find_one({"identifier": identifier}, {"_id": 0})
+        collection = collection_of(database)
+        exact = collection.find_one(_both({"identifier": identifier}, within), {"_id": 0})
         if exact is not None:
             return SurfaceLevelsDocument.model_validate(exact)
-        beginning = {"identifier": {"$regex": f"^{re.escape(identifier)}"}}
-        found = list(collection.find(beginning, {"_id": 0}).limit(2)) if identifier else []
+        # A range, which an index answers; a regular expression may be neither long nor hold a null character.
+        beginning = {"identifier": {"$gte": identifier, "$lt": f"{identifier}\U0010ffff"}}
+        cursor = collection.find(_both(beginning, within), {"_id": 0}).limit(2)
+        found = list(cursor) if identifier else []
     if len(found) == 1:
         return SurfaceLevelsDocument.model_validate(found[0])
     if found:
@@ -221,7 +249,7 @@ def _stream(
     projection = {"_id": 0} | dict.fromkeys(large, 0)
     direction = -1 if descending else 1
     with database.errors_named():
-        collection = _collection(database)
+        collection = collection_of(database)
         with_field = {"$and": [condition, {field: {"$ne": None}}]}
         without = {"$and": [condition, {field: None}]}
         order = {field: direction} | ({} if field == "identifier" else {"identifier": 1})
@@ -233,7 +261,22 @@ def _stream(
             yield SurfaceLevelsDocument.model_validate(record)
 
 
-def _collection(database: Database) -> Collection[dict[str, Any]]:
+def joined(query: str | None, within: Filter | None) -> Filter:
+    """Return MongoDB's filter of a query, of the results that may be seen.
+
+    Raises
+    ------
+    QuerySyntaxError
+        When the query cannot be understood.
+    """
+    return _both(to_filter(query or ""), within)
+
+
+def _both(condition: Filter, within: Filter | None) -> Filter:
+    return {"$and": [condition, within]} if within else condition
+
+
+def collection_of(database: Database) -> Collection[dict[str, Any]]:
     """Return pymongo's collection itself: maggma hides how it fetches."""
     collection: Collection[dict[str, Any]] = database.surface_levels._collection
     return collection

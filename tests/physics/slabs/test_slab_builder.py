@@ -69,7 +69,7 @@ def test_what_a_slab_is_goes_by_the_names_of_the_documents(crystal: MakeCrystal)
         "formula": "MgO", "space_group_symbol": "Fm-3m", "space_group_number": 225,
         "miller_index": (1, 0, 0), "termination": "A", "termination_label": "MgO", "n_atoms": 10,
         "area": pytest.approx(4.21**2 / 2), "slab_thickness": pytest.approx(2 * 4.21),
-        "vacuum_thickness": 12.5, "bulk_repeat": pytest.approx(4.21 / 2),
+        "vacuum_thickness": 12.5, "bulk_repeat": pytest.approx(4.21 / 2), "excess_oxygen": 0,
     }  # fmt: skip
     assert slab.numbers.tolist() == [site.specie.Z for site in slab.slab]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from surfalign import streamed_json
 from surfalign.errors import DamagedFileError
-from surfalign.ml.data import streamed_json
-from surfalign.ml.data.streamed_json import iterate_list
+from surfalign.streamed_json import iterate_list
 
 LISTS = (
     "[]",

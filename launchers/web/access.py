@@ -1,0 +1,206 @@
+"""The store as requests see it: which results are visible, how long a question may take, and recovery."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pymongo
+from starlette.requests import Request
+
+from surfalign.errors import DatabaseUnreachableError
+from surfalign.stores.database import SURFACE_LEVELS
+from surfalign.stores.query import results
+from surfalign.stores.query.language import Filter
+from surfalign.stores.query.pages import Order, Page, ResultList, listed, page
+
+if TYPE_CHECKING:
+    from surfalign.stores.database import Database
+    from surfalign.stores.documents import SurfaceLevelsDocument
+
+#: Longest wait for all answers of the database to one request (s).
+TIME_LIMIT = 60.0
+#: Longest wait for a sign of life (s): who asks is told soon that the database is away.
+SIGN_OF_LIFE = 5.0
+#: The same for an export of all results (s).
+EXPORT_TIME_LIMIT = 300.0
+#: An answer holds this many times as long as it took, where it took longer than SHORT (s).
+HOLDS, SHORT = 20.0, 0.25
+#: Answers that are remembered.
+MOST_ANSWERS = 32
+
+Result = TypeVar("Result")
+
+
+def visible(request: Request) -> Filter:
+    """Return MongoDB's filter of the results that a request may see.
+
+    The one place that decides it, for pages, the REST interface and exports alike. Requests come from this
+    machine alone, so they see all.
+    """
+    return {}
+
+
+class Memory:
+    """Remembers answers that took long for a while: the longer they took, the longer they hold.
+
+    A store of hundreds of results is looked through in no time and always shown as it is. One of many thousands
+    is looked through once a minute or two, however many people turn its pages.
+    """
+
+    def __init__(self) -> None:
+        self._answers: OrderedDict[Hashable, _Answer] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def recall(self, question: Hashable, answer: Callable[[], Result]) -> Result:
+        """Return an answer that still holds, or ask for it; who asks the same meanwhile waits for it."""
+        with self._lock:
+            known = self._answers.setdefault(question, _Answer())
+            self._answers.move_to_end(question)
+            if len(self._answers) > MOST_ANSWERS:
+                self._answers.popitem(last=False)
+        with known.lock:
+            start = time.monotonic()
+            if start >= known.holds_until:
+                known.value = answer()
+                took = time.monotonic() - start
+                known.holds_until = time.monotonic() + HOLDS * took if took > SHORT else 0.0
+            value: Result = known.value
+        return value
+
+    def forget(self) -> None:
+        """Forget all answers."""
+        with self._lock:
+            self._answers.clear()
+
+
+class _Answer:
+    """An answer, until when it holds, and the lock of who asks for it."""
+
+    def __init__(self) -> None:
+        self.value: Any = None
+        self.holds_until = 0.0
+        self.lock = threading.Lock()
+
+
+class Reader:
+    """Questions to the store on behalf of one request: nothing that it may not see is ever found.
+
+    Parameters
+    ----------
+    database
+        Connected.
+    within
+        MongoDB's filter of what may be seen.
+    memory
+        Of answers that took long.
+    """
+
+    def __init__(self, database: Database, within: Filter, memory: Memory) -> None:
+        self._database = database
+        self._within = within
+        self._memory = memory
+
+    def listed(self, query: str, order: Order) -> ResultList:
+        """Return which results a query matches; see :func:`surfalign.stores.query.pages.listed`."""
+        return self._memory.recall(
+            ("list", query, order, repr(self._within)),
+            lambda: listed(self._database, query, order=order, within=self._within),
+        )
+
+    def page(self, found: ResultList, limit: int, cursor: str | None) -> Page:
+        """Return a page of a list; see :func:`surfalign.stores.query.pages.page`."""
+        return page(self._database, found, limit=limit, cursor=cursor, within=self._within)
+
+    def find(
+        self, query: str, order: Order | None = None, limit: int | None = None
+    ) -> Iterator[SurfaceLevelsDocument]:
+        """Yield the results that a query matches, without structures and curves."""
+        order = order or Order()
+        return results.find(
+            self._database, query, sort=order.field, descending=order.descending, limit=limit,
+            within=self._within,
+        )  # fmt: skip
+
+    def get(self, identifier: str) -> SurfaceLevelsDocument:
+        """Return one result with everything that is stored."""
+        return results.get(self._database, identifier, within=self._within)
+
+    def formulas(self, query: str = "") -> dict[str, int]:
+        """Return the formulas of the results that a query matches, with their numbers."""
+        return self._memory.recall(
+            ("formulas", query, repr(self._within)),
+            lambda: results.formulas(self._database, query, within=self._within),
+        )
+
+
+class Store:
+    """Opens the database when it is first needed, and anew after it was away.
+
+    Parameters
+    ----------
+    open_store
+        Connects to the database.
+    """
+
+    def __init__(self, open_store: Callable[[], Database]) -> None:
+        self._open = open_store
+        self._database: Database | None = None
+        self._failure: tuple[float, DatabaseUnreachableError | None] = (0.0, None)
+        self._memory = Memory()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def reading(self, request: Request, time_limit: float = TIME_LIMIT) -> Iterator[Reader]:
+        """Answer the questions of one request.
+
+        Parameters
+        ----------
+        request
+            Tells what may be seen.
+        time_limit
+            Longest wait for all answers together (s).
+
+        Raises
+        ------
+        DatabaseUnreachableError
+            When the database is away; the next request tries again.
+        """
+        try:
+            # With limits of its own: starting the local server may take longer.
+            database = self._opened()
+            with pymongo.timeout(time_limit), database.errors_named():
+                with pymongo.timeout(SIGN_OF_LIFE):
+                    database.collection(SURFACE_LEVELS).database.command("ping")
+                yield Reader(database, visible(request), self._memory)
+        except DatabaseUnreachableError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connections; the next request opens new ones."""
+        with self._lock:
+            database, self._database = self._database, None
+        self._memory.forget()
+        if database is not None:
+            with suppress(DatabaseUnreachableError):
+                database.close()
+
+    def _opened(self) -> Database:
+        asked = time.monotonic()
+        with self._lock:
+            if self._database is None:
+                failed_at, error = self._failure
+                if failed_at > asked and error is not None:
+                    # Who waited for an attempt shares its end.
+                    raise type(error)(error.found, error.expected, error.remedy)
+                try:
+                    self._database = self._open()
+                except DatabaseUnreachableError as failure:
+                    self._failure = time.monotonic(), failure
+                    raise
+            return self._database

@@ -1,0 +1,71 @@
+"""How errors and unchanged contents are answered, on pages and by the REST interface alike."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from surfalign.errors import (
+    ConfigurationError,
+    DatabaseError,
+    DatabaseUnreachableError,
+    DocumentNotFoundError,
+    MissingDependencyError,
+    ModelNotFoundError,
+    QuerySyntaxError,
+    SurfalignError,
+    TimeLimitError,
+)
+
+#: Status of an error, the first that fits; the others come from what was sent.
+_STATUSES: tuple[tuple[type[SurfalignError], int], ...] = (
+    (DocumentNotFoundError, 404),
+    (ModelNotFoundError, 404),
+    (QuerySyntaxError, 400),
+    (DatabaseUnreachableError, 503),
+    (TimeLimitError, 422),
+    (DatabaseError, 500),
+    (ConfigurationError, 500),
+    (MissingDependencyError, 500),
+)
+
+
+def status_of(error: SurfalignError) -> int:
+    """Return the HTTP status that says what an error means."""
+    return next((status for kind, status in _STATUSES if isinstance(error, kind)), 422)
+
+
+def as_record(error: SurfalignError) -> dict[str, Any]:
+    """Return an error as plain JSON values."""
+    return {
+        "error": type(error).__name__,
+        "found": error.found,
+        "expected": error.expected,
+        "remedy": error.remedy,
+    }
+
+
+def unless_known(request: Request, content: bytes, media_type: str) -> Response:
+    """Return contents with their ETag, or 304 to a client that has them already.
+
+    Parameters
+    ----------
+    request
+        May name an ETag in If-None-Match.
+    content
+        The body.
+    media_type
+        Its type.
+    """
+    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    known = {part.strip().removeprefix("W/") for part in _named(request).split(",")}
+    if known & {tag, "*"}:
+        return Response(status_code=304, headers={"ETag": tag})
+    return Response(content, media_type=media_type, headers={"ETag": tag})
+
+
+def _named(request: Request) -> str:
+    return request.headers.get("if-none-match", "")

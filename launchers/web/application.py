@@ -1,0 +1,146 @@
+"""The whole application: pages, the REST interface below them, and what every request passes."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from surfalign.errors import MissingDependencyError, SurfalignError
+from surfalign.launchers.web.access import Store
+from surfalign.launchers.web.pages import campaigns, formula, models, prediction, surface, surfaces
+from surfalign.launchers.web.pages.rendering import error_page, render
+from surfalign.launchers.web.prediction_process import PredictionProcess
+from surfalign.launchers.web.rest import PREFIX, rest_application
+from surfalign.launchers.web.safety import LOCAL_HOSTS, RequestLimits, SecurityHeaders
+
+if TYPE_CHECKING:
+    from surfalign.stores.database import Database
+
+_LOG = logging.getLogger(__name__)
+
+
+def create_app(
+    open_store: Callable[[], Database],
+    open_campaign: campaigns.OpenCampaign | None = None,
+    process: PredictionProcess | None = None,
+) -> FastAPI:
+    """Return the application.
+
+    Parameters
+    ----------
+    open_store
+        Connects to the results database; called at the first request, and again after it was away.
+    open_campaign
+        Opens launcher and database of a campaign; None where no profile was named.
+    process
+        Predicts; by default one that starts with the first prediction.
+    """
+    store = Store(open_store)
+    predicting = process or PredictionProcess()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        predicting.close()
+        store.close()
+
+    application = FastAPI(
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        # The first sees a request first; headers are added to refusals, too.
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(TrustedHostMiddleware, allowed_hosts=list(LOCAL_HOSTS)),
+            Middleware(RequestLimits),
+        ],
+    )
+    for router in (
+        surfaces.routes(store),
+        formula.routes(store),
+        surface.routes(store),
+        prediction.routes(predicting),
+        models.routes(),
+        campaigns.routes(open_campaign),
+    ):
+        application.include_router(router)
+    rest = rest_application(store, predicting)
+    _add_files(application, rest)
+    application.mount(PREFIX, rest)
+    application.add_exception_handler(SurfalignError, _named_error)
+    application.add_exception_handler(RequestValidationError, _invalid)
+    application.add_exception_handler(HTTPException, _refused)
+    application.add_exception_handler(Exception, _unforeseen)
+    return application
+
+
+def _add_files(application: FastAPI, rest: FastAPI) -> None:
+    """Add our styles and scripts, plotly's script out of its package, and the list of the REST interface."""
+    folder = Path(__file__).parent / "static"
+    application.mount("/static", StaticFiles(directory=folder), name="static")
+
+    @application.get("/plotly.min.js")
+    def plotly() -> Response:
+        return FileResponse(
+            plotly_script(),
+            media_type="text/javascript",
+            headers={"Cache-Control": "max-age=86400"},
+        )
+
+    @application.get("/api")
+    def interface(request: Request) -> Response:
+        return render(request, "api.html", described=rest.openapi(), prefix=PREFIX)
+
+
+def plotly_script() -> Path:
+    """Return the script in the installed package of plotly.
+
+    Raises
+    ------
+    MissingDependencyError
+        When plotly is not installed.
+    """
+    # The package itself, which takes seconds to load, is not imported.
+    found = importlib.util.find_spec("plotly")
+    if found is None or found.origin is None:
+        raise MissingDependencyError(
+            "plotly is not installed", "the package plotly", "pip install 'surfalign[web]'"
+        )
+    return Path(found.origin).parent / "package_data" / "plotly.min.js"
+
+
+def _named_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, SurfalignError)
+    return error_page(request, error)
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    faults = [f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors()[:5]]
+    return render(request, "error.html", 422, problem=None, message="; ".join(faults))
+
+
+def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    page = render(request, "error.html", error.status_code, problem=None, message=str(error.detail))
+    page.headers.update(error.headers or {})
+    return page
+
+
+def _unforeseen(request: Request, error: Exception) -> Response:
+    # What an unforeseen error says may hold anything: it goes to the log of who started the server.
+    _LOG.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return PlainTextResponse("This page failed; the log of the server says why.\n", 500)

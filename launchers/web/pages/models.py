@@ -1,0 +1,80 @@
+"""The pages of models: one's own and the one that comes with surfalign, each with its card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from surfalign.errors import ModelNotFoundError, SurfalignError
+from surfalign.launchers.web.pages.rendering import render
+from surfalign.ml.assessment.metrics import error_rows, with_bounds
+from surfalign.ml.models.model_registry import ModelCard, ModelRegistry
+from surfalign.ml.models.shipped_model import shipped_registry
+
+
+def routes() -> APIRouter:
+    """Return the list of models and the page of one card."""
+    router = APIRouter()
+
+    @router.get("/models")
+    def models(request: Request) -> Response:
+        """List the models with their errors."""
+        return render(request, "models.html", rows=list(model_rows()))
+
+    @router.get("/models/{name}/{version}")
+    def card(request: Request, name: str, version: str) -> Response:
+        """Show the card of a version."""
+        found = model_card(name, version)
+        errors = [
+            (prop, kind, m, with_bounds(m, "mae"), found.metrics[prop]["unit"])
+            for prop, kind, m in error_rows(found.metrics)
+        ]
+        return render(request, "model.html", card=found, errors=errors)
+
+    return router
+
+
+def model_rows() -> Iterator[dict[str, Any]]:
+    """Yield every version of every model, those that predict marked."""
+    for origin, registry in (
+        ("own", ModelRegistry()),
+        ("comes with surfalign", shipped_registry()),
+    ):
+        for name in registry.names():
+            champion = registry.champion(name)
+            for version in registry.versions(name):
+                row = {
+                    "name": name,
+                    "version": version,
+                    "origin": origin,
+                    "champion": champion is not None and champion.version == version,
+                    "card": None,
+                    "problem": None,
+                }
+                try:
+                    row["card"] = registry.card(name, version)
+                except SurfalignError as error:  # one damaged card hides no other
+                    row["problem"] = str(error)
+                yield row
+
+
+def model_card(name: str, version: str) -> ModelCard:
+    """Return the card of a version, of one's own models first.
+
+    Raises
+    ------
+    ModelNotFoundError
+        When there is none.
+    """
+    for registry in (ModelRegistry(), shipped_registry()):
+        # Only what is listed: a name from an address never becomes a path.
+        if name in registry.names() and version in registry.versions(name):
+            return registry.card(name, version)
+    raise ModelNotFoundError(
+        f"there is no version {version!r} of a model {name!r}",
+        "a model that is listed",
+        "look at the list of models",
+    )

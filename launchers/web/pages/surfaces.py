@@ -1,0 +1,126 @@
+"""The page of all surfaces: filter, sort, pages, and export of what is shown."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request
+from starlette.background import BackgroundTask
+from starlette.responses import FileResponse, Response
+
+from surfalign.errors import QuerySyntaxError
+from surfalign.launchers.web.access import EXPORT_TIME_LIMIT, Store
+from surfalign.launchers.web.pages.rendering import render
+from surfalign.stores.query.exports import ExportFormat, export, write_json_file
+from surfalign.stores.query.pages import DEFAULT_SORT, Order, Page, ResultList
+
+#: Surfaces on a page.
+SHOWN = 50
+#: Columns that a click sorts, with their headings.
+COLUMNS = {
+    "surface_name": "Surface",
+    "ionization_potential": "IP (eV)",
+    "electron_affinity": "EA (eV)",
+    "band_gap": "Gap (eV)",
+    "surface_energy": "Energy (J/m²)",
+    "functional": "Method",
+    "quality": "Quality",
+}
+#: Examples beside the box, with what they ask for.
+EXAMPLES = {
+    "state = passed": "all checks passed",
+    "formula = TiO2": "one oxide",
+    "electron_affinity < 0 eV": "negative electron affinity",
+    "ionization_potential > 6 eV and band_gap < 5 eV": "two conditions",
+    "failed_checks = slab_centre_plateau": "one failed check",
+}
+_MEDIA = {"csv": "text/csv", "json": "application/json"}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a person asked the list for."""
+
+    query: str
+    sort: str
+    descending: bool
+    cursor: str | None = None
+
+
+def routes(store: Store) -> APIRouter:
+    """Return the page of all surfaces and its exports."""
+    router = APIRouter()
+
+    @router.get("/")
+    def surfaces(
+        request: Request,
+        query: Annotated[str, Query()] = "",
+        sort: Annotated[str, Query(max_length=200)] = DEFAULT_SORT,
+        descending: Annotated[bool, Query()] = False,
+        cursor: Annotated[str | None, Query()] = None,
+    ) -> Response:
+        """Show a page of the surfaces that a query matches."""
+        return _list(store, request, Choice(query, sort, descending, cursor))
+
+    @router.get("/surfaces.{ending}")
+    def exported(
+        request: Request,
+        ending: Literal["csv", "json"],
+        query: Annotated[str, Query()] = "",
+        sort: Annotated[str, Query(max_length=200)] = DEFAULT_SORT,
+        descending: Annotated[bool, Query()] = False,
+    ) -> Response:
+        """Write the surfaces that a query matches to a file, all pages."""
+        return _export(store, request, Choice(query, sort, descending), ending)
+
+    return router
+
+
+def _list(store: Store, request: Request, chosen: Choice) -> Response:
+    problem: QuerySyntaxError | None = None
+    found, page = ResultList(Order(), [], {}), Page([], None)
+    with store.reading(request) as reader:
+        try:
+            found = reader.listed(chosen.query, Order(chosen.sort, chosen.descending))
+            page = reader.page(found, SHOWN, chosen.cursor)
+        except QuerySyntaxError as error:
+            problem = error
+    return render(
+        request,
+        "surfaces.html",
+        400 if problem else 200,
+        problem=problem,
+        chosen=chosen,
+        results=page.results,
+        next_cursor=page.next_cursor,
+        number=len(found.places),
+        methods=found.methods,
+        columns=COLUMNS,
+        examples=EXAMPLES,
+        default_sort=DEFAULT_SORT,
+    )
+
+
+def _export(store: Store, request: Request, chosen: Choice, ending: str) -> Response:
+    # A whole file first: an answer that breaks off in the middle would look like all there is.
+    with tempfile.NamedTemporaryFile(suffix=f".{ending}", delete=False) as file:
+        path = Path(file.name)
+    try:
+        with store.reading(request, EXPORT_TIME_LIMIT) as reader:
+            found = reader.find(chosen.query, Order(chosen.sort, chosen.descending))
+            if ending == "csv":
+                export(found, path, ExportFormat.CSV)
+            else:
+                write_json_file(found, path, full=False)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return FileResponse(
+        path,
+        media_type=_MEDIA[ending],
+        filename=f"surfaces.{ending}",
+        background=BackgroundTask(path.unlink, missing_ok=True),
+    )

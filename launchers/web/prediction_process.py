@@ -1,0 +1,267 @@
+"""Predictions in a process of their own, which can be ended: what is sent here may be anything.
+
+The process starts with the first prediction and stays, so that the libraries of the learner are loaded once and
+never into the server. A crystal that takes too long, or that breaks the process, costs its sender an error; the
+next one gets a new process.
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import tempfile
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from surfalign.errors import (
+    InvalidStructureError,
+    SurfalignError,
+    TimeLimitError,
+    UnknownMaterialError,
+)
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
+    from surfalign.crystals.crystal import Crystal
+
+#: Longest time of one prediction, that of loading the learner included (s).
+TIME_LIMIT = 120.0
+#: Most atoms of a primitive cell: larger ones take longer than people wait at a page.
+MOST_ATOMS = 120
+#: Largest text of a crystal (characters).
+LARGEST_TEXT = 1_000_000
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is to be predicted.
+
+    Parameters
+    ----------
+    name
+        Of a crystal of the library; empty where a text is given. Never a path or an address.
+    text
+        A CIF, POSCAR or pymatgen JSON file.
+    max_index
+        Largest Miller index.
+    model
+        Name of the model; None for the one promoted last, or the one that comes with surfalign.
+    """
+
+    name: str = ""
+    text: str = ""
+    max_index: int = 1
+    model: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the model says.
+
+    Attributes
+    ----------
+    crystal
+        Formula and space group of the crystal that was understood.
+    notes
+        What was unusual about it.
+    model, fidelity
+        Which model, and what it predicts.
+    surfaces
+        The predictions as plain JSON values; levels in eV.
+    """
+
+    crystal: str
+    notes: list[str]
+    model: str
+    fidelity: str
+    surfaces: list[dict[str, Any]]
+
+
+class PredictionProcess:
+    """Asks the process, starts it where necessary, and ends it where it takes too long.
+
+    Parameters
+    ----------
+    time_limit
+        Longest wait for one answer (s).
+    """
+
+    def __init__(self, time_limit: float = TIME_LIMIT) -> None:
+        self._time_limit = time_limit
+        self._lock = threading.Lock()
+        self._process: BaseProcess | None = None
+        self._connection: Connection | None = None
+
+    def ask(self, question: Question) -> Answer:
+        """Return the predictions for a crystal; one question is answered at a time.
+
+        Raises
+        ------
+        TimeLimitError
+            When the answer takes too long, this question's wait for earlier ones included.
+        SurfalignError
+            Whatever is wrong with the crystal or the model.
+        """
+        if not self._lock.acquire(timeout=self._time_limit):
+            raise _too_slow(self._time_limit)
+        try:
+            connection = self._running()
+            connection.send(question)
+            if not connection.poll(self._time_limit):
+                self._end()
+                raise _too_slow(self._time_limit)
+            answer = connection.recv()
+        except (EOFError, ConnectionError) as error:
+            self._end()
+            raise InvalidStructureError(
+                "the prediction of this crystal ended its process",
+                f"a crystal of at most {MOST_ATOMS} atoms in the primitive cell",
+                "look at the structure; `surfalign learn predict FILE` shows where it ends",
+            ) from error
+        finally:
+            self._lock.release()
+        if isinstance(answer, SurfalignError):
+            raise answer
+        assert isinstance(answer, Answer)
+        return answer
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            self._end()
+
+    def _running(self) -> Connection:
+        if self._connection is None or self._process is None or not self._process.is_alive():
+            self._end()
+            # Not forked: the server has threads, and a child that inherits their locks may wait forever.
+            context = multiprocessing.get_context("spawn")
+            self._connection, theirs = context.Pipe()
+            self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+            self._process.start()
+            theirs.close()
+        return self._connection
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+        if self._connection is not None:
+            self._connection.close()
+        self._process = self._connection = None
+
+
+def _too_slow(limit: float) -> TimeLimitError:
+    return TimeLimitError(
+        f"the prediction took longer than {limit:g} s",
+        "a smaller crystal, or a smaller largest index",
+        "predict it on the command line: surfalign learn predict FILE",
+    )
+
+
+def _serve(connection: Connection) -> None:
+    """Answer questions until the server is gone: then there is nobody to read from or to write to."""
+    with suppress(EOFError, ConnectionError, KeyboardInterrupt):
+        while True:
+            connection.send(_answer(connection.recv()))
+
+
+def _answer(question: Question) -> Answer | SurfalignError:
+    try:
+        return predicted(question)
+    except SurfalignError as error:
+        # Without its cause, which may hold what cannot be sent.
+        return type(error)(error.found, error.expected, error.remedy)
+    except Exception as error:  # noqa: BLE001  # of libraries, for crystals that nobody foresaw
+        return InvalidStructureError(
+            f"the surfaces of this crystal cannot be predicted ({type(error).__name__})",
+            "an oxide crystal with nonpolar surfaces",
+            "`surfalign --full-trace learn predict FILE` shows where it fails",
+        )
+
+
+def predicted(question: Question) -> Answer:
+    """Predict the surfaces of a crystal, in this process; errors as for :meth:`PredictionProcess.ask`."""
+    from surfalign.ml.data.from_crystal import crystal_surfaces
+    from surfalign.ml.models.prediction import predict_records
+    from surfalign.ml.models.shipped_model import own_or_shipped
+
+    crystal = crystal_of(question)
+    registry, model = own_or_shipped(question.model)
+    card = registry.card(model)
+    found = predict_records(
+        crystal_surfaces(crystal, (), question.max_index), registry, model, card.version
+    )
+    return Answer(
+        crystal=f"{crystal.formula}, {crystal.space_group_symbol}",
+        notes=list(crystal.notes),
+        model=f"{card.name} {card.version}",
+        fidelity=card.fidelity,
+        surfaces=[_plain(prediction.as_dict()) for prediction in found],
+    )
+
+
+def crystal_of(question: Question) -> Crystal:
+    """Return the crystal that is meant.
+
+    A name is looked up in the library alone: as a path it would read files of this machine, as an address it
+    would make this machine ask others.
+
+    Raises
+    ------
+    UnknownMaterialError
+        When the library has no such name.
+    InvalidStructureError
+        When the text is no crystal, or too large a one.
+    """
+    from surfalign.crystals.library import find_entry
+    from surfalign.crystals.sources import library_crystal, load_crystal
+
+    if question.text.strip():
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / _file_name(question.text)
+            path.write_text(question.text)
+            try:
+                crystal = load_crystal(path)
+            except SurfalignError as error:
+                # The path of our copy says nothing to whom it is shown.
+                found = error.found.replace(str(path), "the text")
+                raise type(error)(found, error.expected, error.remedy) from error
+    else:
+        entry = find_entry(question.name.strip())
+        if entry is None:
+            raise UnknownMaterialError(
+                f"{question.name[:60]!r} is not in the library",
+                "a name such as MgO or TiO2-rutile, or the text of a structure file",
+                "list the names with `surfalign oxides`",
+            )
+        crystal = library_crystal(entry, asked=question.name)
+    if len(crystal.structure) > MOST_ATOMS:
+        raise InvalidStructureError(
+            f"the primitive cell has {len(crystal.structure)} atoms",
+            f"at most {MOST_ATOMS} at a page",
+            "predict it on the command line: surfalign learn predict FILE",
+        )
+    return crystal
+
+
+def _file_name(text: str) -> str:
+    """Return a name that tells the reader which format a text has."""
+    start = text.lstrip()[:1]
+    if start in ("{", "["):
+        return "crystal.json"
+    lowered = text.lower()
+    is_cif = "_cell_length_a" in lowered or lowered.lstrip().startswith("data_")
+    return "crystal.cif" if is_cif else "POSCAR"
+
+
+def _plain(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a prediction without numbers that JSON cannot hold."""
+    score = record["domain_score"]
+    if isinstance(score, float) and not math.isfinite(score):
+        record = record | {"domain_score": None}
+    return record

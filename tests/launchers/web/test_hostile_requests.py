@@ -1,0 +1,118 @@
+"""Malformed and hostile requests: each is answered 4xx, none ends the server or is told of its inside."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+from starlette.testclient import TestClient
+
+LISTS = ("/", "/api/v1/surfaces", "/surfaces.csv", "/surfaces.json")
+QUERIES = (
+    "x", "(", ")", "=", "formula", "formula =", "formula = ", "not", "and", "or or", "formula = MgO and",
+    "unknown_field = 1", "__class__ = 1", "$where = 1", "identifier = {'$ne': 1}", "settings = 3 eV =",
+    "ionization_potential > 6 V", "ionization_potential > six", "state = wonderful", "slab_structure = 1",
+    "miller_index = (1.5, 0, 0)", "created_at > yesterday", "formula = Xx", "band_gap in ()",
+    "band_gap in (null)", "termination > A", "'; drop table", "<script>alert(1)</script>", "\x00", "\ud7ff",
+    "(" * 3000, "not " * 2400 + "formula", "a" * 9_999, "x" * 10_001, "é" * 6_000, "formula = MgO" * 3_000,
+    "x" * 60_000,
+)  # fmt: skip
+CURSORS = ("x", "AAAA", "=", "é", "[]", "'", "{}" * 500, "a" * 20_000)
+
+
+def forged(*content: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(content).encode()).decode()
+
+
+def requests() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield method, address and the rest of each request."""
+    for address in LISTS[:2]:
+        for query in QUERIES:
+            yield "GET", f"{address}?query={quote(query)}", {}
+    for address in LISTS:
+        yield "GET", f"{address}?query=zzz", {}
+        yield "GET", f"{address}?sort=zzz", {}
+        yield "GET", f"{address}?sort=slab_structure", {}
+        yield "GET", f"{address}?sort=%24where", {}
+        yield "GET", f"{address}?sort={'a' * 300}", {}
+        yield "GET", f"{address}?descending=perhaps", {}
+        yield "POST", address, {}
+        yield "DELETE", address, {}
+    for cursor in CURSORS:
+        yield "GET", f"/?cursor={quote(cursor)}", {}
+        yield "GET", f"/api/v1/surfaces?cursor={quote(cursor)}", {}
+    for content in (
+        ("created_at", False, {"$gt": ""}, "x"), ("created_at", False, "no time", "x"),
+        ("created_at", True, None, "x"), ("formula", False, "x", "x"), ("created_at", False, None, None),
+    ):  # fmt: skip
+        yield "GET", f"/api/v1/surfaces?cursor={forged(*content)}", {}
+    for limit in ("0", "-1", "501", "1000000000", "1e9", "many", "", "9" * 400):
+        yield "GET", f"/api/v1/surfaces?limit={limit}", {}
+    for ph in ("nan", "inf", "-inf", "100", "seven", ""):
+        yield "GET", f"/formulas/MgO?ph={ph}", {}
+        yield "GET", f"/formulas/MgO/band-edges.svg?ph={ph}", {}
+    for name in ("nope", "%2e%2e%2fetc%2fpasswd", "$gt", ".*", "%00", "a" * 5_000, "☃"):
+        yield "GET", f"/surfaces/{name}", {}
+        yield "GET", f"/api/v1/surfaces/{name}", {}
+        yield "GET", f"/formulas/{name}", {}
+    for address in (
+        "/surfaces/mgo-100/slab.exe", "/surfaces/mgo-100/passwd.cif", "/surfaces/nope/slab.cif",
+        "/surfaces.xml", "/static/../safety.py", "/static/%2e%2e/%2e%2e/errors.py", "/static/nope.js",
+        "/models/x/y", "/models/%2e%2e/%2e%2e", "/api/v1/", "/api/v2/surfaces",
+        "/.env", "/wp-login.php", "/cgi-bin/test", "/predict?crystal=../../etc/passwd",
+        "/predict?max_index=0&crystal=MgO", "/predict?max_index=99&crystal=MgO", f"/predict?crystal={'a' * 300}",
+    ):  # fmt: skip
+        yield "GET", address, {}
+    for host in (
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "",
+        "localhost.evil.example:80",
+        "10.0.0.1",
+    ):
+        yield "GET", "/", {"headers": {"Host": host}}
+    for headers in (
+        {"Origin": "http://evil.example"}, {"Origin": "null"}, {"Origin": "http://["},
+        {"Sec-Fetch-Site": "cross-site"}, {"Content-Length": "many"}, {"Content-Length": "9" * 30},
+        {"Content-Length": "5000000"},
+    ):  # fmt: skip
+        yield "POST", "/predict", {"headers": headers, "content": b"text=x"}
+    for body in (
+        b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"crystal": 1}', b'{"crystal": "MgO", "x": 1}',
+        b'{"max_index": 9, "crystal": "MgO"}', b'{"max_index": "x"}', b'{"text": {"$gt": 1}}', b"[" * 50_000,
+    ):  # fmt: skip
+        yield (
+            "POST",
+            "/api/v1/predict",
+            {"content": body, "headers": {"Content-Type": "application/json"}},
+        )
+    yield "POST", "/predict", {}
+    yield "POST", "/predict", {"data": {"text": " "}}
+    yield "POST", "/predict", {"data": {"text": "x", "max_index": "7"}}
+    yield "POST", "/predict", {"files": {"file": ("a.cif", b"\xff\x00\xfe" * 100)}}
+    yield "POST", "/predict", {"files": {"file": ("a.cif", b"x" * 1_000_001)}}
+    yield "POST", "/predict", {"files": {"file": ("a.cif", b"x" * 5_000_000)}}
+    yield "POST", "/predict", {
+        "content": b"--x\r\nbroken", "headers": {"Content-Type": "multipart/form-data; boundary=x"},
+    }  # fmt: skip
+    yield "POST", "/predict", {
+        "content": b"text=1", "headers": {"Content-Type": "multipart/form-data"},
+    }  # fmt: skip
+    yield "TRACE", "/", {}
+    yield "BREW", "/", {}
+
+
+def test_hostile_requests_are_answered_4xx_and_the_server_lives_on(client: TestClient) -> None:
+    asked = list(requests())
+    assert len(asked) >= 100
+    for method, address, rest in asked:
+        response = client.request(method, address, **rest)
+        told = f"{method} {address[:100]} {str(rest)[:100]}: {response.status_code}"
+        assert 400 <= response.status_code < 500, f"{told} {response.text[:300]}"
+        assert "Traceback" not in response.text, told
+        assert "site-packages" not in response.text, told
+        assert "default-src 'none'" in response.headers["content-security-policy"], told
+    assert client.get("/").status_code == 200

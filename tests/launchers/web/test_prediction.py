@@ -1,0 +1,110 @@
+"""Predictions of a page: the model that comes along, in a process of its own that can be ended."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from starlette.testclient import TestClient
+
+from surfalign.crystals.sources import load_crystal
+from surfalign.errors import InvalidStructureError, TimeLimitError, UnknownMaterialError
+from surfalign.launchers.web.application import create_app
+from surfalign.launchers.web.prediction_process import (
+    MOST_ATOMS,
+    PredictionProcess,
+    Question,
+    crystal_of,
+)
+from surfalign.stores.database import Database
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[TestClient]:
+    """A browser before a server whose database is of no matter."""
+
+    def no_database() -> Database:
+        raise AssertionError("a prediction asks no database")
+
+    with TestClient(create_app(no_database), base_url="http://127.0.0.1") as opened:
+        yield opened
+
+
+@pytest.mark.programs
+def test_a_crystal_of_the_library_is_predicted_with_interval_and_domain(client: TestClient) -> None:
+    page = client.get("/predict?crystal=MgO").text
+    assert "MgO, Fm-3m" in page
+    assert "oxides-v0" in page
+    assert re.search(r"MgO\(100\)-A", page)
+    assert re.search(r"\d+\.\d\d to \d+\.\d\d|too few data", page)
+    assert re.search(r"inside|outside", page)
+
+
+@pytest.mark.programs
+def test_a_pasted_and_an_uploaded_crystal_say_the_same(client: TestClient) -> None:
+    crystal = load_crystal("MgO").structure
+    asked = client.get("/predict?crystal=MgO").text
+    row = r'<th scope="row">MgO\(100\)-A</th>\s*<td class="number">([-\d.]+)</td>'
+    level = re.search(row, asked)
+    assert level
+    for format in ("cif", "poscar", "json"):
+        text = crystal.to(fmt=format)
+        pasted = client.post("/predict", data={"text": text})
+        uploaded = client.post("/predict", files={"file": ("any.name", text)})
+        sent = client.post("/api/v1/predict", json={"text": text})
+        assert (pasted.status_code, uploaded.status_code, sent.status_code) == (200, 200, 200)
+        for page in (pasted.text, uploaded.text):
+            assert level[0] in page
+        [surface] = [s for s in sent.json()["surfaces"] if s["miller_index"] == [1, 0, 0]]
+        assert f"{surface['ionization_potential']:.2f}" == level[1]
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("this is no crystal", "cannot be read"),
+        ("data_x\n_cell_length_a 1\n", "cannot be read"),
+        ('{"@module": "os", "@class": "system", "command": "true"}', "holds no structure"),
+        ("[1, 2, 3]", "holds no structure"),
+        ("\x00\x01\x02", "cannot be read"),
+        ("{" * 100_000, "cannot be read"),
+    ],
+)
+def test_what_is_no_crystal_is_refused_without_the_path_of_our_copy(
+    client: TestClient, text: str, found: str
+) -> None:
+    answer = client.post("/api/v1/predict", json={"text": text})
+    assert answer.status_code == 422
+    assert found in answer.json()["found"], answer.json()
+    assert "/tmp" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["/etc/passwd", "../MgO.cif", "mp-1265", "optimade:https://example.org/1", "Unobtainium"],
+)
+def test_a_name_is_never_a_path_or_an_address(name: str) -> None:
+    with pytest.raises(UnknownMaterialError, match="is not in the library"):
+        crystal_of(Question(name=name))
+
+
+def test_a_large_crystal_is_refused() -> None:
+    crystal = load_crystal("MgO").structure
+    crystal = crystal * (5, 5, 3)
+    crystal.perturb(0.05)
+    with pytest.raises(InvalidStructureError, match=f"150 atoms|{MOST_ATOMS}"):
+        crystal_of(Question(text=crystal.to(fmt="poscar")))
+
+
+@pytest.mark.programs
+def test_a_prediction_that_takes_too_long_is_ended_and_the_next_one_answered() -> None:
+    process = PredictionProcess(time_limit=0.01)
+    try:
+        with pytest.raises(TimeLimitError, match=r"longer than 0\.01 s"):
+            process.ask(Question(name="MgO"))
+        process._time_limit = 300.0
+        assert process.ask(Question(name="MgO")).crystal == "MgO, Fm-3m"
+    finally:
+        process.close()

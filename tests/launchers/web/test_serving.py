@@ -1,0 +1,144 @@
+"""The server process: its address, its end, and a database that goes away."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+from stored_results import passed_result, store
+from typer.testing import CliRunner
+
+from surfalign.errors import AddressRefusedError, ConfigurationError
+from surfalign.launchers.cli.main import app
+from surfalign.launchers.database.server import LocalServer
+from surfalign.launchers.web.access import Memory
+from surfalign.launchers.web.application import create_app
+from surfalign.launchers.web.serving import bound_socket
+from surfalign.settings import load_settings
+from surfalign.stores.database import Database, connect
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "", "::", "192.168.0.1", "example.org", "127.0.0.2"])
+def test_an_address_that_others_reach_is_refused_with_the_reason(host: str) -> None:
+    with pytest.raises(AddressRefusedError, match="there is no access control yet"):
+        bound_socket(host, 0)
+    result = CliRunner().invoke(app, ["serve", "--host", host])
+    assert isinstance(result.exception, AddressRefusedError)
+
+
+def test_a_taken_port_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(
+            ConfigurationError, match=f"port {port} cannot be used: another program"
+        ):
+            bound_socket("127.0.0.1", port)
+
+
+def test_an_answer_that_came_at_once_is_asked_for_anew() -> None:
+    answers: Iterator[int] = iter(range(10))
+    memory = Memory()
+    assert [memory.recall("question", lambda: next(answers)) for _ in range(3)] == [0, 1, 2]
+
+
+def test_an_error_is_not_remembered() -> None:
+    memory = Memory()
+
+    def fails() -> int:
+        raise ValueError("away")
+
+    with pytest.raises(ValueError, match="away"):
+        memory.recall("question", fails)
+    assert memory.recall("question", lambda: 1) == 1
+
+
+@pytest.mark.mongo
+@pytest.mark.processes
+def test_a_database_that_goes_away_is_told_and_found_again(tmp_path: Path) -> None:
+    server = LocalServer(tmp_path / "database")
+    try:
+        settings = load_settings().model_copy(update={"database_uri": SecretStr(server.start())})
+        with connect(settings) as database:
+            store(database, passed_result("mgo-100"))
+        with TestClient(
+            create_app(lambda: connect(settings)), base_url="http://127.0.0.1"
+        ) as client:
+            assert "mgo-100" in client.get("/").text
+            server.stop()
+            for address in ("/", "/surfaces/mgo-100"):
+                away = client.get(address)
+                assert away.status_code == 503
+                assert "does not answer" in away.text
+                assert "To do:" in away.text
+            told = client.get("/api/v1/surfaces")
+            assert (told.status_code, told.json()["error"]) == (503, "DatabaseUnreachableError")
+            assert client.get("/models").status_code == 200  # what needs no database goes on
+            server.start()
+            assert "mgo-100" in client.get("/").text
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def served(database: Database, tmp_path: Path) -> Iterator[Callable[[bytes], tuple[int, bytes]]]:
+    """A real server on a free port; sends it what is given, byte by byte as it is."""
+    store(database, passed_result("mgo-100"))
+    log = (tmp_path / "log").open("w")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "surfalign.launchers.cli.main", "serve", "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=log,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    found = re.search(r"Serving at http://127\.0\.0\.1:(\d+)/", line)
+    assert found, (tmp_path / "log").read_text()
+
+    def send(content: bytes) -> tuple[int, bytes]:
+        connection = socket.create_connection(("127.0.0.1", int(found[1])))
+        connection.sendall(content)
+        with connection, http.client.HTTPResponse(connection) as response:
+            response.begin()
+            return response.status, response.read()
+
+    try:
+        yield send
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 0
+        process.stdout.close()
+        log.close()
+        assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+@pytest.mark.processes
+def test_the_command_serves_refuses_what_is_too_large_and_ends_by_ctrl_c(
+    served: Callable[[bytes], tuple[int, bytes]],
+) -> None:
+    status, page = served(b"GET / HTTP/1.1\r\nHost: localhost:80\r\n\r\n")
+    assert status == 200
+    assert b"mgo-100" in page
+    for content in (
+        b"GET /?query=" + b"x" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /?query=" + b"x" * 40_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"nonsense\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n",
+    ):
+        assert 400 <= served(content)[0] < 500
+    assert served(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")[0] == 200
