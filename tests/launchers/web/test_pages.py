@@ -94,8 +94,8 @@ def test_several_methods_are_told_apart(client: TestClient, database: Database) 
 def test_a_formula_shows_its_edges_against_vacuum_and_electrode(client: TestClient) -> None:
     page = text(client, "/formulas/MgO?ph=7")
 
-    # IP 7.15 eV, EA -0.75 eV; SHE at -4.44 eV; water shifts by 0.059 eV a pH.
-    for shown in ("-7.15", "0.75", "2.71", "-5.19", "-4.03", "-0.41", "0.82"):
+    # IP 7.15 eV, EA -0.75 eV; SHE at -4.44 eV; water shifts by 0.0592 eV a pH, from 0 and 1.229 V.
+    for shown in ("-7.15", "0.75", "2.71", "-5.19", "-4.03", "-0.41", "0.81"):
         assert f">{shown}<" in page
     picture = client.get("/formulas/MgO/band-edges.svg?ph=7")
     assert picture.headers["content-type"] == "image/svg+xml"
