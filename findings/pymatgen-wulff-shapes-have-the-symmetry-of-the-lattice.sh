@@ -42,4 +42,9 @@ for name, (elements, basis, group, cell, first, second) in CRYSTALS.items():
         f"WulffPack {len(particle.facets)} faces, {label} {particle.facet_fractions[first]:.3f}"
     )
 PYTHON
-"$folder/venv/bin/python" "$folder/faces.py"
+"$folder/venv/bin/python" "$folder/faces.py" | tee "$folder/seen.txt"
+cat > "$folder/expected.txt" <<'TEXT'
+corundum: pymatgen 14 faces, (001) 0.128; WulffPack 8 faces, (001) 0.146
+pyrite: pymatgen 30 faces, (100) 0.091; WulffPack 18 faces, (100) 0.217
+TEXT
+diff "$folder/expected.txt" "$folder/seen.txt"  # fails where the behaviour has changed
