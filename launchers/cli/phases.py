@@ -16,6 +16,7 @@ with imported_when_used():
     from surfalign.launchers.cli import crystals
     from surfalign.launchers.cli.tables import phases as tables
     from surfalign.launchers.database import server
+    from surfalign.settings import load_settings
     from surfalign.stores.shapes import oxygen_phases, selection
 
 commands = typer.Typer()
@@ -35,13 +36,14 @@ def phases(
     ] = -4.0,
     high: Annotated[float, typer.Option("--to", help="Highest (eV).")] = 0.0,
     correction: Annotated[
-        float,
+        float | None,
         typer.Option(
             "--oxygen-correction",
             metavar="EV",
-            help="Added to the stored energy of half an O2 molecule, e.g. of another reference (eV).",
+            help="Added to the stored energy of half an O2 molecule, e.g. of another reference (eV); by "
+            "default what the settings say.",
         ),
-    ] = 0.0,
+    ] = None,
     flagged: Flagged = False,
     mixed: Mixed = False,
     json_file: JsonFile = None,
@@ -67,6 +69,8 @@ def phases(
     index = crystals.wanted_indices(crystal, [hkl], None)[0]
     with server.open_database(announce=lambda line: typer.echo(line, err=True)) as database:
         found = selection.select(database, crystal, where, flagged=flagged, mixed=mixed)
+    if correction is None:
+        correction = load_settings().oxygen_correction
     made = oxygen_phases.oxygen_phases(found, index, correction=correction, low=low, high=high)
     write_json(tables.phases_record(made), json_file)
     if not is_stdout(json_file):

@@ -94,6 +94,13 @@ class Settings(BaseSettings):
         description="Standard hydrogen electrode against vacuum (eV), for redox levels; IUPAC 1986",
         json_schema_extra={"unit": "eV"},
     )
+    oxygen_correction: float = Field(
+        default=0.0,
+        ge=-3.0,
+        le=3.0,
+        description="Added to the energy of half an O2 molecule (eV), which comes from H2O and H2",
+        json_schema_extra={"unit": "eV"},
+    )
     start_potential: str = Field(
         default="auto",
         description="Pretrained potential that starts relaxations: auto (the first installed of chgnet, "

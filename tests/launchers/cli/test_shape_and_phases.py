@@ -98,6 +98,14 @@ def test_the_json_of_phases_holds_the_reference_and_its_correction(stored: Datab
     assert record["stable"][0]["to"] == record["stable"][1]["from"]
 
 
+def test_the_correction_of_the_settings_is_used_and_kept(
+    stored: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SURFALIGN_OXYGEN_CORRECTION", "-0.3")
+    record = json.loads(invoke("phases", "SnO2", "--hkl", "110", "--json", "-").stdout)
+    assert record["oxygen_correction"] == -0.3
+
+
 def test_a_result_shows_its_oxygen_and_its_share_of_the_area(stored: Database) -> None:
     build_shapes(stored.surface_levels)
 
