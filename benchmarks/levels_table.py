@@ -14,7 +14,7 @@ from pathlib import Path
 MEASURED = {
     ("BaO", (1, 0, 0)): (5.0, "films; Apker, Taft, Dickey 1951"),
     ("ZnO", (1, 0, 0)): (7.8, "(10-10); Klein et al., Materials 3, 4892 (2010)"),
-    ("SnO2", (1, 1, 0)): (7.9, "reduced surface; Klein et al. 2010 (oxidised: 8.9)"),
+    ("SnO2", (1, 1, 0)): (8.9, "oxidised surface; Klein et al. 2010 (reduced: 7.9)"),
     ("TiO2", (1, 1, 0)): (7.4, "Kashiwaya et al., Surfaces 1, 73 (2018)"),
     ("MgO", (1, 0, 0)): (7.15, "photoemission, about"),
 }
