@@ -9,9 +9,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from surfalign.errors import ConfigurationError
 from surfalign.launchers.cli.lazy import imported_when_used
-from surfalign.launchers.cli.options import JsonFile
+from surfalign.launchers.cli.options import JsonFile, Without, element_symbols
 from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, write_json
 
 with imported_when_used():
@@ -36,11 +35,10 @@ def recommend(
     ],
     limit: Annotated[int, typer.Option(min=1, help="Show this number.")] = 30,
     only: Annotated[
-        str | None, typer.Option(help="Only with these cations alone.", metavar="Ti,Sn,...")
+        list[str] | None,
+        typer.Option(metavar="ELEMENTS", help="With these cations alone, e.g. Ti,Sn."),
     ] = None,
-    without: Annotated[
-        str | None, typer.Option(help="None with these elements.", metavar="Pb,Cd,...")
-    ] = None,
+    without: Without = None,
     data: Annotated[
         list[Path] | None,
         typer.Option(
@@ -69,7 +67,8 @@ def recommend(
     Example: surfalign recommend known-oxides.csv --validate
     """
     make_folders(json_file)
-    wanted, unwanted = _elements(only, "--only"), _elements(without, "--without")
+    wanted = element_symbols(only or [], "--only")
+    unwanted = element_symbols(without or [], "--without")
     known = compositions.known_oxides(
         text for path in formulas for text in compositions.read_formulas(path)
     )
@@ -111,19 +110,6 @@ def _rows(found: Sequence[Recommendation], data: list[Path] | None) -> list[dict
                 "unknown_elements": list(estimate.unknown_elements),
             }
     return rows
-
-
-def _elements(text: str | None, option: str) -> frozenset[str]:
-    """Read symbols separated by commas."""
-    from pymatgen.core import Element
-
-    symbols = frozenset(part.strip() for part in (text or "").split(",") if part.strip())
-    unknown = sorted(symbol for symbol in symbols if not Element.is_valid_symbol(symbol))
-    if unknown:
-        raise ConfigurationError(
-            f"{option} names {', '.join(unknown)}", "symbols of elements, e.g. Ti,Sn", "correct it"
-        )
-    return symbols
 
 
 def _say_split(done: int, total: int) -> None:

@@ -108,13 +108,8 @@ def screen(
         bool,
         typer.Option("--in-water", help="Move the edges up by 0.5 eV, as water does on average."),
     ] = False,
-    without: Annotated[
-        list[str] | None,
-        typer.Option("--without", metavar="ELEMENTS", help="Elements to avoid, e.g. Pb,Cd."),
-    ] = None,
-    flagged: Annotated[
-        bool, typer.Option("--flagged", help="Use flagged results as well, and mark them.")
-    ] = False,
+    without: options.Without = None,
+    flagged: options.Flagged = False,
     by: Annotated[Rows, typer.Option("--by", help="A row a surface, or a row a formula.")] = (
         Rows.SURFACE
     ),
@@ -146,7 +141,7 @@ def screen(
             load_settings().hydrogen_electrode,
         ),
     )  # fmt: skip
-    avoided = question.elements_to_avoid(without or [])
+    avoided = options.element_symbols(without or [], "--without")
     language.to_filter(where or "")
     make_folders(json_file, figure)
     found = surfaces.Candidates()

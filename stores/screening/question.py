@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from surfalign.errors import ConfigurationError
@@ -257,22 +256,3 @@ def _missing(rule: Rule, option: str, expected: str, found: object) -> Configura
     return ConfigurationError(
         f"{option} is {found} for the rule {rule.name}", expected, f"give it: {option}"
     )
-
-
-def elements_to_avoid(texts: Iterable[str]) -> frozenset[str]:
-    """Return the elements of lists such as ``Pb,Cd``.
-
-    Raises
-    ------
-    ConfigurationError
-        When a word is no element.
-    """
-    from pymatgen.core import Element
-
-    words = [word.strip() for text in texts for word in text.split(",") if word.strip()]
-    unknown = [word for word in words if not Element.is_valid_symbol(word)]
-    if unknown:
-        raise ConfigurationError(
-            f"{', '.join(unknown)} is no element", "symbols such as Pb,Cd", "correct --without"
-        )
-    return frozenset(words)

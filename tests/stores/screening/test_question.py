@@ -5,7 +5,7 @@ import math
 import pytest
 
 from surfalign.errors import ConfigurationError, PhysicsInputError
-from surfalign.stores.screening.question import Terms, ask, elements_to_avoid
+from surfalign.stores.screening.question import Terms, ask
 from surfalign.stores.screening.rules import Rule, load_rule
 
 SLOPE = 0.0591597
@@ -97,9 +97,3 @@ def test_a_rule_of_ones_own_must_say_what_its_words_mean() -> None:
     )
     with pytest.raises(ConfigurationError, match="--work-function is None"):
         ask(rule, Terms())
-
-
-def test_elements_to_avoid_are_read_from_lists() -> None:
-    assert elements_to_avoid(["Pb,Cd", " Hg "]) == {"Pb", "Cd", "Hg"}
-    with pytest.raises(ConfigurationError, match="Xx is no element"):
-        elements_to_avoid(["Pb,Xx"])
