@@ -42,7 +42,7 @@ surface is like those that it learned from. Train your own as soon as you have r
 ```bash
 surfalign learn predict TiO2-rutile --hkl 1,1,0
 surfalign learn models {name}
-surfalign learn explain TiO2-rutile --hkl 1,1,0
+surfalign learn explain TiO2-rutile --hkl 1,1,0 --model {name}
 ```
 
 **What it is.** Version `{version}`: five Gaussian processes on physical inputs of the unrelaxed slab
