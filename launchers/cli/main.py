@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from surfalign import __version__
-from surfalign.errors import SurfalignError
+from surfalign.errors import MissingDependencyError, SurfalignError
 from surfalign.launchers.cli.lazy import lazy_group
 
 #: The commands under the headings of the help; a module is imported when its command is called.
@@ -125,6 +125,22 @@ COMMANDS = {
     },
 }
 
+#: Packages of the extra ``ml``, by the names that are imported.
+_OF_THE_LEARNER = frozenset(
+    [
+        "dscribe",
+        "numba",
+        "openpyxl",
+        "pytorch_lightning",
+        "safetensors",
+        "sklearn",
+        "sphericart",
+        "tensorly",
+        "torch",
+        "vesin",
+    ]
+)
+
 app = typer.Typer(
     name="surfalign",
     cls=lazy_group("surfalign.launchers.cli", COMMANDS),
@@ -187,7 +203,13 @@ def _end(error: SurfalignError) -> NoReturn:
 
 
 def _named(error: Exception) -> SurfalignError | None:
-    """Return what an error of the database means, wherever it came from; None for other errors."""
+    """Return what an error of the database, or a package that is absent, means; None for other errors."""
+    if isinstance(error, ModuleNotFoundError) and error.name in _OF_THE_LEARNER:
+        return MissingDependencyError(
+            f"the learner needs {error.name}, which is not installed",
+            "the optional packages of surfalign[ml]",
+            f"{sys.executable} -m pip install 'surfalign[ml]'",
+        )
     if "pymongo" not in sys.modules:
         return None
     from bson.errors import BSONError

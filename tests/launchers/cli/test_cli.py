@@ -225,3 +225,17 @@ def test_a_polar_orientation_lists_the_possible_ones(tmp_path: Path) -> None:
     message = surfalign("run", "ZnO", "--hkl", "0,0,1", cwd=tmp_path).stderr
     assert "(100)" in message
     assert "(110)" in message
+
+
+def test_a_package_of_the_learner_that_is_absent_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def absent(**_: object) -> None:
+        raise ModuleNotFoundError("No module named 'safetensors'", name="safetensors")
+
+    monkeypatch.setattr(main, "app", absent)
+    with pytest.raises(SystemExit):
+        main.main()
+    told = capsys.readouterr().err
+    assert "the learner needs safetensors" in told
+    assert "pip install 'surfalign[ml]'" in told
