@@ -125,20 +125,25 @@ COMMANDS = {
     },
 }
 
-#: Packages of the extra ``ml``, by the names that are imported.
-_OF_THE_LEARNER = frozenset(
-    [
-        "dscribe",
-        "numba",
-        "openpyxl",
-        "pytorch_lightning",
-        "safetensors",
-        "sklearn",
-        "sphericart",
-        "tensorly",
-        "torch",
-        "vesin",
-    ]
+#: Who needs the packages of an extra, by the names that are imported, and the extra.
+_EXTRAS = (
+    (
+        "the learner",
+        "ml",
+        (
+            "dscribe",
+            "numba",
+            "openpyxl",
+            "pytorch_lightning",
+            "safetensors",
+            "sklearn",
+            "sphericart",
+            "tensorly",
+            "torch",
+            "vesin",
+        ),
+    ),
+    ("serve", "web", ("fastapi", "jinja2", "plotly", "python_multipart", "starlette", "uvicorn")),
 )
 
 app = typer.Typer(
@@ -204,12 +209,14 @@ def _end(error: SurfalignError) -> NoReturn:
 
 def _named(error: Exception) -> SurfalignError | None:
     """Return what an error of the database, or a package that is absent, means; None for other errors."""
-    if isinstance(error, ModuleNotFoundError) and error.name in _OF_THE_LEARNER:
-        return MissingDependencyError(
-            f"the learner needs {error.name}, which is not installed",
-            "the optional packages of surfalign[ml]",
-            f"{sys.executable} -m pip install 'surfalign[ml]'",
-        )
+    if isinstance(error, ModuleNotFoundError):
+        for who, extra, packages in _EXTRAS:
+            if error.name in packages:
+                return MissingDependencyError(
+                    f"{who} needs {error.name}, which is not installed",
+                    f"the optional packages of surfalign[{extra}]",
+                    f"{sys.executable} -m pip install 'surfalign[{extra}]'",
+                )
     if "pymongo" not in sys.modules:
         return None
     from bson.errors import BSONError

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from typing import Annotated
 
 import typer
 
-from surfalign.errors import MissingDependencyError
 from surfalign.launchers.cli.lazy import imported_when_used
 
 with imported_when_used():
@@ -41,23 +39,13 @@ def serve(
 
     Example: surfalign serve --port 8400 --profile cluster
     """
-    try:
-        opened = serving.bound_socket(host, port)
-        with opened:
-            chosen = profiles.load_profile(profile) if profile else None
-            settings = chosen.settings() if chosen else None
-            has_campaign = chosen is not None and chosen.launcher != "local"
-            server.open_database(settings, announce=partial(typer.echo, err=True)).close()
-            app = application.create_app(
-                partial(server.open_database, settings),
-                partial(campaign.opened_campaign, profile) if has_campaign else None,
-            )
-            serving.serve(app, opened, lambda address: typer.echo(f"Serving at {address}"))
-    except ModuleNotFoundError as error:
-        if isinstance(error, MissingDependencyError) or (error.name or "").startswith("surfalign"):
-            raise
-        raise MissingDependencyError(
-            f"the pages need {error.name}, which is not installed",
-            "the optional packages of surfalign[web]",
-            f"{sys.executable} -m pip install 'surfalign[web]'",
-        ) from error
+    with serving.bound_socket(host, port) as opened:
+        chosen = profiles.load_profile(profile) if profile else None
+        settings = chosen.settings() if chosen else None
+        has_campaign = chosen is not None and chosen.launcher != "local"
+        server.open_database(settings, announce=partial(typer.echo, err=True)).close()
+        app = application.create_app(
+            partial(server.open_database, settings),
+            partial(campaign.opened_campaign, profile) if has_campaign else None,
+        )
+        serving.serve(app, opened, lambda address: typer.echo(f"Serving at {address}"))

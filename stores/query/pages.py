@@ -22,7 +22,7 @@ from surfalign.errors import QuerySyntaxError
 from surfalign.stores.documents import SurfaceLevelsDocument
 from surfalign.stores.query.fields import Kind, large_fields
 from surfalign.stores.query.language import Filter, known_field
-from surfalign.stores.query.results import collection_of, joined
+from surfalign.stores.query.results import collection_of, find_fields, narrowed
 
 if TYPE_CHECKING:
     from surfalign.stores.database import Database
@@ -156,18 +156,14 @@ def listed(
         When the connection breaks.
     """
     order = order or Order()
-    condition = joined(query, within)
     fields = (order.field, "identifier", "functional", "ionization_potential")
     places: list[tuple[Any, str]] = []
     methods: Counter[str] = Counter()
-    with database.errors_named():
-        # Sorted here: the local server takes longer for it than for the search.
-        for record in collection_of(database).find(
-            condition, {"_id": 0} | dict.fromkeys(fields, 1)
-        ):
-            places.append((_value(record, order.field), record["identifier"]))
-            if record.get("ionization_potential") is not None:
-                methods[str(record.get("functional"))] += 1
+    # Sorted here: the local server takes longer for it than for the search.
+    for record in find_fields(database, query, fields, within=within):
+        places.append((_value(record, order.field), record["identifier"]))
+        if record.get("ionization_potential") is not None:
+            methods[str(record.get("functional"))] += 1
     return ResultList(order, _sorted(places, order), dict(methods.most_common()))
 
 
@@ -212,7 +208,7 @@ def page(
         records = {
             record["identifier"]: record
             for record in collection_of(database).find(
-                {"$and": [wanted, within]} if within else wanted,
+                narrowed(wanted, within),
                 {"_id": 0} | dict.fromkeys(large_fields(SurfaceLevelsDocument), 0),
             )
         }

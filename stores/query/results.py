@@ -82,7 +82,7 @@ def find(
 
 
 def find_fields(
-    database: Database, query: str | None, fields: Sequence[str]
+    database: Database, query: str | None, fields: Sequence[str], *, within: Filter | None = None
 ) -> Iterator[dict[str, Any]]:
     """Yield some fields of the results that a query matches, as they are stored: for tens of thousands.
 
@@ -93,7 +93,9 @@ def find_fields(
     query
         Text of the query language; None matches all.
     fields
-        Names of top-level fields.
+        Names of fields.
+    within
+        MongoDB's filter of the results that may be seen; None lets all be seen.
 
     Raises
     ------
@@ -102,7 +104,7 @@ def find_fields(
     DatabaseUnreachableError
         When the connection breaks.
     """
-    condition = to_filter(query or "")
+    condition = joined(query, within)
     projection = {"_id": 0} | dict.fromkeys(fields, 1)
     with database.errors_named():
         yield from collection_of(database).find(condition, projection)
@@ -185,12 +187,12 @@ def get(
     """
     with database.errors_named():
         collection = collection_of(database)
-        exact = collection.find_one(_both({"identifier": identifier}, within), {"_id": 0})
+        exact = collection.find_one(narrowed({"identifier": identifier}, within), {"_id": 0})
         if exact is not None:
             return SurfaceLevelsDocument.model_validate(exact)
         # A range, which an index answers; a regular expression may be neither long nor hold a null character.
         beginning = {"identifier": {"$gte": identifier, "$lt": f"{identifier}\U0010ffff"}}
-        cursor = collection.find(_both(beginning, within), {"_id": 0}).limit(2)
+        cursor = collection.find(narrowed(beginning, within), {"_id": 0}).limit(2)
         found = list(cursor) if identifier else []
     if len(found) == 1:
         return SurfaceLevelsDocument.model_validate(found[0])
@@ -269,10 +271,11 @@ def joined(query: str | None, within: Filter | None) -> Filter:
     QuerySyntaxError
         When the query cannot be understood.
     """
-    return _both(to_filter(query or ""), within)
+    return narrowed(to_filter(query or ""), within)
 
 
-def _both(condition: Filter, within: Filter | None) -> Filter:
+def narrowed(condition: Filter, within: Filter | None) -> Filter:
+    """Return a filter of what it matches among the results that may be seen."""
     return {"$and": [condition, within]} if within else condition
 
 

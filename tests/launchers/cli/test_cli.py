@@ -227,15 +227,25 @@ def test_a_polar_orientation_lists_the_possible_ones(tmp_path: Path) -> None:
     assert "(110)" in message
 
 
-def test_a_package_of_the_learner_that_is_absent_is_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("package", "told"),
+    [
+        ("safetensors", ("the learner needs safetensors", "pip install 'surfalign[ml]'")),
+        ("uvicorn", ("serve needs uvicorn", "pip install 'surfalign[web]'")),
+    ],
+)
+def test_a_package_of_an_extra_that_is_absent_is_named(
+    package: str,
+    told: tuple[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     def absent(**_: object) -> None:
-        raise ModuleNotFoundError("No module named 'safetensors'", name="safetensors")
+        raise ModuleNotFoundError(f"No module named {package!r}", name=package)
 
     monkeypatch.setattr(main, "app", absent)
     with pytest.raises(SystemExit):
         main.main()
-    told = capsys.readouterr().err
-    assert "the learner needs safetensors" in told
-    assert "pip install 'surfalign[ml]'" in told
+    message = capsys.readouterr().err
+    for part in told:
+        assert part in message
