@@ -91,7 +91,6 @@ INDEXED_FIELDS = (
     "surface_identifier",
     "settings_hash",
     "created_at",
-    "sharing.visibility",
 )
 
 SURFACE_LEVELS_INDEXES = (

@@ -148,7 +148,11 @@ class SharingError(SurfalignError, ValueError):
 
 
 class AccessError(SurfalignError, PermissionError):
-    """Who asks may not do this."""
+    """Who asks has not shown who it is."""
+
+
+class RoleError(AccessError):
+    """Who asks is known, and may not do this."""
 
 
 class ConfigurationError(SurfalignError, ValueError):

@@ -70,7 +70,7 @@ def _citation(text: str) -> str:
 
 
 def _whole_minutes(time: datetime | None) -> datetime | None:
-    """Return a time in UTC, to the next whole minute: readers' clocks are rounded down to it."""
+    """Return a time in UTC, to the next whole minute; without a zone it is UTC."""
     if time is None:
         return None
     time = (time if time.tzinfo is not None else time.replace(tzinfo=UTC)).astimezone(UTC)

@@ -21,13 +21,13 @@ def test_a_change_reaches_register_and_results(database: Database) -> None:
     store(database, passed_result("one"), passed_result("two"))
     register = SharingRegister(database)
     assert get(database, "one").sharing is None
-    before = register.generation()
+    before = register.state().number
     assert register.change(["one"], PUBLIC | {"owner": "anna"}) == 1
     expected = Sharing(owner="anna", visibility=Visibility.PUBLIC, licence="CC-BY-4.0")
     assert register.get(["one", "two"]) == {"one": expected}
     assert get(database, "one").sharing == expected
     assert get(database, "two").sharing is None
-    assert register.generation() > before
+    assert register.state().number > before
 
 
 def test_the_same_change_again_changes_nothing(database: Database) -> None:
@@ -87,3 +87,15 @@ def test_a_data_set_has_a_record_of_its_own(database: Database) -> None:
     register.change(["one"], PUBLIC, Kind.DATASET)
     assert register.get(["one"]) == {}
     assert [name for name, _ in register.all_of(Kind.DATASET)] == ["one"]
+
+
+def test_the_register_knows_when_an_embargo_ended_last(database: Database) -> None:
+    register = SharingRegister(database)
+    first, second = (datetime(2090, month, 1, tzinfo=UTC) for month in (1, 2))
+    for end in (second, first, second):
+        register.change([str(end)], PUBLIC | {"embargo_until": end})
+    state = register.state()
+    second_before = timedelta(seconds=1)
+    assert state.last_end(first - second_before) < first
+    assert state.last_end(first) == state.last_end(second - second_before) == first
+    assert state.last_end(second) == second
