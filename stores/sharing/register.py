@@ -75,6 +75,17 @@ class SharingRegister:
     ) -> int:
         """Change some values of many records; return how many records became others.
 
+        Parameters and errors as for :meth:`planned`; after an error nothing is changed.
+        """
+        after = self.planned(identifiers, changes, kind)
+        self.put(after, kind)
+        return len(after)
+
+    def planned(
+        self, identifiers: Iterable[str], changes: Mapping[str, Any], kind: Kind = Kind.RESULT
+    ) -> dict[str, Sharing]:
+        """Return the records that a change would make others, as they would be.
+
         Parameters
         ----------
         identifiers
@@ -87,7 +98,7 @@ class SharingRegister:
         Raises
         ------
         SharingError
-            When a value cannot be, or the values do not go together; nothing is changed then.
+            When a value cannot be, or the values do not go together.
         """
         _refuse_embargo_that_is_over(changed(None, {}), changes)
         after: dict[str, Sharing] = {}
@@ -95,8 +106,7 @@ class SharingRegister:
             before = self.get(batch, kind)
             made = {name: changed(before.get(name), changes) for name in batch}
             after |= {name: record for name, record in made.items() if record != before.get(name)}
-        self.put(after, kind)
-        return len(after)
+        return after
 
     def put(self, records: Mapping[str, Sharing], kind: Kind = Kind.RESULT) -> None:
         """Write whole records, such as those of a backup, and the copies of them."""

@@ -29,7 +29,6 @@ from surfalign.settings import load_settings
 from surfalign.stores.database import Database, connect
 from surfalign.stores.sharing.access_tokens import AccessRegister
 
-
 HOSTS = ["0.0.0.0", "", "::", "192.168.0.1", "example.org", "127.0.0.2"]
 
 
