@@ -91,13 +91,16 @@ def share(
     with server.open_database() as database, database.errors_named():
         chosen = [digest] if digest else _identifiers(database, expression)
         records = register.SharingRegister(database)
+        records.repair()
         planned = records.planned(chosen, changes, kind) if changes else {}
         what = (
             f"{len(planned)} {'data set' if digest else 'result'}{'' if len(planned) == 1 else 's'}"
         )
         if planned and not dry_run:
-            if len(planned) > MANY and not yes:
-                typer.confirm(f"Change who may see {what}?", abort=True)
+            if len(planned) > MANY:
+                if not yes:
+                    typer.confirm(f"Change who may see {what}?", abort=True)
+                typer.echo(f"Changing {what}.", err=True)
             records.put(planned, kind)
         after: dict[str, Sharing] = records.get(chosen, kind) | planned
         notes = _notes(database, after.values() if changes else ())

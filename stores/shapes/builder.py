@@ -25,6 +25,7 @@ from surfalign.stores.database import Database
 from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
 from surfalign.stores.shapes.selection import Selection, youngest
 from surfalign.stores.shapes.shape import crystal_shape, terminations_by_orientation, weights
+from surfalign.stores.sharing.register import SharingRegister
 
 #: Where a result keeps the hash of what its share was made of.
 SHAPE_OF = "shape_of"
@@ -60,6 +61,7 @@ def build_results(
         renew=renew,
     )
     written = builder.run()
+    SharingRegister(database).repair()
     if written or compare_all:
         build_shapes(database.surface_levels)
     return written

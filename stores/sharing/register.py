@@ -6,6 +6,7 @@ hold copies, so that one search finds what someone may see among tens of thousan
 
 from __future__ import annotations
 
+import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -109,15 +110,30 @@ class SharingRegister:
         return after
 
     def put(self, records: Mapping[str, Sharing], kind: Kind = Kind.RESULT) -> None:
-        """Write whole records, such as those of a backup, and the copies of them."""
+        """Write whole records, such as those of a backup, and the copies of them.
+
+        Whoever is killed in it leaves a mark, by which :meth:`repair` finds that copies are missing.
+        """
         if not records:
             return
-        self._advance({r.embargo_until for r in records.values() if r.embargo_until is not None})
+        mark = secrets.token_hex(8)
+        ends = sorted({r.embargo_until for r in records.values() if r.embargo_until is not None})
+        self._advance({"$addToSet": {"embargoes": {"$each": ends}, "unfinished": mark}})
         for batch in batches(records.items(), BATCH_SIZE):
             self._write(dict(batch), kind)
             if kind is Kind.RESULT:
                 copy_to_results(self._results, [identifier for identifier, _ in batch])
-        self._advance()
+        self._advance({"$pull": {"unfinished": mark}})
+
+    def repair(self) -> bool:
+        """Make all copies anew where somebody was killed while writing them; return whether that was so."""
+        marks = (self._records.find_one(_STATE, {"unfinished": 1}) or {}).get("unfinished", [])
+        if not marks:
+            return False
+        for batch in batches((name for name, _ in self.all_of(Kind.RESULT)), BATCH_SIZE):
+            copy_to_results(self._results, batch)
+        self._advance({"$pullAll": {"unfinished": marks}})
+        return True
 
     def state(self) -> RegisterState:
         """Return what tells whether an earlier answer may still be given."""
@@ -148,11 +164,8 @@ class SharingRegister:
                 {"$set": {SHARING: record, "changed_at": now}},
             )
 
-    def _advance(self, embargoes: Iterable[datetime] = ()) -> None:
-        change: dict[str, Any] = {"$inc": {"number": 1}}
-        if times := sorted(embargoes):
-            change["$addToSet"] = {"embargoes": {"$each": times}}
-        self._records.update_one(_STATE, change, upsert=True)
+    def _advance(self, change: Mapping[str, Any]) -> None:
+        self._records.update_one(_STATE, {"$inc": {"number": 1}, **change}, upsert=True)
 
 
 #: One document beside the records.

@@ -9,8 +9,9 @@ from stored_results import job_output, passed_result, store
 
 from surfalign.errors import SharingError
 from surfalign.stores.builders import SurfaceLevelsBuilder
-from surfalign.stores.database import Database
+from surfalign.stores.database import SHARING_RECORDS, Database
 from surfalign.stores.query.results import count, find, get
+from surfalign.stores.shapes.builder import build_results
 from surfalign.stores.sharing.record import Sharing, Visibility
 from surfalign.stores.sharing.register import Kind, SharingRegister
 
@@ -80,6 +81,22 @@ def test_one_record_that_cannot_be_changed_leaves_all_as_they_were(database: Dat
     with pytest.raises(SharingError, match="no group is named"):
         register.change(["one", "two"], {"visibility": "group"})
     assert register.get(["one"])["one"].visibility is Visibility.PRIVATE
+
+
+def test_copies_that_somebody_was_killed_in_writing_are_made_at_the_next_build(
+    database: Database,
+) -> None:
+    store(database, passed_result("one"))
+    register = SharingRegister(database)
+    register.change(["one"], PUBLIC)
+    assert not register.repair()
+    # As far as a writer comes that is killed between the record and its copy.
+    records = database.collection(SHARING_RECORDS)
+    records.update_one({"kind": "register"}, {"$push": {"unfinished": "its mark"}})
+    records.update_one({"identifier": "one"}, {"$set": {"sharing.visibility": "private"}})
+    build_results(database, dict)
+    assert get(database, "one").sharing.visibility is Visibility.PRIVATE
+    assert not register.repair()
 
 
 def test_a_data_set_has_a_record_of_its_own(database: Database) -> None:
