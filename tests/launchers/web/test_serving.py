@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -134,22 +135,24 @@ def test_a_database_that_goes_away_is_told_and_found_again(tmp_path: Path) -> No
         server.stop()
 
 
-@pytest.fixture
-def served(database: Database, tmp_path: Path) -> Iterator[Callable[[bytes], tuple[int, bytes]]]:
-    """A real server on a free port; sends it what is given, byte by byte as it is."""
-    store(database, passed_result("mgo-100"))
-    log = (tmp_path / "log").open("w")
+Send = Callable[[bytes], tuple[int, bytes]]
+
+
+@contextmanager
+def serving(folder: Path, *options: str) -> Iterator[Send]:
+    """Start a real server on a free port; what is given to it is sent byte by byte as it is."""
+    log = (folder / "log").open("w")
     process = subprocess.Popen(
-        [sys.executable, "-m", "surfalign.launchers.cli.main", "serve", "--port", "0"],
+        [sys.executable, "-m", "surfalign.launchers.cli.main", "serve", "--port", "0", *options],
         stdout=subprocess.PIPE,
         stderr=log,
         text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        env=os.environ | {"PYTHONUNBUFFERED": "1", "SURFALIGN_DATA_DIRECTORY": str(folder)},
     )
     assert process.stdout is not None
     line = process.stdout.readline()
-    found = re.search(r"Serving at http://127\.0\.0\.1:(\d+)/", line)
-    assert found, (tmp_path / "log").read_text()
+    found = re.search(r"Serving at http://[\d.]+:(\d+)/", line)
+    assert found, (folder / "log").read_text()
 
     def send(content: bytes) -> tuple[int, bytes]:
         connection = socket.create_connection(("127.0.0.1", int(found[1])))
@@ -165,12 +168,42 @@ def served(database: Database, tmp_path: Path) -> Iterator[Callable[[bytes], tup
         assert process.wait() == 0
         process.stdout.close()
         log.close()
-        assert "Traceback" not in (tmp_path / "log").read_text()
+        assert "Traceback" not in (folder / "log").read_text()
+
+
+@pytest.fixture
+def served(database: Database, tmp_path: Path) -> Iterator[Send]:
+    """A real server for its owner."""
+    store(database, passed_result("mgo-100"))
+    with serving(tmp_path) as send:
+        yield send
+
+
+@pytest.mark.processes
+def test_the_command_lets_in_who_has_a_token(database: Database, tmp_path: Path) -> None:
+    store(database, passed_result("mgo-100"))
+    token, _ = AccessRegister(database).add("anna", "admin")
+    ask = b"GET /surfaces/mgo-100 HTTP/1.1\r\nHost: levels.example.org\r\n"
+    with serving(
+        tmp_path, "--host", "0.0.0.0", "--allow-host", "levels.example.org", "--public"
+    ) as send:
+        assert send(ask + b"\r\n")[0] == 404
+        assert send(ask + b"Authorization: Bearer x\r\n\r\n")[0] == 401
+        status, page = send(ask + f"Authorization: Bearer {token}\r\n\r\n".encode())
+        assert status == 200
+        assert b"mgo-100" in page
+        assert send(ask.replace(b"levels", b"other") + b"\r\n")[0] == 400
+        AccessRegister(database).revoke("anna")
+        assert send(ask + f"Authorization: Bearer {token}\r\n\r\n".encode())[0] == 401
+    noted = (tmp_path / "web" / "served.jsonl").read_text()
+    assert len(noted.splitlines()) == 4
+    assert token not in noted
+    assert "unencrypted" in (tmp_path / "log").read_text()
 
 
 @pytest.mark.processes
 def test_the_command_serves_refuses_what_is_too_large_and_ends_by_ctrl_c(
-    served: Callable[[bytes], tuple[int, bytes]],
+    served: Send,
 ) -> None:
     status, page = served(b"GET / HTTP/1.1\r\nHost: localhost:80\r\n\r\n")
     assert status == 200
