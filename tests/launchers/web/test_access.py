@@ -17,6 +17,7 @@ from surfalign.launchers.web.application import create_app
 from surfalign.launchers.web.audit import AuditLog
 from surfalign.launchers.web.identity import COOKIE, Entrance
 from surfalign.launchers.web.pages.login import own_address
+from surfalign.ml.models.model_registry import CARD
 from surfalign.settings import load_settings
 from surfalign.stores.database import ACCESS_TOKENS, Database, connect
 from surfalign.stores.sharing.access_tokens import AccessRegister
@@ -141,6 +142,27 @@ def test_what_is_made_of_hidden_results_is_not_told(shared: Database) -> None:
         ):  # fmt: skip
             assert client.get(address).status_code == 400
             assert client.get(address, headers=bearer(token)).status_code == 200
+
+
+def test_models_that_know_hidden_results_are_for_who_sees_all(
+    shared: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SURFALIGN_DATA_DIRECTORY", str(tmp_path))
+    card = tmp_path / "models" / "secret-oxides" / "versions" / "1" / CARD
+    card.parent.mkdir(parents=True)
+    card.write_text("{}")
+    token, _ = AccessRegister(shared).add("emil", "admin")
+    with application(public=True) as client:
+        for headers, names in (
+            ({}, ["oxides-v0"]),
+            (bearer(token), ["secret-oxides", "oxides-v0"]),
+        ):
+            listed = client.get("/api/v1/models", headers=headers).json()
+            assert [model["name"] for model in listed] == names
+            assert ("secret-oxides" in client.get("/models", headers=headers).text) is bool(headers)
+        there, nowhere = (client.get(f"/models/{name}/1") for name in ("secret-oxides", "absent"))
+        assert there.status_code == nowhere.status_code == 404
+        assert there.text.replace("secret-oxides", "?") == nowhere.text.replace("absent", "?")
 
 
 def test_an_embargo_ends_by_itself(shared: Database) -> None:
