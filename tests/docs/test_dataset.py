@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import random
 from pathlib import Path
 
 import dataset
+import formula_medians
 import pytest
 
 import surfalign
@@ -89,3 +91,10 @@ def test_a_file_that_is_no_export_is_refused_and_the_data_stay(
     with pytest.raises(ConfigurationError, match=r"export\.json"):
         dataset.add([export], data)
     assert not data.exists()
+
+
+def test_the_page_of_medians_tells_of_the_data_beside_it(shared_data: Path) -> None:
+    with (shared_data / "reference" / "jacs2024_ip_medians_dev.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    both = formula_medians.compare(dataset.read(), rows)
+    assert formula_medians.PAGE.read_text(encoding="utf-8") == formula_medians.page(both, len(rows))
