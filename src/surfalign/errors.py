@@ -135,6 +135,14 @@ class DatabaseUnreachableError(DatabaseError, ConnectionError):
     """The results database does not answer, or does not let this user in."""
 
 
+class FilledStoreError(DatabaseError):
+    """What is restored into must be empty, and holds documents."""
+
+
+class DamagedArchiveError(SurfalignError, ValueError):
+    """A backup or a published data set is truncated, or a file of it was changed."""
+
+
 class QuerySyntaxError(SurfalignError, ValueError):
     """A query text cannot be understood."""
 
