@@ -19,6 +19,7 @@ from surfalign.launchers.cli.progress import Bar
 from surfalign.launchers.cluster.profiles import load_profile
 from surfalign.launchers.database import backup as backups
 from surfalign.launchers.database import server
+from surfalign.launchers.database.backup_file import Manifest
 from surfalign.settings import Settings, address_source, load_settings
 from surfalign.stores.blobs import open_blobs
 from surfalign.stores.connection.addresses import address_of
@@ -157,7 +158,7 @@ def _opened(settings: Settings) -> Database:
     return server.open_database(settings, announce=lambda line: typer.echo(line, err=True))
 
 
-def _held(manifest: backups.Manifest) -> str:
+def _held(manifest: Manifest) -> str:
     arrays = f" and {manifest.arrays} arrays" if manifest.arrays else ""
     return f"{manifest.documents} documents{arrays}"
 
