@@ -56,6 +56,10 @@ COMMANDS = {
             "build",
             "Bring the results up to date with the finished jobs, for example of a campaign.",
         ),
+        "register": (
+            "register",
+            "Store measured levels, or levels computed by others, beside the computed ones.",
+        ),
         "serve": ("serve", "Show results, predictions and campaigns as web pages on this machine."),
         "db": ("database", "The results database: the local server, or the configured one."),
     },

@@ -170,13 +170,19 @@ class Store:
         DatabaseUnreachableError
             When the database is away; the next request tries again.
         """
+        with self.opened(time_limit) as database:
+            with pymongo.timeout(SIGN_OF_LIFE):
+                database.collection(SURFACE_LEVELS).database.command("ping")
+            yield Reader(database, visible(request), self._memory)
+
+    @contextmanager
+    def opened(self, time_limit: float = TIME_LIMIT) -> Iterator[Database]:
+        """Return the database to who decides itself what may be seen; parameters and errors as for reading."""
         try:
             # With limits of its own: starting the local server may take longer.
             database = self._opened()
             with pymongo.timeout(time_limit), database.errors_named():
-                with pymongo.timeout(SIGN_OF_LIFE):
-                    database.collection(SURFACE_LEVELS).database.command("ping")
-                yield Reader(database, visible(request), self._memory)
+                yield database
         except DatabaseUnreachableError:
             self.close()
             raise

@@ -19,7 +19,15 @@ from starlette.staticfiles import StaticFiles
 
 from surfalign.errors import MissingDependencyError, SurfalignError
 from surfalign.launchers.web.access import Store
-from surfalign.launchers.web.pages import campaigns, formula, models, prediction, surface, surfaces
+from surfalign.launchers.web.pages import (
+    campaigns,
+    formula,
+    models,
+    prediction,
+    registration,
+    surface,
+    surfaces,
+)
 from surfalign.launchers.web.pages.rendering import error_page, render
 from surfalign.launchers.web.prediction_process import PredictionProcess
 from surfalign.launchers.web.rest import PREFIX, rest_application
@@ -73,6 +81,7 @@ def create_app(
         formula.routes(store),
         surface.routes(store),
         prediction.routes(predicting),
+        registration.routes(store),
         models.routes(),
         campaigns.routes(open_campaign),
     ):

@@ -147,6 +147,10 @@ class QuerySyntaxError(SurfalignError, ValueError):
     """A query text cannot be understood."""
 
 
+class RegistrationError(SurfalignError, ValueError):
+    """Levels to be registered do not fit their template."""
+
+
 class DocumentNotFoundError(SurfalignError, LookupError):
     """No document has this identifier."""
 
