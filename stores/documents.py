@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pymatgen.core import Structure
 
 from surfalign.physics.checks import Check
+from surfalign.stores.sharing.record import Sharing
 from surfalign.stores.vocabulary import Functional as Functional
 from surfalign.stores.vocabulary import Origin as Origin
 from surfalign.stores.vocabulary import Quality as Quality
@@ -510,6 +511,10 @@ class SurfaceLevelsDocument(SurfaceIdentity):
     )
     archives: dict[str, str] = Field(
         default_factory=dict, description="Step name to the folder of its raw files"
+    )
+    sharing: Sharing | None = Field(
+        default=None,
+        description="Copy of the record of who may see it; without one only who runs the store",
     )
     created_at: datetime = Field(
         default_factory=lambda: datetime.now(UTC), description="When the result was made, UTC"

@@ -155,6 +155,18 @@ class DocumentNotFoundError(SurfalignError, LookupError):
     """No document has this identifier."""
 
 
+class SharingError(SurfalignError, ValueError):
+    """What is said of owner, visibility, embargo or licence cannot be."""
+
+
+class AccessError(SurfalignError, PermissionError):
+    """Who asks has not shown who it is."""
+
+
+class RoleError(AccessError):
+    """Who asks is known, and may not do this."""
+
+
 class ConfigurationError(SurfalignError, ValueError):
     """A setting is missing, unknown or out of range."""
 

@@ -26,7 +26,7 @@ LEVELS = """
     exchange_fraction potential_step level_corrections convergence_error convergence_parts ionization_potential_site_potentials
     semilocal_ionization_potential semilocal_band_gap checks failed_checks warnings error
     bulk_structure slab_structure unrelaxed_slab_structure potential engine engine_version
-    code_versions settings settings_hash timings provenance levels_version corrections archives
+    code_versions settings settings_hash timings provenance levels_version corrections archives sharing
     created_at
 """
 

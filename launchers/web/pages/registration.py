@@ -10,12 +10,14 @@ from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
 from surfalign.errors import ConfigurationError, RegistrationError, SurfalignError
-from surfalign.launchers.web.access import Store
+from surfalign.launchers.web.access import Store, require, viewer_of
 from surfalign.launchers.web.answers import status_of
 from surfalign.launchers.web.pages.rendering import render
 from surfalign.physics.lattice.orientations import parse_miller_index
 from surfalign.stores.measured.registration import as_document, register
 from surfalign.stores.measured.templates import Template, find_template, templates
+from surfalign.stores.sharing.register import SharingRegister
+from surfalign.stores.sharing.visibility import Role
 
 #: Fields and characters of a form; no template has so many.
 MOST_FIELDS, LONGEST_FIELD = 200, 5000
@@ -28,6 +30,7 @@ def routes(store: Store) -> APIRouter:
     @router.get("/register")
     def form(request: Request, template: str = "ups") -> Response:
         """Show the form of a template."""
+        require(request, Role.CONTRIBUTOR)
         try:
             return _form(request, find_template(template), {})
         except ConfigurationError as error:
@@ -36,6 +39,7 @@ def routes(store: Store) -> APIRouter:
     @router.post("/register")
     async def send(request: Request) -> Response:
         """Check an entry and store it, or explain what is wrong with it."""
+        require(request, Role.CONTRIBUTOR)
         async with request.form(max_files=0, max_fields=MOST_FIELDS) as sent:
             return await run_in_threadpool(_registered, store, request, sent)
 
@@ -60,7 +64,9 @@ def _registered(store: Store, request: Request, sent: FormData) -> Response:
     except SurfalignError as error:
         return _form(request, template, given, error, status_of(error))
     with store.opened() as database:
-        register(database, [document])
+        new = register(database, [document])
+        if owner := viewer_of(request).name:
+            SharingRegister(database).change(new, {"owner": owner})
     return RedirectResponse(f"/surfaces/{document.identifier}", 303)
 
 

@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from surfalign.errors import SurfalignError
-from surfalign.launchers.web.answers import status_of
+from surfalign.launchers.web.access import viewer_of
+from surfalign.launchers.web.answers import status_of, told
 from surfalign.stores.documents import SurfaceLevelsDocument
 from surfalign.version import __version__
 
@@ -96,10 +97,16 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
     def address(**changes: Any) -> str:
         return with_parameters(request, **changes)
 
-    values = {"problem": None, "address": address, "path": request.url.path} | values
+    common = {
+        "problem": None,
+        "address": address,
+        "path": request.url.path,
+        "viewer": viewer_of(request),
+    }
+    values = common | values
     return HTMLResponse(_TEMPLATES.get_template(template).render(**values), status)
 
 
 def error_page(request: Request, error: SurfalignError) -> HTMLResponse:
     """Return the page of an error: what was found, what was expected, and what to do."""
-    return render(request, "error.html", status_of(error), problem=error)
+    return render(request, "error.html", status_of(error), problem=told(request, error))
