@@ -39,6 +39,10 @@ CAMPAIGN_SURFACES = "campaign_surfaces"
 BUILDS = "builds"
 #: Notes of the outputs that were stored since the last build.
 CHANGED_OUTPUTS = "changed_outputs"
+#: Who may see which result and data set: the truth, which results hold copies of.
+SHARING_RECORDS = "sharing"
+#: Who may ask from elsewhere.
+ACCESS_TOKENS = "access_tokens"
 #: Field of a result with the job that it was built from.
 BUILT_UUID = "built_from.uuid"
 #: Steps whose jobs a result names in its provenance.
@@ -105,6 +109,8 @@ CAMPAIGN_SURFACES_INDEXES = (
     IndexModel([("bulk", ASCENDING)]),
     IndexModel([("campaigns", ASCENDING)]),
 )
+SHARING_INDEXES = (IndexModel([("kind", ASCENDING), ("identifier", ASCENDING)], unique=True),)
+ACCESS_INDEXES = (IndexModel([("id", ASCENDING)], unique=True),)
 
 
 class Database:
@@ -248,6 +254,8 @@ def _ensure_indexes(database: Database) -> None:
             (SURFACE_LEVELS, SURFACE_LEVELS_INDEXES),
             (CAMPAIGN_CRYSTALS, CAMPAIGN_CRYSTALS_INDEXES),
             (CAMPAIGN_SURFACES, CAMPAIGN_SURFACES_INDEXES),
+            (SHARING_RECORDS, SHARING_INDEXES),
+            (ACCESS_TOKENS, ACCESS_INDEXES),
         ):
             database.collection(name).create_indexes(list(indexes))
     except OperationFailure as error:

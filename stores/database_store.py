@@ -1,4 +1,7 @@
-"""maggma's store of one collection, without the password in its name; it notes which outputs changed."""
+"""maggma's store of one collection, without the password in its name.
+
+It notes which outputs changed, and who may see a result.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,16 @@ from monty.json import jsanitize
 from pymongo import ReplaceOne
 
 from surfalign.stores.connection.addresses import masked
-from surfalign.stores.database import CHANGED_OUTPUTS, JOBS
+from surfalign.stores.database import CHANGED_OUTPUTS, JOBS, SURFACE_LEVELS
+from surfalign.stores.sharing.register import copies, copy_to_results
+from surfalign.stores.sharing.visibility import SHARING
 
 
 class DatabaseStore(MongoStore):
     """A maggma store of one collection whose name does not show the URI's password.
 
     The one of job outputs leaves a note of each that it stores, by which a build finds what is new
-    (:mod:`.changed_outputs`).
+    (:mod:`.changed_outputs`). The one of results gives each the copy of its sharing record, whoever wrote it.
     """
 
     @property
@@ -39,10 +44,13 @@ class DatabaseStore(MongoStore):
         key
             The field or fields that identify a document; None for the store's own.
         """
-        if self.collection_name != JOBS:
-            super().update(docs, key)
-            return
         documents = docs if isinstance(docs, list) else [docs]
+        if self.collection_name == SURFACE_LEVELS:
+            self._update_results(documents, key)
+            return
+        if self.collection_name != JOBS:
+            super().update(documents, key)
+            return
         documents = [
             jsanitize(document, allow_bson=True, recursive_msonable=True) for document in documents
         ]
@@ -59,6 +67,16 @@ class DatabaseStore(MongoStore):
         new = written.upserted_ids or {}
         notes = [_note(document, position in new) for position, document in enumerate(documents)]
         self._collection.database[CHANGED_OUTPUTS].insert_many(notes)
+
+    def _update_results(self, documents: list[dict[str, Any]], key: list[str] | str | None) -> None:
+        identifiers = [document["identifier"] for document in documents]
+        shared = copies(self._collection.database, identifiers)
+        super().update(
+            [document | {SHARING: shared.get(document["identifier"])} for document in documents],
+            key,
+        )
+        # A record may have been changed since it was read.
+        copy_to_results(self._collection, identifiers)
 
 
 def _note(document: dict[str, Any], is_new: bool) -> dict[str, Any]:

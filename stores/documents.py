@@ -16,7 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pymatgen.core import Structure
 
 from surfalign.physics.checks import Check
+from surfalign.stores.sharing.record import Sharing
 from surfalign.stores.vocabulary import Functional as Functional
+from surfalign.stores.vocabulary import Origin as Origin
 from surfalign.stores.vocabulary import Quality as Quality
 from surfalign.stores.vocabulary import quantity as quantity
 
@@ -37,6 +39,7 @@ class ResultState(StrEnum):
     PASSED = "passed"  # every check passed
     FLAGGED = "flagged"  # computed, but at least one check failed: see failed_checks
     FAILED = "failed"  # no number: see error
+    REGISTERED = "registered"  # not computed here, so without checks: see registration
 
 
 class Correction(Document):
@@ -357,11 +360,42 @@ class ErrorRecord(Document):
     step: str = Field(description="Step that failed")
 
 
+class Registration(Document):
+    """What is known of levels that were measured, or computed by others."""
+
+    template: str = Field(description="Template by which they were registered, e.g. 'ups'")
+    technique: str = Field(description="How they were found, e.g. 'UPS'")
+    phase: str = Field(default="", description="Polymorph, or kind of film")
+    face: str = Field(
+        default="stoichiometric",
+        description="stoichiometric, oxidised, reduced or exposed (to air)",
+    )
+    sample: str = Field(default="", description="What was measured, e.g. 'single crystal, n-type'")
+    preparation: str = Field(default="", description="How the surface was made")
+    grade: str = Field(
+        default="", description="A: clean, in vacuum; B: unknown, or in air; C: contaminated"
+    )
+    uncertainties: dict[str, float] = quantity(
+        "eV", "Stated uncertainties, by the names of the levels", default_factory=dict
+    )
+    reference: str = Field(description="Where they were published, or who measured them")
+    doi: str = Field(default="", description="Its DOI")
+    note: str = Field(default="", description="What a reader should know")
+    details: dict[str, Any] = Field(
+        default_factory=dict, description="Further fields of the template"
+    )
+
+
 class SurfaceLevelsDocument(SurfaceIdentity):
     """The result: levels of one surface with its checks, method, cost and provenance."""
 
     identifier: str = Field(description="Unique: surface + method + settings")
-    state: ResultState = Field(description="passed; flagged: see failed_checks; failed: see error")
+    state: ResultState = Field(
+        description="passed; flagged: see failed_checks; failed: see error; registered: see registration"
+    )
+    origin: Origin = Field(
+        default=Origin.COMPUTED, description="computed, measured, or foreign: computed by others"
+    )
     surface_identifier: str = Field(
         default="", description="Identifier of crystal + surface + thickness"
     )
@@ -441,6 +475,10 @@ class SurfaceLevelsDocument(SurfaceIdentity):
         default=None, description="Why there is no number (failed results)"
     )
 
+    registration: Registration | None = Field(
+        default=None, description="Technique, sample and source of registered levels"
+    )
+
     bulk_structure: Structure | None = Field(
         default=None, description="Bulk cell of the band edges"
     )
@@ -473,6 +511,10 @@ class SurfaceLevelsDocument(SurfaceIdentity):
     )
     archives: dict[str, str] = Field(
         default_factory=dict, description="Step name to the folder of its raw files"
+    )
+    sharing: Sharing | None = Field(
+        default=None,
+        description="Copy of the record of who may see it; without one only who runs the store",
     )
     created_at: datetime = Field(
         default_factory=lambda: datetime.now(UTC), description="When the result was made, UTC"

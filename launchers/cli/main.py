@@ -56,7 +56,16 @@ COMMANDS = {
             "build",
             "Bring the results up to date with the finished jobs, for example of a campaign.",
         ),
+        "register": (
+            "register",
+            "Store measured levels, or levels computed by others, beside the computed ones.",
+        ),
         "serve": ("serve", "Show results, predictions and campaigns as web pages on this machine."),
+        "share": (
+            "share",
+            "Say who may see results, from when on, and under which licence.",
+        ),
+        "access": ("access", "Access tokens for those who reach serve from elsewhere."),
         "db": ("database", "The results database: the local server, or the configured one."),
     },
     "Campaigns on clusters": {
@@ -143,6 +152,7 @@ _EXTRAS = (
             "vesin",
         ),
     ),
+    ("access from elsewhere", "web", ("argon2", "itsdangerous")),
     ("serve", "web", ("fastapi", "jinja2", "plotly", "python_multipart", "starlette", "uvicorn")),
 )
 

@@ -7,16 +7,19 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pymongo
 from starlette.requests import Request
 
-from surfalign.errors import DatabaseUnreachableError
-from surfalign.stores.database import SURFACE_LEVELS
+from surfalign.errors import DatabaseUnreachableError, RoleError
+from surfalign.launchers.web.audit import Served
 from surfalign.stores.query import results
 from surfalign.stores.query.language import Filter
 from surfalign.stores.query.pages import Order, Page, ResultList, listed, page
+from surfalign.stores.sharing.register import SharingRegister
+from surfalign.stores.sharing.visibility import ANYONE, Role, Viewer, visible_to
 
 if TYPE_CHECKING:
     from surfalign.stores.database import Database
@@ -36,13 +39,48 @@ MOST_ANSWERS = 32
 Result = TypeVar("Result")
 
 
-def visible(request: Request) -> Filter:
+def viewer_of(request: Request) -> Viewer:
+    """Return who asks; anyone, where nobody has looked."""
+    viewer: Viewer = getattr(request.state, "viewer", ANYONE)
+    return viewer
+
+
+def visible(request: Request, now: datetime | None = None) -> Filter:
     """Return MongoDB's filter of the results that a request may see.
 
-    The one place that decides it, for pages, the REST interface and exports alike. Requests come from this
-    machine alone, so they see all.
+    The one place that decides it, for pages, the REST interface and exports alike.
+
+    Parameters
+    ----------
+    request
+        Was identified.
+    now
+        The time, with its zone; None for that of the clock.
     """
-    return {}
+    return visible_to(viewer_of(request), now or datetime.now(UTC))
+
+
+def require(request: Request, role: Role) -> None:
+    """Refuse who may not do something.
+
+    Parameters
+    ----------
+    request
+        Was identified.
+    role
+        The least that is asked for.
+
+    Raises
+    ------
+    RoleError
+        When who asks has a lesser role.
+    """
+    roles = list(Role)
+    viewer = viewer_of(request)
+    if roles.index(viewer.role) < roles.index(role) or viewer == ANYONE:
+        raise RoleError(
+            "this is not for everybody", f"a token with the role {role}", "ask who runs this server"
+        )
 
 
 class Memory:
@@ -98,44 +136,68 @@ class Reader:
         MongoDB's filter of what may be seen.
     memory
         Of answers that took long.
+    generation
+        Of the sharing records: what was remembered under another one is old.
+    served
+        Is told which results were read, for the log.
     """
 
-    def __init__(self, database: Database, within: Filter, memory: Memory) -> None:
+    def __init__(
+        self,
+        database: Database,
+        within: Filter,
+        memory: Memory,
+        generation: int = 0,
+        served: Served | None = None,
+    ) -> None:
         self._database = database
         self._within = within
         self._memory = memory
+        self._seen = (repr(within), generation)
+        self._served = served or Served()
 
     def listed(self, query: str, order: Order) -> ResultList:
         """Return which results a query matches; see :func:`surfalign.stores.query.pages.listed`."""
         return self._memory.recall(
-            ("list", query, order, repr(self._within)),
+            ("list", query, order, self._seen),
             lambda: listed(self._database, query, order=order, within=self._within),
         )
 
     def page(self, found: ResultList, limit: int, cursor: str | None) -> Page:
         """Return a page of a list; see :func:`surfalign.stores.query.pages.page`."""
-        return page(self._database, found, limit=limit, cursor=cursor, within=self._within)
+        shown = page(self._database, found, limit=limit, cursor=cursor, within=self._within)
+        for document in shown.results:
+            self._served.note(document.identifier)
+        return shown
 
     def find(
         self, query: str, order: Order | None = None, limit: int | None = None
     ) -> Iterator[SurfaceLevelsDocument]:
         """Yield the results that a query matches, without structures and curves."""
         order = order or Order()
-        return results.find(
+        found = results.find(
             self._database, query, sort=order.field, descending=order.descending, limit=limit,
             within=self._within,
         )  # fmt: skip
+        return self._noted(found)
 
     def get(self, identifier: str) -> SurfaceLevelsDocument:
         """Return one result with everything that is stored."""
-        return results.get(self._database, identifier, within=self._within)
+        document = results.get(self._database, identifier, within=self._within)
+        self._served.note(document.identifier)
+        return document
 
     def formulas(self, query: str = "") -> dict[str, int]:
         """Return the formulas of the results that a query matches, with their numbers."""
         return self._memory.recall(
-            ("formulas", query, repr(self._within)),
+            ("formulas", query, self._seen),
             lambda: results.formulas(self._database, query, within=self._within),
         )
+
+    def _noted(self, found: Iterator[SurfaceLevelsDocument]) -> Iterator[SurfaceLevelsDocument]:
+        for document in found:
+            self._served.note(document.identifier)
+            yield document
 
 
 class Store:
@@ -170,13 +232,22 @@ class Store:
         DatabaseUnreachableError
             When the database is away; the next request tries again.
         """
+        with self.opened(time_limit) as database:
+            with pymongo.timeout(SIGN_OF_LIFE):
+                state = SharingRegister(database).state()
+            # What is visible changes when an embargo ends, so the same filter holds until the next one does.
+            within = visible(request, state.last_end(datetime.now(UTC)))
+            request.state.served = served = Served()
+            yield Reader(database, within, self._memory, state.number, served)
+
+    @contextmanager
+    def opened(self, time_limit: float = TIME_LIMIT) -> Iterator[Database]:
+        """Return the database to who decides itself what may be seen; parameters and errors as for reading."""
         try:
             # With limits of its own: starting the local server may take longer.
             database = self._opened()
             with pymongo.timeout(time_limit), database.errors_named():
-                with pymongo.timeout(SIGN_OF_LIFE):
-                    database.collection(SURFACE_LEVELS).database.command("ping")
-                yield Reader(database, visible(request), self._memory)
+                yield database
         except DatabaseUnreachableError:
             self.close()
             raise

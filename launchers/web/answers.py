@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from surfalign.errors import (
+    AccessError,
     ConfigurationError,
     DatabaseError,
     DatabaseUnreachableError,
@@ -16,12 +17,16 @@ from surfalign.errors import (
     MissingDependencyError,
     ModelNotFoundError,
     QuerySyntaxError,
+    RoleError,
     SurfalignError,
     TimeLimitError,
 )
+from surfalign.launchers.web.access import viewer_of
 
 #: Status of an error, the first that fits; the others come from what was sent.
 _STATUSES: tuple[tuple[type[SurfalignError], int], ...] = (
+    (RoleError, 403),
+    (AccessError, 401),
     (DocumentNotFoundError, 404),
     (ModelNotFoundError, 404),
     (QuerySyntaxError, 400),
@@ -38,8 +43,17 @@ def status_of(error: SurfalignError) -> int:
     return next((status for kind, status in _STATUSES if isinstance(error, kind)), 422)
 
 
-def as_record(error: SurfalignError) -> dict[str, Any]:
-    """Return an error as plain JSON values."""
+def told(request: Request, error: SurfalignError) -> SurfalignError:
+    """Return what is told of an error: addresses and paths of this machine are for its owner alone."""
+    if status_of(error) < 500 or viewer_of(request).sees_all:
+        return error
+    what = "the results are away" if status_of(error) == 503 else "this cannot be answered here"
+    return type(error)(what, "", "try again later, or tell who runs this server")
+
+
+def as_record(request: Request, error: SurfalignError) -> dict[str, Any]:
+    """Return an error as plain JSON values, as far as it is told."""
+    error = told(request, error)
     return {
         "error": type(error).__name__,
         "found": error.found,

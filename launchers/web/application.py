@@ -16,14 +16,26 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from surfalign.errors import MissingDependencyError, SurfalignError
 from surfalign.launchers.web.access import Store
-from surfalign.launchers.web.pages import campaigns, formula, models, prediction, surface, surfaces
+from surfalign.launchers.web.audit import AuditLog
+from surfalign.launchers.web.identity import Entrance, Identification, Sessions
+from surfalign.launchers.web.pages import (
+    campaigns,
+    formula,
+    login,
+    models,
+    prediction,
+    registration,
+    surface,
+    surfaces,
+)
 from surfalign.launchers.web.pages.rendering import error_page, render
 from surfalign.launchers.web.prediction_process import PredictionProcess
 from surfalign.launchers.web.rest import PREFIX, rest_application
-from surfalign.launchers.web.safety import LOCAL_HOSTS, RequestLimits, SecurityHeaders
+from surfalign.launchers.web.safety import RequestLimits, SecurityHeaders
 
 if TYPE_CHECKING:
     from surfalign.stores.database import Database
@@ -35,6 +47,7 @@ def create_app(
     open_store: Callable[[], Database],
     open_campaign: campaigns.OpenCampaign | None = None,
     process: PredictionProcess | None = None,
+    entrance: Entrance | None = None,
 ) -> FastAPI:
     """Return the application.
 
@@ -46,8 +59,12 @@ def create_app(
         Opens launcher and database of a campaign; None where no profile was named.
     process
         Predicts; by default one that starts with the first prediction.
+    entrance
+        How the server is reached; by default from this machine alone, by its owner.
     """
     store = Store(open_store)
+    entrance, sessions = entrance or Entrance(), Sessions()
+    log = AuditLog(entrance.log) if entrance.log is not None else None
     predicting = process or PredictionProcess()
 
     @asynccontextmanager
@@ -55,6 +72,8 @@ def create_app(
         yield
         predicting.close()
         store.close()
+        if log is not None:
+            log.close()
 
     application = FastAPI(
         openapi_url=None,
@@ -63,8 +82,10 @@ def create_app(
         lifespan=lifespan,
         # The first sees a request first; headers are added to refusals, too.
         middleware=[
+            *_proxies(entrance),
             Middleware(SecurityHeaders),
-            Middleware(TrustedHostMiddleware, allowed_hosts=list(LOCAL_HOSTS)),
+            Middleware(TrustedHostMiddleware, allowed_hosts=list(entrance.hosts)),
+            Middleware(Identification, entrance=entrance, store=store, sessions=sessions, log=log),
             Middleware(RequestLimits),
         ],
     )
@@ -73,8 +94,10 @@ def create_app(
         formula.routes(store),
         surface.routes(store),
         prediction.routes(predicting),
+        registration.routes(store),
         models.routes(),
         campaigns.routes(open_campaign),
+        *([login.routes(store, sessions)] if entrance.asks else []),
     ):
         application.include_router(router)
     rest = rest_application(store, predicting)
@@ -85,6 +108,13 @@ def create_app(
     application.add_exception_handler(HTTPException, _refused)
     application.add_exception_handler(Exception, _unforeseen)
     return application
+
+
+def _proxies(entrance: Entrance) -> list[Middleware]:
+    """Return what reads a proxy's word about who asks; without one, nobody's word counts."""
+    if not entrance.proxies:
+        return []
+    return [Middleware(ProxyHeadersMiddleware, trusted_hosts=list(entrance.proxies))]
 
 
 def _add_files(application: FastAPI, rest: FastAPI) -> None:

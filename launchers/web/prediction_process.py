@@ -51,12 +51,15 @@ class Question:
         Largest Miller index.
     model
         Name of the model; None for the one promoted last, or the one that comes with surfalign.
+    own_models
+        Whether one's own models may answer, which know all results; else the one that comes with surfalign.
     """
 
     name: str = ""
     text: str = ""
     max_index: int = 1
     model: str | None = None
+    own_models: bool = True
 
 
 @dataclass(frozen=True)
@@ -188,10 +191,12 @@ def predicted(question: Question) -> Answer:
     """Predict the surfaces of a crystal, in this process; errors as for :meth:`PredictionProcess.ask`."""
     from surfalign.ml.data.from_crystal import crystal_surfaces
     from surfalign.ml.models.prediction import predict_records
-    from surfalign.ml.models.shipped_model import own_or_shipped
+    from surfalign.ml.models.shipped_model import NAME, own_or_shipped, shipped_registry
 
     crystal = crystal_of(question)
-    registry, model = own_or_shipped(question.model)
+    registry, model = (
+        own_or_shipped(question.model) if question.own_models else (shipped_registry(), NAME)
+    )
     card = registry.card(model)
     found = predict_records(
         crystal_surfaces(crystal, (), question.max_index), registry, model, card.version

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from surfalign.errors import SurfalignError
-from surfalign.launchers.web.access import Store
+from surfalign.launchers.web.access import Store, viewer_of
 from surfalign.launchers.web.answers import as_record, status_of, unless_known
 from surfalign.launchers.web.pages.models import model_rows
 from surfalign.launchers.web.pages.prediction import LARGEST_INDEX
@@ -122,7 +122,7 @@ def rest_application(store: Store, process: PredictionProcess) -> FastAPI:
         redoc_url=None,
         root_path_in_servers=False,
         servers=[{"url": PREFIX}],
-        responses={status: {"model": Problem} for status in (400, 404, 422, 503)},
+        responses={status: {"model": Problem} for status in (400, 401, 404, 422, 503)},
     )
     application.add_exception_handler(SurfalignError, _problem)
     application.add_exception_handler(RequestValidationError, _invalid)
@@ -200,7 +200,7 @@ def _knowledge(store: Store) -> APIRouter:
         """List the models with their cards."""
         found = [
             row | {"card": None if row["card"] is None else vars(row["card"])}
-            for row in model_rows()
+            for row in model_rows(own=viewer_of(request).sees_all)
         ]
         return _json(request, found)
 
@@ -211,10 +211,15 @@ def _prediction(process: PredictionProcess) -> APIRouter:
     router = APIRouter()
 
     @router.post("/predict", response_model=PredictionAnswer)
-    def predict(question: PredictionRequest) -> Response:
+    def predict(request: Request, question: PredictionRequest) -> Response:
         """Predict the levels of the surfaces of a crystal; nothing that is sent is kept."""
         answer = process.ask(
-            Question(name=question.crystal, text=question.text, max_index=question.max_index)
+            Question(
+                name=question.crystal,
+                text=question.text,
+                max_index=question.max_index,
+                own_models=viewer_of(request).sees_all,
+            )
         )
         return JSONResponse(vars(answer))
 
@@ -226,9 +231,9 @@ def _json(request: Request, content: Any) -> Response:
     return unless_known(request, text.encode(), JSON)
 
 
-def _problem(_: Request, error: Exception) -> Response:
+def _problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, SurfalignError)
-    return JSONResponse(as_record(error), status_of(error))
+    return JSONResponse(as_record(request, error), status_of(error))
 
 
 def _invalid(_: Request, error: Exception) -> Response:

@@ -46,7 +46,10 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in (_HEADERS | {"Content-Security-Policy": CONTENT_POLICY}).items():
                     headers.setdefault(name, value)
-                headers.setdefault("Cache-Control", "no-cache")
+                # What one person may see, no proxy may keep for others.
+                headers.setdefault("Cache-Control", "private, no-cache")
+                headers.add_vary_header("Authorization")
+                headers.add_vary_header("Cookie")
             await send(message)
 
         await self.app(scope, receive, with_headers if scope["type"] == "http" else send)

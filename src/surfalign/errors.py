@@ -135,12 +135,36 @@ class DatabaseUnreachableError(DatabaseError, ConnectionError):
     """The results database does not answer, or does not let this user in."""
 
 
+class FilledStoreError(DatabaseError):
+    """What is restored into must be empty, and holds documents."""
+
+
+class DamagedArchiveError(SurfalignError, ValueError):
+    """A backup or a published data set is truncated, or a file of it was changed."""
+
+
 class QuerySyntaxError(SurfalignError, ValueError):
     """A query text cannot be understood."""
 
 
+class RegistrationError(SurfalignError, ValueError):
+    """Levels to be registered do not fit their template."""
+
+
 class DocumentNotFoundError(SurfalignError, LookupError):
     """No document has this identifier."""
+
+
+class SharingError(SurfalignError, ValueError):
+    """What is said of owner, visibility, embargo or licence cannot be."""
+
+
+class AccessError(SurfalignError, PermissionError):
+    """Who asks has not shown who it is."""
+
+
+class RoleError(AccessError):
+    """Who asks is known, and may not do this."""
 
 
 class ConfigurationError(SurfalignError, ValueError):

@@ -8,12 +8,13 @@ at call time: nothing is cached at import.
 from __future__ import annotations
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from platformdirs import user_config_path, user_data_path
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -43,6 +44,12 @@ def settings_file() -> Path | None:
         if path.is_file():
             return path
     return None
+
+
+def _network(text: str) -> str:
+    """Return an address or a network as it was written; ValueError where it is none."""
+    ip_network(text, strict=False)
+    return text
 
 
 class Settings(BaseSettings):
@@ -110,6 +117,10 @@ class Settings(BaseSettings):
         default=None,
         description="Where raw files of engines are kept, compressed; None means in data_directory",
     )
+    template_directory: Path | None = Field(
+        default=None,
+        description="Folder with templates of your laboratory for surfalign register",
+    )
     blob_store: Literal["files", "database"] = Field(
         default="files",
         description="Where large arrays are kept: beside the raw files, or in the database (GridFS)",
@@ -153,6 +164,10 @@ class Settings(BaseSettings):
         gt=0,
         description="How long before the wall time ends VASP is asked to stop (s)",
         json_schema_extra={"unit": "s"},
+    )
+    web_proxies: list[Annotated[str, AfterValidator(_network)]] = Field(
+        default_factory=list,
+        description="Addresses or networks of reverse proxies whose X-Forwarded-For and -Proto count",
     )
     profiles: dict[str, dict[str, Any]] = Field(
         default_factory=dict,

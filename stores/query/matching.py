@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from surfalign.stores.query.language import to_filter
@@ -16,6 +17,8 @@ _ORDERS: dict[str, Callable[[Any, Any], bool]] = {
 }
 #: Operators that hold when another one does not.
 _OF_NONE = {"$ne": "$eq", "$nin": "$in"}
+#: Types whose values compare among themselves.
+_COMPARABLE = (int | float, str, datetime)
 
 
 def matches(query: str, record: Mapping[str, Any]) -> bool:
@@ -33,18 +36,27 @@ def matches(query: str, record: Mapping[str, Any]) -> bool:
     QuerySyntaxError
         When the query cannot be understood.
     """
-    return _holds(to_filter(query), record)
+    return holds(to_filter(query), record)
 
 
-def _holds(condition: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+def holds(condition: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
+    """Tell whether a record matches a filter of the query language or of who may see it."""
     for key, value in condition.items():
         if key in ("$and", "$or"):
-            parts = [_holds(part, record) for part in value]
+            parts = [holds(part, record) for part in value]
             if not (all(parts) if key == "$and" else any(parts)):
                 return False
         elif not _fulfils(list(_values(record, key.split("."))), value):
             return False
     return True
+
+
+def fields_of(condition: Mapping[str, Any]) -> set[str]:
+    """Return the fields that a filter looks at."""
+    fields: set[str] = set()
+    for key, value in condition.items():
+        fields |= {key} if not key.startswith("$") else set().union(*map(fields_of, value))
+    return fields
 
 
 def _values(record: Any, path: list[str]) -> Iterator[Any]:
@@ -78,4 +90,9 @@ def _operator(values: list[Any], name: str, bound: Any) -> bool:
     if name == "$in":
         return any(value in bound for value in values)
     known = [v for v in values if v is not None and not isinstance(v, list | Mapping)]
-    return any(_ORDERS[name](value, bound) for value in known)
+    return any(_ORDERS[name](value, bound) for value in known if _have_an_order(value, bound))
+
+
+def _have_an_order(value: Any, bound: Any) -> bool:
+    """Ask whether two values compare: as in the database, numbers, texts and times do among themselves."""
+    return any(isinstance(value, kind) and isinstance(bound, kind) for kind in _COMPARABLE)

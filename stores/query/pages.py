@@ -22,7 +22,8 @@ from surfalign.errors import QuerySyntaxError
 from surfalign.stores.documents import SurfaceLevelsDocument
 from surfalign.stores.query.fields import Kind, large_fields
 from surfalign.stores.query.language import Filter, known_field
-from surfalign.stores.query.results import collection_of, find_fields, narrowed
+from surfalign.stores.query.matching import holds
+from surfalign.stores.query.results import collection_of, find_fields
 
 if TYPE_CHECKING:
     from surfalign.stores.database import Database
@@ -208,9 +209,9 @@ def page(
         records = {
             record["identifier"]: record
             for record in collection_of(database).find(
-                narrowed(wanted, within),
-                {"_id": 0} | dict.fromkeys(large_fields(SurfaceLevelsDocument), 0),
+                wanted, {"_id": 0} | dict.fromkeys(large_fields(SurfaceLevelsDocument), 0)
             )
+            if holds(within or {}, record)
         }
     results = [
         SurfaceLevelsDocument.model_validate(records[identifier])

@@ -14,6 +14,7 @@ from surfalign.listing import Listing, fixed
 from surfalign.stores.documents import SurfaceLevelsDocument
 from surfalign.stores.query.fields import large_fields
 from surfalign.stores.query.language import Filter, known_field, to_filter
+from surfalign.stores.query.matching import fields_of, holds
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
@@ -104,10 +105,9 @@ def find_fields(
     DatabaseUnreachableError
         When the connection breaks.
     """
-    condition = joined(query, within)
-    projection = {"_id": 0} | dict.fromkeys(fields, 1)
+    condition = to_filter(query or "")
     with database.errors_named():
-        yield from collection_of(database).find(condition, projection)
+        yield from seen(collection_of(database), condition, fields, within)
 
 
 def count(database: Database, query: str | None = None) -> int:
@@ -187,19 +187,19 @@ def get(
     """
     with database.errors_named():
         collection = collection_of(database)
-        exact = collection.find_one(narrowed({"identifier": identifier}, within), {"_id": 0})
+        exact = _one(collection, identifier, within)
         if exact is not None:
-            return SurfaceLevelsDocument.model_validate(exact)
+            return exact
         # A range, which an index answers; a regular expression may be neither long nor hold a null character.
         beginning = {"identifier": {"$gte": identifier, "$lt": f"{identifier}\U0010ffff"}}
-        cursor = collection.find(narrowed(beginning, within), {"_id": 0}).limit(2)
-        found = list(cursor) if identifier else []
-    if len(found) == 1:
-        return SurfaceLevelsDocument.model_validate(found[0])
-    if found:
+        matching = seen(collection, beginning, ("identifier",), within) if identifier else iter(())
+        found = [record["identifier"] for record in islice(matching, 2)]
+        whole = _one(collection, found[0], within) if len(found) == 1 else None
+    if whole is not None:
+        return whole
+    if len(found) > 1:
         raise DocumentNotFoundError(
-            f"several results begin with {identifier!r}, e.g. "
-            + " and ".join(document["identifier"] for document in found),
+            f"several results begin with {identifier!r}, e.g. " + " and ".join(found),
             "a beginning that only one result has",
             "give more characters",
         )
@@ -263,19 +263,40 @@ def _stream(
             yield SurfaceLevelsDocument.model_validate(record)
 
 
+def seen(
+    collection: Collection[dict[str, Any]],
+    condition: Filter,
+    fields: Iterable[str],
+    within: Filter | None,
+) -> Iterator[dict[str, Any]]:
+    """Yield some fields of the documents that match a filter and may be seen.
+
+    What may be seen is asked here and not in the database: a search by an index is then as quick for all.
+    """
+    within = within or {}
+    wanted = {*fields, *fields_of(within)}
+    found = collection.find(condition, {"_id": 0} | dict.fromkeys(wanted, 1))
+    yield from (record for record in found if holds(within, record))
+
+
+def _one(
+    collection: Collection[dict[str, Any]], identifier: str, within: Filter | None
+) -> SurfaceLevelsDocument | None:
+    found = collection.find_one({"identifier": identifier}, {"_id": 0})
+    if found is None or not holds(within or {}, found):
+        return None
+    return SurfaceLevelsDocument.model_validate(found)
+
+
 def joined(query: str | None, within: Filter | None) -> Filter:
-    """Return MongoDB's filter of a query, of the results that may be seen.
+    """Return MongoDB's filter of what a query matches among the results that may be seen.
 
     Raises
     ------
     QuerySyntaxError
         When the query cannot be understood.
     """
-    return narrowed(to_filter(query or ""), within)
-
-
-def narrowed(condition: Filter, within: Filter | None) -> Filter:
-    """Return a filter of what it matches among the results that may be seen."""
+    condition = to_filter(query or "")
     return {"$and": [condition, within]} if within else condition
 
 

@@ -13,7 +13,9 @@ from starlette.responses import Response
 
 from surfalign.launchers.campaign.status import CampaignStatus, FailureGroup, campaign_status
 from surfalign.launchers.cluster.launcher import TRANSIENT, JobState
+from surfalign.launchers.web.access import require
 from surfalign.launchers.web.pages.rendering import render
+from surfalign.stores.sharing.visibility import Role
 
 if TYPE_CHECKING:
     from surfalign.launchers.cluster.launcher import Launcher
@@ -42,7 +44,8 @@ def routes(open_campaign: OpenCampaign | None) -> APIRouter:
 
     @router.get("/campaign")
     def campaign(request: Request) -> Response:
-        """Show the campaign as it stands now."""
+        """Show the campaign as it stands now, to who sees all: its failures name surfaces."""
+        require(request, Role.ADMIN)
         if open_campaign is None:
             return render(request, "campaign.html", status_now=None, profile=None)
         # Workflow managers keep their settings in the process: one look at a time.

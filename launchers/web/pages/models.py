@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from surfalign.errors import ModelNotFoundError, SurfalignError
+from surfalign.launchers.web.access import viewer_of
 from surfalign.launchers.web.pages.rendering import render
 from surfalign.ml.assessment.metrics import error_rows, with_bounds
 from surfalign.ml.models.model_registry import ModelCard, ModelRegistry
@@ -22,12 +23,13 @@ def routes() -> APIRouter:
     @router.get("/models")
     def models(request: Request) -> Response:
         """List the models with their errors."""
-        return render(request, "models.html", rows=list(model_rows()))
+        rows = list(model_rows(own=viewer_of(request).sees_all))
+        return render(request, "models.html", rows=rows)
 
     @router.get("/models/{name}/{version}")
     def card(request: Request, name: str, version: str) -> Response:
         """Show the card of a version."""
-        found = model_card(name, version)
+        found = model_card(name, version, own=viewer_of(request).sees_all)
         errors = [
             (prop, kind, m, with_bounds(m, "mae"), found.metrics[prop]["unit"])
             for prop, kind, m in error_rows(found.metrics)
@@ -37,12 +39,15 @@ def routes() -> APIRouter:
     return router
 
 
-def model_rows() -> Iterator[dict[str, Any]]:
-    """Yield every version of every model, those that predict marked."""
-    for origin, registry in (
-        ("own", ModelRegistry()),
-        ("comes with surfalign", shipped_registry()),
-    ):
+def _registries(own: bool) -> list[tuple[str, ModelRegistry]]:
+    """Return where models are; one's own know all results, so they are for who sees all."""
+    shipped = ("comes with surfalign", shipped_registry())
+    return [("own", ModelRegistry()), shipped] if own else [shipped]
+
+
+def model_rows(own: bool) -> Iterator[dict[str, Any]]:
+    """Yield every version of every model, those that predict marked; ``own``: one's own ones, too."""
+    for origin, registry in _registries(own):
         for name in registry.names():
             champion = registry.champion(name)
             for version in registry.versions(name):
@@ -61,15 +66,15 @@ def model_rows() -> Iterator[dict[str, Any]]:
                 yield row
 
 
-def model_card(name: str, version: str) -> ModelCard:
-    """Return the card of a version, of one's own models first.
+def model_card(name: str, version: str, own: bool) -> ModelCard:
+    """Return the card of a version; ``own``: of one's own models first.
 
     Raises
     ------
     ModelNotFoundError
         When there is none.
     """
-    for registry in (ModelRegistry(), shipped_registry()):
+    for _, registry in _registries(own):
         # Only what is listed: a name from an address never becomes a path.
         if name in registry.names() and version in registry.versions(name):
             return registry.card(name, version)

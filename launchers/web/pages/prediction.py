@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Query, Request, UploadFile
@@ -9,7 +10,8 @@ from starlette.responses import Response
 
 from surfalign.crystals.library import library
 from surfalign.errors import InvalidStructureError, SurfalignError
-from surfalign.launchers.web.answers import status_of
+from surfalign.launchers.web.access import viewer_of
+from surfalign.launchers.web.answers import status_of, told
 from surfalign.launchers.web.pages.rendering import render
 from surfalign.launchers.web.prediction_process import LARGEST_TEXT, PredictionProcess, Question
 
@@ -26,7 +28,10 @@ def routes(process: PredictionProcess) -> APIRouter:
     @router.get("/predict")
     def by_name(request: Request, crystal: _Name = "", max_index: _Index = 1) -> Response:
         """Show the form, and the predictions for a crystal of the library."""
-        return _page(process, request, Question(name=crystal, max_index=max_index))
+        question = Question(
+            name=crystal, max_index=max_index, own_models=viewer_of(request).sees_all
+        )
+        return _page(process, request, question)
 
     @router.post("/predict")
     def by_file(
@@ -37,10 +42,11 @@ def routes(process: PredictionProcess) -> APIRouter:
     ) -> Response:
         """Show the predictions for a crystal that was pasted or uploaded; nothing of it is kept."""
         content = file.file.read(LARGEST_TEXT + 1) if file is not None else b""
-        question = Question(text=text, max_index=max_index)
+        own = viewer_of(request).sees_all
+        question = Question(text=text, max_index=max_index, own_models=own)
         try:
             if content:
-                question = Question(text=as_text(content), max_index=max_index)
+                question = replace(question, text=as_text(content))
             elif not text.strip():
                 raise InvalidStructureError(
                     "neither a text nor a file was sent", "one of them", "paste or choose a crystal"
@@ -92,7 +98,7 @@ def _shown(
         request,
         "prediction.html",
         200 if error is None else status_of(error),
-        problem=error,
+        problem=None if error is None else told(request, error),
         question=question,
         answer=answer,
         names=sorted(library()),

@@ -12,12 +12,18 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from surfalign.errors import SurfalignError
-from surfalign.launchers.web.answers import status_of
+from surfalign.launchers.web.access import viewer_of
+from surfalign.launchers.web.answers import status_of, told
 from surfalign.stores.documents import SurfaceLevelsDocument
 from surfalign.version import __version__
 
 #: Sign and word of a state: never by colour alone.
-_MARKS = {"passed": ("✓", "passed"), "flagged": ("!", "flagged"), "failed": ("✗", "failed")}
+_MARKS = {
+    "passed": ("✓", "passed"),
+    "flagged": ("!", "flagged"),
+    "failed": ("✗", "failed"),
+    "registered": ("○", "registered"),
+}
 
 
 def fixed(value: float | None, digits: int = 2) -> str:
@@ -38,7 +44,9 @@ def mark(state: str) -> dict[str, str]:
 
 def checks_of(document: SurfaceLevelsDocument) -> dict[str, str]:
     """Return what the list says of the checks: the mark, how many passed, and which did not."""
-    if document.error is not None:
+    if document.registration is not None:
+        said = f"{document.origin}: {document.registration.technique}"
+    elif document.error is not None:
         said = f"{document.error.error} in {document.error.step}"
     else:
         passed = sum(check.passed for check in document.checks)
@@ -89,10 +97,16 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
     def address(**changes: Any) -> str:
         return with_parameters(request, **changes)
 
-    values = {"problem": None, "address": address, "path": request.url.path} | values
+    common = {
+        "problem": None,
+        "address": address,
+        "path": request.url.path,
+        "viewer": viewer_of(request),
+    }
+    values = common | values
     return HTMLResponse(_TEMPLATES.get_template(template).render(**values), status)
 
 
 def error_page(request: Request, error: SurfalignError) -> HTMLResponse:
     """Return the page of an error: what was found, what was expected, and what to do."""
-    return render(request, "error.html", status_of(error), problem=error)
+    return render(request, "error.html", status_of(error), problem=told(request, error))

@@ -112,7 +112,9 @@ def test_the_table_says_the_first_line_of_each_help() -> None:
     }
     found = dict(commands())
     assert listed == {name: found[name].help.splitlines()[0] for name in listed}
-    members = {name for name in found if name.partition(" ")[0] in ("db", "explore", "validate")}
+    members = {
+        name for name in found if name.partition(" ")[0] in ("access", "db", "explore", "validate")
+    }
     assert set(listed) | members == set(found)
 
 
@@ -126,6 +128,7 @@ LISTS = {
 REPORTS = {
     "show", "build", "db status", "submit", "status", "retry", "cancel", "pause", "resume", "inputs",
     "learn freeze", "learn retrain", "learn models", "doctor", "explore status", "explore report",
+    "share", "access add", "access list",
 }  # fmt: skip
 
 

@@ -23,17 +23,60 @@ from surfalign.launchers.cli.main import app
 from surfalign.launchers.database.server import LocalServer
 from surfalign.launchers.web.access import Memory
 from surfalign.launchers.web.application import create_app
-from surfalign.launchers.web.serving import bound_socket
+from surfalign.launchers.web.identity import Entrance
+from surfalign.launchers.web.serving import bound_socket, entrance_of, refuse_unless_asked
 from surfalign.settings import load_settings
 from surfalign.stores.database import Database, connect
+from surfalign.stores.sharing.access_tokens import AccessRegister
+
+HOSTS = ["0.0.0.0", "", "::", "192.168.0.1", "example.org", "127.0.0.2"]
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "", "::", "192.168.0.1", "example.org", "127.0.0.2"])
-def test_an_address_that_others_reach_is_refused_with_the_reason(host: str) -> None:
-    with pytest.raises(AddressRefusedError, match="there is no access control yet"):
-        bound_socket(host, 0)
+@pytest.mark.parametrize("host", HOSTS)
+def test_an_address_that_others_reach_is_refused_while_nobody_has_access(
+    host: str, database: Database
+) -> None:
+    with pytest.raises(AddressRefusedError, match="nobody has an access token"):
+        refuse_unless_asked(host, Entrance(asks=True), AccessRegister(database).has_valid)
     result = CliRunner().invoke(app, ["serve", "--host", host])
     assert isinstance(result.exception, AddressRefusedError)
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_an_address_that_others_reach_asks_who_they_are(host: str, database: Database) -> None:
+    register = AccessRegister(database)
+    register.add("anna")
+    entrance = entrance_of(host, load_settings())
+    assert entrance.asks
+    assert not entrance.public
+    refuse_unless_asked(host, entrance, register.has_valid)
+    register.revoke("anna")
+    with pytest.raises(AddressRefusedError):
+        refuse_unless_asked(host, entrance, register.has_valid)
+    refuse_unless_asked(host, entrance_of(host, load_settings(), public=True), register.has_valid)
+
+
+def test_the_loopback_address_asks_only_behind_a_proxy_or_for_the_public() -> None:
+    settings = load_settings()
+    assert not entrance_of("127.0.0.1", settings).asks
+    assert entrance_of("127.0.0.1", settings, public=True).asks
+    behind = settings.model_copy(update={"web_proxies": ["127.0.0.1"]})
+    entrance = entrance_of("localhost", behind, hosts=["levels.example.org", "*"])
+    assert entrance.asks
+    assert entrance.hosts == ("127.0.0.1", "localhost", "levels.example.org")
+
+
+@pytest.mark.parametrize("proxies", ['["*"]', '["proxy.example.org"]', '["10.0.0.0/40"]'])
+def test_proxies_are_addresses_or_networks(proxies: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SURFALIGN_WEB_PROXIES", proxies)
+    with pytest.raises(ConfigurationError, match="web_proxies"):
+        load_settings()
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid", "a" * 70, ""])
+def test_an_address_that_is_not_of_this_machine_is_named(host: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"--host .* cannot be used"):
+        bound_socket(host, 0)
 
 
 def test_a_taken_port_is_named() -> None:
