@@ -22,7 +22,7 @@ from surfalign.launchers.cli.options import (
 from surfalign.launchers.cli.output import output_console, print_json
 
 with imported_when_used():
-    from surfalign.launchers.cli import crystals
+    from surfalign.launchers.cli import wanted_crystals
     from surfalign.workflows import dry_run as dry_runs
     from surfalign.workflows import surface_jobs
     from surfalign.workflows.engines import engine as engines
@@ -40,7 +40,7 @@ def inputs(
         str,
         typer.Argument(
             metavar="TARGET",
-            help="Library name (surfalign oxides), structure file, mp-ID, optimade:PROVIDER/ID.",
+            help="Library name (surfalign crystals), structure file, mp-ID, optimade:PROVIDER/ID.",
         ),
     ],
     dry_run: Annotated[
@@ -101,8 +101,8 @@ def inputs(
         functional=functionals.protocol(protocol).functional,
         **{name: value for name, value in options.items() if value is not None},
     )
-    crystal = crystals.load_with_notes(target)
-    indices = crystals.wanted_indices(crystal, hkl, hkl_of_file)
+    crystal = wanted_crystals.load_with_notes(target)
+    indices = wanted_crystals.wanted_indices(crystal, hkl, hkl_of_file)
     if not indices and max_index is None and crystal.default_orientation is not None:
         indices = [crystal.default_orientation]
     surfaces = surface_jobs.describe_surfaces(

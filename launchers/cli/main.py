@@ -20,7 +20,7 @@ COMMANDS = {
     "Surfaces and their levels": {
         "run": (
             "run",
-            "Compute IP and EA of the surfaces of oxides and store them with their checks.",
+            "Compute IP and EA of the surfaces of crystals and store them with their checks.",
         ),
         "surfaces": (
             "surfaces",
@@ -30,10 +30,11 @@ COMMANDS = {
             "plan",
             "Choose the surfaces of a campaign: filter, remove duplicates, balance over formulas.",
         ),
-        "oxides": (
-            "oxides",
-            "List the built-in oxides: phase, lattice, cleavage plane and literature source.",
+        "crystals": (
+            "crystals",
+            "List the built-in crystals: phase, lattice, cleavage plane and literature source.",
         ),
+        "oxides": ("crystals", "List the built-in oxides, as surfalign crystals --anion O does."),
     },
     "Results": {
         "query": ("query", "Find stored results."),
@@ -159,7 +160,7 @@ _EXTRAS = (
 app = typer.Typer(
     name="surfalign",
     cls=lazy_group("surfalign.launchers.cli", COMMANDS),
-    help="Ionization potentials and electron affinities of oxide surfaces.",
+    help="Ionization potentials and electron affinities of the surfaces of crystals.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -183,7 +184,7 @@ def _options(
         bool, typer.Option("--full-trace", help="Show the whole traceback of an error.")
     ] = False,
 ) -> None:
-    """Ionization potentials and electron affinities of oxide surfaces."""
+    """Ionization potentials and electron affinities of the surfaces of crystals."""
     if full_trace:
         os.environ["SURFALIGN_FULL_TRACE"] = "1"
 

@@ -179,7 +179,7 @@ NewModel = Annotated[str, typer.Option("--model", help="Name of the model.")]
 
 # --- what comes out ----------------------------------------------------------------------------------
 
-#: For commands whose outcome is a list of oxides, surfaces or results.
+#: For commands whose outcome is a list of crystals, surfaces or results.
 JsonFile = Annotated[
     Path | None,
     typer.Option(

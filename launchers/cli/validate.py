@@ -116,7 +116,7 @@ def _table(records: list[GapRecord]) -> Table:
     first = records[0] if records else None
     caption = f"{first.functional}, {first.quality}, {first.engine}" if first else None
     table = Table(title="Bulk gaps and dielectric constants", caption=caption)
-    table.add_column("Oxide", no_wrap=True)
+    table.add_column("Crystal", no_wrap=True)
     table.add_column("Entry", no_wrap=True)
     for name in (
         "ε∞",

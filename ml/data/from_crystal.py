@@ -75,6 +75,6 @@ def library_surfaces() -> list[SurfaceRecord]:
     return [
         surface
         for entry in library().values()
-        if entry.surface is not None
+        if entry.surface is not None and entry.anions == ("O",)
         for surface in crystal_surfaces(library_crystal(entry), [entry.surface])
     ]

@@ -40,7 +40,7 @@ class SurfalignError(Exception):
 
 
 class InvalidStructureError(SurfalignError, ValueError):
-    """A structure file or structure cannot be used (corrupt, empty, not an oxide crystal)."""
+    """A structure file or structure cannot be used (corrupt, empty, no crystal with an anion)."""
 
 
 class ContradictoryFileError(InvalidStructureError):
@@ -57,6 +57,14 @@ class OverlappingAtomsError(InvalidStructureError):
 
 class MagneticIonError(InvalidStructureError):
     """The crystal holds an ion with open d or f shells, which is outside the method's domain."""
+
+
+class UnknownAnionError(InvalidStructureError):
+    """The crystal is a compound of an anion without rules for its charge (hydrides, carbides, ...)."""
+
+
+class OxidationStateError(InvalidStructureError):
+    """Oxidation states do not follow from the composition, or those that a file states do not balance."""
 
 
 class UnknownMaterialError(SurfalignError, LookupError):

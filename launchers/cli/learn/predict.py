@@ -15,7 +15,7 @@ from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, write_json
 
 with imported_when_used():
-    from surfalign.launchers.cli import crystals
+    from surfalign.launchers.cli import wanted_crystals
     from surfalign.launchers.cli.learn import sources
     from surfalign.ml.data import from_crystal, from_slab_files
     from surfalign.ml.models import prediction
@@ -95,8 +95,8 @@ def surfaces(
                 "leave --hkl and --hkl-of-file out",
             )
         return from_slab_files.read_slab_file(slabs)
-    crystal = crystals.load_with_notes(str(structure))
-    indices = crystals.wanted_indices(crystal, hkl, hkl_of_file)
+    crystal = wanted_crystals.load_with_notes(str(structure))
+    indices = wanted_crystals.wanted_indices(crystal, hkl, hkl_of_file)
     return from_crystal.crystal_surfaces(crystal, indices, max_index)
 
 

@@ -129,7 +129,7 @@ def test_spin_orbit_is_for_heavy_cations_or_everyone() -> None:
     assert not preset("standard").couples_spin_orbit({"Pb", "O"})
 
 
-def test_every_oxide_of_the_library_has_potentials() -> None:
+def test_every_crystal_of_the_library_has_potentials() -> None:
     for entry in library().values():
         structure = entry.conventional_structure()
         symbols = potcar_symbols({site.specie.symbol for site in structure})
