@@ -57,6 +57,14 @@ COMMANDS = {
             "build",
             "Bring the results up to date with the finished jobs, for example of a campaign.",
         ),
+        "publish": (
+            "publish",
+            "Write public results as a data set for others: data, structures, checksums, descriptions.",
+        ),
+        "import-crate": (
+            "publish",
+            "Bring a published data set into an empty store, after comparing its files with their checksums.",
+        ),
         "register": (
             "register",
             "Store measured levels, or levels computed by others, beside the computed ones.",
@@ -153,6 +161,7 @@ _EXTRAS = (
             "vesin",
         ),
     ),
+    ("publish", "publish", ("mlcroissant", "pyarrow", "rocrate")),
     ("access from elsewhere", "web", ("argon2", "itsdangerous")),
     ("serve", "web", ("fastapi", "jinja2", "plotly", "python_multipart", "starlette", "uvicorn")),
 )

@@ -155,6 +155,10 @@ class QuerySyntaxError(SurfalignError, ValueError):
     """A query text cannot be understood."""
 
 
+class PublicationError(SurfalignError, ValueError):
+    """Results cannot be published as they are: not public, without a licence, or none at all."""
+
+
 class RegistrationError(SurfalignError, ValueError):
     """Levels to be registered do not fit their template."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import to_json as encoded
 from pydantic_core import to_jsonable_python
 from pymatgen.core import Structure
 
@@ -226,6 +227,14 @@ def json_record(document: SurfaceLevelsDocument, full: bool = True) -> dict[str,
         document.model_dump(exclude=left_out), fallback=_plain, inf_nan_mode="null"
     )
     return record
+
+
+def json_line(document: SurfaceLevelsDocument) -> str:
+    """Return one result as JSON from which the same document is read.
+
+    Numbers that are not finite are the texts NaN, Infinity and -Infinity.
+    """
+    return encoded(document.model_dump(), fallback=_plain, inf_nan_mode="strings").decode()
 
 
 def _plain(value: Any) -> Any:
