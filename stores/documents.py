@@ -179,7 +179,9 @@ class BandEdgesDocument(Document):
     )
     valence_band_maximum: float = quantity("eV", "VBM - average electrostatic potential")
     conduction_band_minimum: float = quantity("eV", "CBM - average electrostatic potential")
-    band_gap: float = quantity("eV", "Gap, self-consistency correction included where made")
+    band_gap: float = quantity(
+        "eV", "Gap, corrections for self-consistency and spin-orbit coupling included where made"
+    )
     one_shot_band_gap: float | None = quantity(
         "eV", "Gap of the one-shot hybrid at the semilocal density", default=None
     )
@@ -192,6 +194,15 @@ class BandEdgesDocument(Document):
     conduction_band_k_point: Vector3 = quantity("1", "k-point of the CBM, reduced")
     is_direct: bool = Field(description="Whether both edges are at one k-point")
     spin_orbit: bool = Field(default=False, description="Whether spin-orbit coupling is included")
+    spin_orbit_valence_change: float | None = quantity(
+        "eV", "Change of the VBM by spin-orbit coupling, where it is a correction", default=None
+    )
+    spin_orbit_conduction_change: float | None = quantity(
+        "eV", "Change of the CBM by spin-orbit coupling, where it is a correction", default=None
+    )
+    spin_orbit_splitting: float | None = quantity(
+        "eV", "Splitting of a threefold VBM by spin-orbit coupling", default=None
+    )
     site_potentials: list[float] = quantity(
         "eV", "Electrostatic potential at the sites, same reference; the semilocal density"
     )

@@ -73,7 +73,7 @@ EngineOptions = Annotated[
     list[str] | None,
     typer.Option(
         "--option",
-        help="Option of this engine alone, e.g. spin_orbit=heavy for vasp; repeatable.",
+        help="Option of this engine alone, e.g. spin_orbit=heavy; repeatable.",
         metavar="NAME=VALUE",
     ),
 ]

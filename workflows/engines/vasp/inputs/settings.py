@@ -13,12 +13,11 @@ from monty.json import MSONable
 
 from surfalign.errors import ConfigurationError
 from surfalign.stores.documents import Quality
-from surfalign.stores.levels import SPIN_ORBIT_ELEMENTS
+from surfalign.workflows.engines.functionals import SpinOrbit, couples_spin_orbit
 
 #: Sets of POTCAR files that hold all of :mod:`.potentials`.
 POTCAR_FUNCTIONALS = ("PBE_54", "PBE_64")
 
-SpinOrbit = Literal["off", "heavy", "on"]
 OneShot = Literal["Eigenval", "Subrot"]
 
 
@@ -61,7 +60,7 @@ class VaspSettings(MSONable):
     hubbard_u
         Whether U (:mod:`.hubbard`) is added to the semilocal functional of all steps.
     spin_orbit
-        Spin-orbit coupling in the band edges: ``off``, ``heavy`` (crystals with Pb, Bi, Tl, Hg or W)
+        Spin-orbit coupling in the band edges: ``off``, ``heavy`` (crystals with Pb, Bi, Tl, Hg, W, I or Te)
         or ``on``.
     one_shot
         ALGO of the non-self-consistent hybrid: ``Eigenval`` keeps the PBEsol orbitals, ``Subrot``
@@ -109,9 +108,7 @@ class VaspSettings(MSONable):
 
     def couples_spin_orbit(self, elements: set[str]) -> bool:
         """Return whether the band edges of a crystal of these elements include the coupling."""
-        if self.spin_orbit == "heavy":
-            return bool(elements & SPIN_ORBIT_ELEMENTS)
-        return self.spin_orbit == "on"
+        return couples_spin_orbit(self.spin_orbit, elements)
 
 
 STANDARD = VaspSettings(
