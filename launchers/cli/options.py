@@ -113,6 +113,10 @@ UnlabelledSlabs = Annotated[
     Path | None,
     typer.Option("--slabs", metavar="FILE", help="Or a JSON list of slabs (key initial), .gz."),
 ]
+UnlabelledTable = Annotated[
+    Path | None,
+    typer.Option("--table", metavar="FILE", help="Or a table of structures (CSV, JSON, extXYZ)."),
+]
 Slabs = Annotated[
     list[Path] | None,
     typer.Option(
@@ -126,6 +130,38 @@ Datasets = Annotated[
 Query = Annotated[
     str | None,
     typer.Option("--query", metavar="EXPR", help="Results of the store that match; '' means all."),
+]
+Tables = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--table",
+        metavar="FILE",
+        help="Table of structures with numbers (CSV, JSON, extXYZ); needs --properties; repeatable.",
+    ),
+]
+Properties = Annotated[
+    Path | None,
+    typer.Option(
+        "--properties",
+        metavar="FILE",
+        help="YAML file that declares what the columns of --table, or fields of results, are.",
+    ),
+]
+FormulaCrystals = Annotated[
+    Path | None,
+    typer.Option(
+        "--crystals",
+        metavar="DIR",
+        help="Crystals for rows of --table with a formula alone; by default the library.",
+    ),
+]
+LearnedProperties = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--property",
+        metavar="NAME",
+        help="Learn this property; by default those that the data declare, else IP and EA; repeatable.",
+    ),
 ]
 MinGap = Annotated[
     float | None,

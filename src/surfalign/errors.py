@@ -222,6 +222,26 @@ class MixedUnitsError(LearnerError):
     """Labels of one property come in different units, or in an unknown one."""
 
 
+class MissingUnitError(LearnerError):
+    """A property stands without the unit that its numbers have."""
+
+
+class MixedLevelsError(LearnerError):
+    """Slabs stand where crystals are expected, or both stand together."""
+
+
+class UnknownPropertyError(LearnerError, LookupError):
+    """A property has no declaration, or no label."""
+
+
+class UninformativeLabelsError(LearnerError):
+    """Labels of a property are too few, or all equal: nothing can be learned from them."""
+
+
+class MissingStructureError(LearnerError, LookupError):
+    """A row of a table has no structure, or one that cannot be read."""
+
+
 class MixedMethodsError(LearnerError):
     """Results of different functionals stand where one is expected."""
 
