@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +17,7 @@ from surfalign.stores.database import SURFACE_LEVELS
 from surfalign.stores.query import results
 from surfalign.stores.query.language import Filter
 from surfalign.stores.query.pages import Order, Page, ResultList, listed, page
+from surfalign.stores.query.summaries import summaries
 
 if TYPE_CHECKING:
     from surfalign.stores.database import Database
@@ -129,6 +130,23 @@ class Reader:
     def get(self, identifier: str) -> SurfaceLevelsDocument:
         """Return one result with everything that is stored."""
         return results.get(self._database, identifier, within=self._within)
+
+    def derived(self, name: str, derive: Callable[[Iterable[dict[str, Any]]], Result]) -> Result:
+        """Return what is made of the summaries of all results; remembered under a name."""
+        return self._memory.recall(
+            ("derived", name, repr(self._within)),
+            lambda: derive(summaries(self._database, within=self._within)),
+        )
+
+    def fields_of(
+        self, identifiers: Sequence[str], fields: Sequence[str]
+    ) -> dict[str, dict[str, Any]]:
+        """Return some fields of some results as they are stored, by identifier."""
+        found = results.find_records(
+            self._database, {"identifier": {"$in": list(identifiers)}}, ["identifier", *fields],
+            within=self._within,
+        )  # fmt: skip
+        return {record["identifier"]: record for record in found}
 
     def formulas(self, query: str = "") -> dict[str, int]:
         """Return the formulas of the results that a query matches, with their numbers."""

@@ -19,6 +19,8 @@ from starlette.staticfiles import StaticFiles
 
 from surfalign.errors import MissingDependencyError, SurfalignError
 from surfalign.launchers.web.access import Store
+from surfalign.launchers.web.optimade.answers import MOUNTED_AT
+from surfalign.launchers.web.optimade.interface import optimade_application
 from surfalign.launchers.web.pages import campaigns, formula, models, prediction, surface, surfaces
 from surfalign.launchers.web.pages.rendering import error_page, render
 from surfalign.launchers.web.prediction_process import PredictionProcess
@@ -80,6 +82,7 @@ def create_app(
     rest = rest_application(store, predicting)
     _add_files(application, rest)
     application.mount(PREFIX, rest)
+    application.mount(MOUNTED_AT, optimade_application(store))
     application.add_exception_handler(SurfalignError, _named_error)
     application.add_exception_handler(RequestValidationError, _invalid)
     application.add_exception_handler(HTTPException, _refused)

@@ -104,10 +104,16 @@ def find_fields(
     DatabaseUnreachableError
         When the connection breaks.
     """
-    condition = joined(query, within)
+    yield from find_records(database, to_filter(query or ""), fields, within=within)
+
+
+def find_records(
+    database: Database, condition: Filter, fields: Sequence[str], *, within: Filter | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield some fields of the results that a filter of MongoDB matches; see :func:`find_fields`."""
     projection = {"_id": 0} | dict.fromkeys(fields, 1)
     with database.errors_named():
-        yield from collection_of(database).find(condition, projection)
+        yield from collection_of(database).find(narrowed(condition, within), projection)
 
 
 def count(database: Database, query: str | None = None) -> int:
