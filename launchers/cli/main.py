@@ -163,7 +163,20 @@ _EXTRAS = (
     ),
     ("publish", "publish", ("mlcroissant", "pyarrow", "rocrate")),
     ("access from elsewhere", "web", ("argon2", "itsdangerous")),
-    ("serve", "web", ("fastapi", "jinja2", "plotly", "python_multipart", "starlette", "uvicorn")),
+    (
+        "serve",
+        "web",
+        (
+            "fastapi",
+            "jinja2",
+            "lark",
+            "optimade",
+            "plotly",
+            "python_multipart",
+            "starlette",
+            "uvicorn",
+        ),
+    ),
 )
 
 app = typer.Typer(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,6 +18,7 @@ from surfalign.launchers.web.audit import Served
 from surfalign.stores.query import results
 from surfalign.stores.query.language import Filter
 from surfalign.stores.query.pages import Order, Page, ResultList, listed, page
+from surfalign.stores.query.summaries import summaries
 from surfalign.stores.sharing.register import SharingRegister
 from surfalign.stores.sharing.visibility import ANYONE, Role, Viewer, visible_to
 
@@ -186,6 +187,26 @@ class Reader:
         document = results.get(self._database, identifier, within=self._within)
         self._served.note(document.identifier)
         return document
+
+    def derived(self, name: str, derive: Callable[[Iterable[dict[str, Any]]], Result]) -> Result:
+        """Return what is made of the summaries of all results; remembered under a name."""
+        return self._memory.recall(
+            ("derived", name, self._seen),
+            lambda: derive(summaries(self._database, within=self._within)),
+        )
+
+    def fields_of(
+        self, identifiers: Sequence[str], fields: Sequence[str]
+    ) -> dict[str, dict[str, Any]]:
+        """Return some fields of some results as they are stored, by identifier."""
+        found = results.find_records(
+            self._database, {"identifier": {"$in": list(identifiers)}}, ["identifier", *fields],
+            within=self._within,
+        )  # fmt: skip
+        records = {record["identifier"]: record for record in found}
+        for identifier in records:
+            self._served.note(identifier)
+        return records
 
     def formulas(self, query: str = "") -> dict[str, int]:
         """Return the formulas of the results that a query matches, with their numbers."""

@@ -22,6 +22,8 @@ from surfalign.errors import MissingDependencyError, SurfalignError
 from surfalign.launchers.web.access import Store
 from surfalign.launchers.web.audit import AuditLog
 from surfalign.launchers.web.identity import Entrance, Identification, Sessions
+from surfalign.launchers.web.optimade.answers import MOUNTED_AT
+from surfalign.launchers.web.optimade.interface import optimade_application
 from surfalign.launchers.web.pages import (
     campaigns,
     formula,
@@ -103,6 +105,7 @@ def create_app(
     rest = rest_application(store, predicting)
     _add_files(application, rest)
     application.mount(PREFIX, rest)
+    application.mount(MOUNTED_AT, optimade_application(store))
     application.add_exception_handler(SurfalignError, _named_error)
     application.add_exception_handler(RequestValidationError, _invalid)
     application.add_exception_handler(HTTPException, _refused)

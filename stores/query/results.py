@@ -106,7 +106,13 @@ def find_fields(
     DatabaseUnreachableError
         When the connection breaks.
     """
-    condition = to_filter(query or "")
+    yield from find_records(database, to_filter(query or ""), fields, within=within)
+
+
+def find_records(
+    database: Database, condition: Filter, fields: Sequence[str], *, within: Filter | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield some fields of the results that a filter of MongoDB matches; see :func:`find_fields`."""
     with database.errors_named():
         yield from seen(collection_of(database), condition, fields, within)
 
