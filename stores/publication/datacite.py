@@ -12,7 +12,7 @@ _FORMATS = ("application/jsonlines", "application/x-parquet", "chemical/x-extxyz
 
 
 def datacite_record(description: Description, counts: Counts, n_bytes: int) -> dict[str, Any]:
-    """Return the record; without a DOI it has no identifiers.
+    """Return the record; its DOI is left out where it has none yet.
 
     Parameters
     ----------
@@ -23,13 +23,9 @@ def datacite_record(description: Description, counts: Counts, n_bytes: int) -> d
     n_bytes
         Size of its files.
     """
-    identifiers = (
-        [{"identifier": description.doi, "identifierType": "DOI"}] if description.doi else []
-    )
     related = [(METHOD_DOI, "IsDerivedFrom"), *((doi, "References") for doi in description.dois)]
-    return {
+    return ({"doi": description.doi} if description.doi else {}) | {
         "schemaVersion": "http://datacite.org/schema/kernel-4",
-        "identifiers": identifiers,
         "creators": [{"name": name} for name in description.creators],
         "titles": [{"title": description.title}],
         "publisher": {"name": "surfalign"},

@@ -141,18 +141,6 @@ def test_the_crate_is_what_rocrate_reads(published: Path) -> None:
     )
 
 
-def test_the_crate_meets_the_profile_of_ro_crate(published: Path) -> None:
-    services = pytest.importorskip("rocrate_validator.services")
-    models = pytest.importorskip("rocrate_validator.models")
-    found = services.validate(
-        services.ValidationSettings(
-            rocrate_uri=str(published), profile_identifier="ro-crate-1.2",
-            requirement_severity=models.Severity.REQUIRED, offline=True,
-        )
-    )  # fmt: skip
-    assert [str(issue.message) for issue in found.get_issues()] == []
-
-
 def test_croissant_reads_the_table_of_levels(published: Path) -> None:
     import mlcroissant
 
@@ -168,9 +156,9 @@ def test_croissant_reads_the_table_of_levels(published: Path) -> None:
 def test_datacite_takes_its_description(published: Path) -> None:
     record = json.loads((published / "datacite.json").read_text())
     assert record["rightsList"][0]["rightsIdentifier"] == "CC-BY-4.0"
-    assert record["identifiers"] == [{"identifier": "10.1000/example", "identifierType": "DOI"}]
-    schema = pytest.importorskip("datacite").schema45
-    assert schema.validate(record)
+    assert record["doi"] == "10.1000/example"
+    schema = pytest.importorskip("datacite.schema45")
+    schema.validator.validate(record)
 
 
 def test_the_card_counts_and_names_what_is_wrong(published: Path) -> None:
