@@ -35,8 +35,17 @@ def test_every_result_of_dft_states_its_checks_and_its_error() -> None:
             assert document.ionization_potential is not None
 
 
-def test_the_card_tells_of_the_data_beside_it() -> None:
+def test_the_cards_tell_of_the_data_beside_them() -> None:
     assert dataset.PAGE.read_text(encoding="utf-8") == dataset.card(dataset.read())
+    others = dataset.read(dataset.OTHER_DATA)
+    assert dataset.OTHER_PAGE.read_text(encoding="utf-8") == dataset.other_card(others)
+
+
+def test_results_are_put_with_their_kind() -> None:
+    assert all(map(dataset.is_oxide, dataset.read()))
+    others = dataset.read(dataset.OTHER_DATA)
+    assert others
+    assert not any(map(dataset.is_oxide, others))
 
 
 def _drawn(n: int, most_cpu_seconds: float) -> list[SurfaceLevelsDocument]:
