@@ -26,8 +26,6 @@ from surfalign.errors import (
     DamagedFileError,
     EmptyDatasetError,
     LearnerError,
-    MixedLevelsError,
-    MixedUnitsError,
     ModelVersionError,
     UnknownElementError,
 )
@@ -41,6 +39,7 @@ from surfalign.ml.data.records import (
     SurfaceRecord,
     check_units,
 )
+from surfalign.ml.properties.consistency import check_declared, check_levels, same_declarations
 from surfalign.ml.properties.property import KNOWN, Level, Property
 
 FORMAT = "surfalign-dataset"
@@ -129,6 +128,7 @@ class FrozenDataset:
             "labels": dict(sorted(Counter(label.name for label in self.labels()).items())),
             "weights": self._weights(),
             "units": self.units,
+            "level": self.level.value,
             "properties": [one.as_dict() for _, one in sorted(self.declared.items())],
             "fidelities": {key: asdict(value) for key, value in sorted(self.fidelities.items())},
             "left_out": _counts(self.left_out),
@@ -216,22 +216,9 @@ def merge(name: str, datasets: Sequence[FrozenDataset]) -> FrozenDataset:
         left_out=_joined([dataset.left_out for dataset in datasets]),
         refused=_joined([dataset.refused for dataset in datasets]),
         lowered=_joined([dataset.lowered for dataset in datasets]),
-        declared=_same_declarations(datasets),
+        declared=same_declarations(d.declared for d in datasets),
         description="; ".join(d.description for d in datasets if d.description),
     )
-
-
-def _same_declarations(datasets: Sequence[FrozenDataset]) -> list[Property]:
-    """Return the declarations of all data sets, which must not contradict each other."""
-    found: dict[str, Property] = {}
-    for one in (one for dataset in datasets for one in dataset.declared.values()):
-        if found.setdefault(one.name, one) != one:
-            raise LearnerError(
-                f"{one.name} is declared as {found[one.name].as_dict()} and as {one.as_dict()}",
-                "one declaration of each property",
-                "freeze both sources with the same file of properties",
-            )
-    return list(found.values())
 
 
 def write_dataset(dataset: FrozenDataset, path: Path) -> None:
@@ -356,35 +343,12 @@ def _check(dataset: FrozenDataset) -> None:
                 "unique names, each described",
                 "mend the source of the data set",
             )
-    _check_units_and_levels(dataset)
+    units = check_units(dataset.labels())
+    check_levels(Counter(record.level for record in dataset.records))
+    check_declared(dataset.declared.values(), dataset.level, units)
     for symbol in dataset.elements:
         if not Element.is_valid_symbol(symbol):
             raise UnknownElementError(f"{symbol!r} is no element", "chemical symbols")
-
-
-def _check_units_and_levels(dataset: FrozenDataset) -> None:
-    units = check_units(dataset.labels())
-    levels = Counter(record.level for record in dataset.records)
-    if len(levels) > 1:
-        counts = " and ".join(f"{number} {level}s" for level, number in levels.most_common())
-        raise MixedLevelsError(
-            f"the data set {dataset.name!r} holds {counts}",
-            "structures of one level",
-            "freeze slabs and crystals apart, and train a model on each",
-        )
-    for name, one in dataset.declared.items():
-        if one.level is not dataset.level:
-            raise MixedLevelsError(
-                f"{name} is declared for a {one.level}, and the structures are {dataset.level}s",
-                "a property of the level of its structures",
-                f"declare level: {dataset.level}, or give structures of {one.level}s",
-            )
-        if units.get(name, one.unit) != one.unit:
-            raise MixedUnitsError(
-                f"labels of {name} are in {units[name]!r}",
-                f"{one.unit!r}, as it is declared",
-                "convert the source, or declare the unit of its numbers",
-            )
 
 
 def _lines(dataset: FrozenDataset) -> Iterator[str]:

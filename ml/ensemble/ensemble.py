@@ -206,9 +206,9 @@ class Ensemble:
     ) -> dict[str, float]:
         """Return effects on a prediction in the unit of its property."""
         scale = self.property_of(name)
-        learned = float(scale.learned(np.float64(value)))
+        learned = float(scale.learned(np.array(value)))
         return {
-            one: value - float(scale.told(np.float64(learned - effect)))
+            one: value - float(scale.told(np.array(learned - effect)))
             for one, effect in effects.items()
         }
 

@@ -35,7 +35,7 @@ from surfalign.errors import (
 from surfalign.files import sync_folder, write_whole
 from surfalign.ml.ensemble.ensemble import Ensemble
 from surfalign.ml.network.weights import read_parts, write_parts
-from surfalign.ml.properties.property import LEVELS, Level, Property
+from surfalign.ml.properties.property import LEVELS, Level
 from surfalign.settings import load_settings
 from surfalign.version import __version__
 
@@ -104,20 +104,17 @@ class ModelCard:
     notes: dict[str, str] = field(default_factory=dict)
 
     @property
-    def properties(self) -> list[Property]:
-        """Properties that the training data declare; empty where IP, EA and what stands beside them are learned."""
-        learned = [Property.from_dict(plain) for plain in self.dataset.get("properties", ())]
-        return [one for one in learned if one.name in self.metrics]
-
-    @property
     def level(self) -> Level:
         """Whether slabs or crystals are predicted."""
-        return next((one.level for one in self.properties), Level.SLAB)
+        return Level(self.dataset.get("level", Level.SLAB))
 
     @property
     def of_levels(self) -> bool:
-        """Whether IP or EA of surfaces is predicted; cards of weak labels have no error of it but a set's."""
-        return any(name in self.metrics for name in LEVELS)
+        """Whether IP or EA of surfaces is predicted."""
+        declared = {plain["name"] for plain in self.dataset.get("properties", ())}
+        # A model of one formula has no errors.
+        names = set(self.metrics) or declared or set(LEVELS)
+        return not names.isdisjoint(LEVELS)
 
     @property
     def of_weak_labels(self) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from surfalign.errors import LearnerError, UninformativeLabelsError, UnknownPropertyError
 from surfalign.ml.data.datasets import FrozenDataset
 from surfalign.ml.data.records import Label
-from surfalign.ml.properties.property import KNOWN, Property
+from surfalign.ml.properties.property import KNOWN, Level, Property
 
 #: Fewer labels have no 90 % interval, and fewer formulas no fold that a member has not seen.
 FEWEST_LABELS, FEWEST_FORMULAS = 10, 2
@@ -27,14 +27,15 @@ def learned_properties(dataset: FrozenDataset, names: Sequence[str]) -> list[Pro
     dataset
         What to learn from.
     names
-        What is asked for; with none, all that the data declare. Empty means the default.
+        What is asked for; with none, all that the data declare, and of crystals all that they have.
 
     Raises
     ------
     LearnerError
         When nothing can be learned of one of them; see :func:`check_learnable`.
     """
-    wanted = list(names or dataset.declared)
+    of_crystals = dataset.units if dataset.level is Level.CRYSTAL else {}
+    wanted = list(names or dataset.declared or of_crystals)
     twice = [name for name, times in Counter(wanted).items() if times > 1]
     if twice:
         raise LearnerError(f"{twice[0]} is named twice", "each property once", "correct --property")
@@ -84,8 +85,9 @@ def check_learnable(dataset: FrozenDataset, names: Sequence[str]) -> None:
 
 
 def beyond_known(dataset: FrozenDataset) -> dict[str, Property]:
-    """Return the labelled properties that are declared, or that surfalign does not know, by name."""
-    names = [name for name in dataset.units if name in dataset.declared or name not in KNOWN]
+    """Return the labelled properties that are declared, or that surfalign does not know of slabs, by name."""
+    known = KNOWN if dataset.level is Level.SLAB else {}
+    names = [name for name in dataset.units if name in dataset.declared or name not in known]
     return {name: dataset.property_of(name) for name in names}
 
 
@@ -98,7 +100,7 @@ def on_learned_scale(dataset: FrozenDataset) -> FrozenDataset:
     def scaled(label: AnyLabel) -> AnyLabel:
         if label.name not in changed:
             return label
-        return replace(label, value=float(changed[label.name].learned(np.float64(label.value))))
+        return replace(label, value=float(changed[label.name].learned(np.array(label.value))))
 
     records = [replace(r, labels=tuple(map(scaled, r.labels))) for r in dataset.records]
     return replace(

@@ -132,7 +132,7 @@ class Property:
         forward, back, lowest = _SCALES[self.transformation]
         if self.transformation in (Transformation.SQRT, Transformation.LOG1P):
             # Below the end of the scale the way back would turn round, or leave the allowed numbers.
-            learned = np.maximum(learned, forward(np.float64(lowest)))
+            learned = np.maximum(learned, forward(np.array(lowest)))
         with np.errstate(over="ignore"):  # an infinite bound of an interval stays infinite
             values = back(learned)
         if self.minimum is not None or self.maximum is not None:

@@ -168,7 +168,8 @@ def _csv_rows(path: Path, delimiter: str) -> Iterator[Row]:
 
 def _headings(heading: list[str], path: Path) -> tuple[list[str], dict[str, str]]:
     """Return the names of the columns, and the units that stand behind them."""
-    columns, units = [], {}
+    columns: list[str] = []
+    units: dict[str, str] = {}
     for cell in heading:
         match = _HEADING.fullmatch(cell)
         assert match is not None  # the pattern matches any text

@@ -42,7 +42,7 @@ Array = NDArray[np.float64]
 _SIDES = ("anions", "cations")
 
 CRYSTAL_INPUTS: tuple[PhysicalInput, ...] = (
-    *(PhysicalInput(name, "", ELEMENTS) for name in feature_names()),
+    *(PhysicalInput(name.replace("_", " "), "", ELEMENTS) for name in feature_names()),
     PhysicalInput("volume of an atom", "angstrom^3", GEOMETRY),
     PhysicalInput("volume of an anion and its share of cations", "angstrom^3", GEOMETRY),
     PhysicalInput("volume filled by atoms of their atomic radii", "", GEOMETRY),
