@@ -11,14 +11,13 @@ from __future__ import annotations
 import gzip
 import json
 import sys
-from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from statistics import median
 
 from surfalign.errors import ConfigurationError
 from surfalign.files import write_whole
 from surfalign.stores.documents import SurfaceLevelsDocument
+from surfalign.stores.publication.description import counts
 from surfalign.stores.query.results import json_record
 
 NAME = "oxide-surfaces-v0"
@@ -112,22 +111,20 @@ def _exported(export: Path) -> list[SurfaceLevelsDocument]:
 
 def card(results: list[SurfaceLevelsDocument]) -> str:
     """Return the page of the data set."""
-    sane = [document for document in results if document.state == "passed"]
-    failed = Counter(check for document in results for check in document.failed_checks)
-    errors = [d.convergence_error for d in results if d.convergence_error is not None]
-    versions = sorted({f"{d.engine} {d.engine_version}" for d in results})
+    held = counts(results)
     # Surfaces of one crystal share its bulk steps.
     cost = {d.provenance.get(t.step, t.step): t.cpu_time for d in results for t in d.timings}
     hours = sum(cost.values()) / 3600
     text = _INTRODUCTION.format(
-        n=len(results),
-        n_formulas=len({document.formula for document in results}),
-        n_sane=len(sane),
-        method=f"Engine: {', '.join(versions)}. Cost so far: {hours:.1f} hours of one core.",
-        error=median(errors) if errors else 0.0,
+        n=held.number,
+        n_formulas=len(held.formulas),
+        n_sane=held.states["passed"],
+        method=f"Engine: {', '.join(sorted(held.engines))}. Cost so far: {hours:.1f} hours of one core.",
+        error=held.typical_error or 0.0,
     )
     text += "**What failed.** " + (
-        ", ".join(f"`{name}` of {n}" for name, n in failed.most_common()) or "Nothing so far"
+        ", ".join(f"`{name}` of {n}" for name, n in held.failed_checks.most_common())
+        or "Nothing so far"
     )
     text += ".\n\n" + "\n".join([_HEADER, *map(_row, results)]) + "\n"
     return text
