@@ -7,19 +7,27 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pymongo
 from starlette.requests import Request
 
-from surfalign.errors import DatabaseUnreachableError, RoleError
+from surfalign.errors import DatabaseUnreachableError, QuerySyntaxError, RoleError
 from surfalign.launchers.web.audit import Served
 from surfalign.stores.query import results
-from surfalign.stores.query.language import Filter
+from surfalign.stores.query.language import Filter, to_filter
+from surfalign.stores.query.matching import fields_of
 from surfalign.stores.query.pages import Order, Page, ResultList, listed, page
 from surfalign.stores.sharing.register import SharingRegister
-from surfalign.stores.sharing.visibility import ANYONE, Role, Viewer, visible_to
+from surfalign.stores.sharing.visibility import (
+    ANYONE,
+    MADE_OF_OTHERS,
+    Role,
+    Viewer,
+    visible_to,
+)
 
 if TYPE_CHECKING:
     from surfalign.stores.database import Database
@@ -158,6 +166,7 @@ class Reader:
 
     def listed(self, query: str, order: Order) -> ResultList:
         """Return which results a query matches; see :func:`surfalign.stores.query.pages.listed`."""
+        self._refuse_made_of_others(query, order.field)
         return self._memory.recall(
             ("list", query, order, self._seen),
             lambda: listed(self._database, query, order=order, within=self._within),
@@ -166,38 +175,49 @@ class Reader:
     def page(self, found: ResultList, limit: int, cursor: str | None) -> Page:
         """Return a page of a list; see :func:`surfalign.stores.query.pages.page`."""
         shown = page(self._database, found, limit=limit, cursor=cursor, within=self._within)
-        for document in shown.results:
-            self._served.note(document.identifier)
-        return shown
+        return replace(shown, results=[self._noted(document) for document in shown.results])
 
     def find(
         self, query: str, order: Order | None = None, limit: int | None = None
     ) -> Iterator[SurfaceLevelsDocument]:
         """Yield the results that a query matches, without structures and curves."""
         order = order or Order()
+        self._refuse_made_of_others(query, order.field)
         found = results.find(
             self._database, query, sort=order.field, descending=order.descending, limit=limit,
             within=self._within,
         )  # fmt: skip
-        return self._noted(found)
+        return map(self._noted, found)
 
     def get(self, identifier: str) -> SurfaceLevelsDocument:
         """Return one result with everything that is stored."""
-        document = results.get(self._database, identifier, within=self._within)
-        self._served.note(document.identifier)
-        return document
+        return self._noted(results.get(self._database, identifier, within=self._within))
 
     def formulas(self, query: str = "") -> dict[str, int]:
         """Return the formulas of the results that a query matches, with their numbers."""
+        self._refuse_made_of_others(query)
         return self._memory.recall(
             ("formulas", query, self._seen),
             lambda: results.formulas(self._database, query, within=self._within),
         )
 
-    def _noted(self, found: Iterator[SurfaceLevelsDocument]) -> Iterator[SurfaceLevelsDocument]:
-        for document in found:
-            self._served.note(document.identifier)
-            yield document
+    def _noted(self, document: SurfaceLevelsDocument) -> SurfaceLevelsDocument:
+        """Note that a result is served; return it without what is made of results that may be hidden."""
+        self._served.note(document.identifier)
+        if not self._within:
+            return document
+        return document.model_copy(update=dict.fromkeys(MADE_OF_OTHERS))
+
+    def _refuse_made_of_others(self, query: str, *fields: str) -> None:
+        asked = (
+            {*fields, *fields_of(to_filter(query))} & set(MADE_OF_OTHERS) if self._within else ()
+        )
+        for field in asked:
+            raise QuerySyntaxError(
+                f"{field} is made of all results, and some may be hidden from you",
+                "another field",
+                "ask who runs this server",
+            )
 
 
 class Store:

@@ -125,7 +125,10 @@ def _entry(request: Request, status: int, sent: int) -> dict[str, Any]:
     }
 
 
+def without_tokens(text: str) -> str:
+    """Return a text without tokens that were put where none belongs."""
+    return TOKEN.sub(f"{PREFIX}...", text)
+
+
 def _shown(text: str) -> str:
-    """Return a text of a request without tokens that were put where none belongs."""
-    plain = TOKEN.sub(f"{PREFIX}...", unquote(text))
-    return plain[:LONGEST]
+    return without_tokens(unquote(text))[:LONGEST]

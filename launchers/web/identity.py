@@ -21,9 +21,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from surfalign.errors import AccessError, SurfalignError
-from surfalign.launchers.web.access import Store
+from surfalign.launchers.web.access import SIGN_OF_LIFE, Store
 from surfalign.launchers.web.answers import as_record, status_of
-from surfalign.launchers.web.audit import AuditLog
+from surfalign.launchers.web.audit import AuditLog, without_tokens
 from surfalign.launchers.web.pages.rendering import error_page, render
 from surfalign.launchers.web.safety import LOCAL_HOSTS
 from surfalign.stores.sharing.access_tokens import AccessRegister, AccessToken, refused
@@ -31,8 +31,8 @@ from surfalign.stores.sharing.visibility import ANYONE, OWNER, Viewer
 
 #: Cookie of a session, and how long one lasts (s).
 COOKIE, SESSION = "surfalign_session", 12 * 3600
-#: What is shown to everybody: the form itself, and its looks.
-_OPEN = ("/login", "/static/")
+#: What is shown to everybody: the form to log in, and its looks.
+LOGIN, _LOOKS = "/login", "/static/"
 #: Where programs ask, which get JSON.
 _PROGRAMS = ("/api/", "/optimade")
 #: What a proxy adds. Where none is foreseen, a request that has one comes from who knows where.
@@ -154,7 +154,8 @@ class Identification:
             if shown is not None:
                 request.state.viewer = await run_in_threadpool(self._known, shown)
                 return None
-            if self._entrance.public or request.url.path.startswith(_OPEN):
+            path = request.url.path
+            if self._entrance.public or path == LOGIN or path.startswith(_LOOKS):
                 return None
             raise AccessError(
                 "who asks is not known",
@@ -166,7 +167,7 @@ class Identification:
 
     def _known(self, shown: tuple[str, str]) -> Viewer:
         kind, text = shown
-        with self._store.opened() as database:
+        with self._store.opened(SIGN_OF_LIFE) as database:
             register = AccessRegister(database)
             if kind == "token":
                 return register.verified(text).viewer
@@ -214,9 +215,9 @@ def refusal(request: Request, error: SurfalignError) -> Response:
 
 def _here(request: Request) -> str:
     """Return where to go after the login."""
-    is_page = request.method == "GET" and request.url.path not in ("/login", "/logout")
+    is_page = request.method == "GET" and request.url.path not in (LOGIN, "/logout")
     query = f"?{request.url.query}" if request.url.query else ""
-    return f"{request.url.path}{query}" if is_page else "/"
+    return without_tokens(f"{request.url.path}{query}") if is_page else "/"
 
 
 def _forwarded(request: Request) -> Response | None:

@@ -13,6 +13,8 @@ Filter = dict[str, Any]
 
 #: Field of a stored result that holds the copy of its sharing record.
 SHARING = "sharing"
+#: Fields of a result that are made of other results, too, and would tell of hidden ones.
+MADE_OF_OTHERS = ("area_fraction", "termination_weight")
 
 
 class Role(StrEnum):

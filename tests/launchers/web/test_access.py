@@ -99,6 +99,18 @@ def test_public_results_are_shown_to_all_where_that_is_wanted(shared: Database) 
         assert client.get("/campaign", headers=bearer(token)).status_code == 200
 
 
+def test_a_page_says_how_to_cite_and_reuse(shared: Database) -> None:
+    SharingRegister(shared).change(
+        ["mgo-100"], {"citation": "A. <b>Author</b>", "doi": "10.5281/zenodo.12", "owner": "anna"}
+    )
+    with application(public=True) as client:
+        page = client.get("/surfaces/mgo-100").text
+        for said in (
+            "A. &lt;b&gt;Author&lt;/b&gt;", "https://doi.org/10.5281/zenodo.12", "CC-BY-4.0", "owner anna",
+        ):  # fmt: skip
+            assert said in page
+
+
 def test_what_one_may_not_see_reads_as_what_does_not_exist(shared: Database) -> None:
     with application(public=True) as client:
         for address in (
@@ -112,6 +124,23 @@ def test_what_one_may_not_see_reads_as_what_does_not_exist(shared: Database) -> 
                 assert there.text.replace(hidden, "?") == nowhere.text.replace(absent, "?")
         there, nowhere = client.get("/formulas/ZnO"), client.get("/formulas/SrO")
         assert there.text.replace("ZnO", "?") == nowhere.text.replace("SrO", "?")
+
+
+def test_what_is_made_of_hidden_results_is_not_told(shared: Database) -> None:
+    shared.collection("surface_levels").update_many({}, {"$set": {"area_fraction": 0.37}})
+    token, _ = AccessRegister(shared).add("emil", "admin")
+    with application(public=True) as client:
+        for headers, value in (({}, None), (bearer(token), 0.37)):
+            one = client.get("/api/v1/surfaces/mgo-100", headers=headers).json()
+            [listed, *_] = client.get("/api/v1/surfaces", headers=headers).json()["results"]
+            assert one["area_fraction"] == listed["area_fraction"] == value
+        for address in (
+            "/api/v1/surfaces?query=not+area_fraction+<+0.3", "/api/v1/surfaces?sort=area_fraction",
+            "/api/v1/formulas?query=formula=MgO+or+area_fraction+>+0.3", "/surfaces.csv?sort=area_fraction",
+            "/?query=termination_weight+!=+null",
+        ):  # fmt: skip
+            assert client.get(address).status_code == 400
+            assert client.get(address, headers=bearer(token)).status_code == 200
 
 
 def test_an_embargo_ends_by_itself(shared: Database) -> None:

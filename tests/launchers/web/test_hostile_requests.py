@@ -5,10 +5,19 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 from starlette.testclient import TestClient
+from stored_results import passed_result, store
+
+from surfalign.launchers.web.application import create_app
+from surfalign.launchers.web.identity import COOKIE, Entrance
+from surfalign.settings import load_settings
+from surfalign.stores.database import Database, connect
+from surfalign.stores.sharing.access_tokens import AccessRegister
 
 LISTS = ("/", "/api/v1/surfaces", "/surfaces.csv", "/surfaces.json")
 QUERIES = (
@@ -103,6 +112,101 @@ def requests() -> Iterator[tuple[str, str, dict[str, Any]]]:
     }  # fmt: skip
     yield "TRACE", "/", {}
     yield "BREW", "/", {}
+
+
+def credentials(token: str, forged: str) -> Iterator[dict[str, Any]]:
+    """Yield headers of those who are not let in; ``token`` is valid, ``forged`` has its identifier."""
+    for said in (
+        forged, forged[:-1], forged * 2, token + "x", token[:-1], token.upper(), token.replace("_", "-"),
+        "surfalign_", "surfalign_000000000000_" + "A" * 43, "x", "null", "undefined", "0", "' or 1=1 --",
+        '{"$ne": ""}', "$gt", "../../etc/passwd", "%00", "\t", "a" * 3_000, "a" * 60_000, "eyJhbGciOiJub25lIn0.e30.",
+    ):  # fmt: skip
+        yield {"Authorization": f"Bearer {said}"}
+    for said in (
+        "", "Bearer", "Bearer ", token, f"Basic {token}", f"Token {token}", f"Bearer: {token}",
+        f"Digest username={token}", "Negotiate", f"Bearer,{token}", f"Bearer {token} {token}",
+    ):  # fmt: skip
+        yield {"Authorization": said}
+    yield {"Authorization": b"Bearer \xff\xfe"}
+    yield {"X-Api-Key": token}
+    yield {"Authentication": f"Bearer {token}"}
+    for cookie in (
+        "", "x", "a.b.c", token, forged, "IjAwMDAwMDAwMDAwMCI.aaaaaa.bbbbbbbbbbbbbbbbbbbbbbbbbbb", '"', "\\", "=;=;",
+        '{"id": 1}', "a" * 5_000, "a" * 60_000, "%00", "null", ".eJwDAAAAAAE.x.y",
+    ):  # fmt: skip
+        yield {"Cookie": f"{COOKIE}={cookie}"}
+    yield {"Cookie": f"{COOKIE}=x; {COOKIE}=y"}
+    yield {"Cookie": "; ".join([f"{COOKIE}=x"] * 500)}
+    yield {"Cookie": b"surfalign_session=\xff"}
+    yield {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1", "Forwarded": "for=127.0.0.1"}
+    yield {"X-Forwarded-For": ", ".join(["127.0.0.1"] * 900), "X-Forwarded-Proto": "https"}
+    yield {"X-Remote-User": "anna", "X-Forwarded-User": "anna", "Remote-User": "anna"}
+
+
+def intrusions(token: str, forged: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Yield method, address and the rest of requests that want in."""
+    for headers in credentials(token, forged):
+        yield "GET", "/api/v1/surfaces", {"headers": headers}
+        yield "GET", "/surfaces/mgo-100", {"headers": headers}
+    for query in (f"token={token}", f"access_token={token}", f"authorization=Bearer+{token}"):
+        yield "GET", f"/?{query}", {}
+        yield "GET", f"/api/v1/surfaces?{query}", {}
+    for said in (forged, "", " ", "x" * 2_001, "x" * 900_000, '{"$ne": 1}', "\x00", token + "x"):
+        yield "POST", "/login", {"data": {"token": said}}
+    yield "POST", "/login", {}
+    yield "POST", "/login", {"json": {"token": token}}
+    yield "POST", "/login", {"data": {"token": token, "next": "x" * 2_001}}
+    yield "POST", "/login", {"data": {"token": token}, "headers": {"Origin": "http://evil.example"}}
+    yield "POST", "/login", {"data": {"token": token}, "headers": {"Sec-Fetch-Site": "cross-site"}}
+    yield "PUT", "/login", {"data": {"token": token}}
+    yield "GET", f"/login?next={'x' * 2_001}", {}
+    yield "GET", "/logout", {}
+    yield "POST", "/logout", {}
+    yield "GET", "/loginx", {}
+    yield "GET", "/static/%2e%2e/login.html", {}
+    yield "GET", "//surfaces/mgo-100", {}
+    yield "GET", "/login/../surfaces/mgo-100", {}
+    yield (
+        "GET",
+        "/surfaces/mgo-100",
+        {"headers": {"X-Original-URL": "/login", "X-Rewrite-URL": "/login"}},
+    )
+    yield "POST", "/predict", {"data": {"text": "x"}, "headers": {"X-HTTP-Method-Override": "GET"}}
+    yield "OPTIONS", "/api/v1/surfaces", {"headers": {"Origin": "http://evil.example"}}
+
+
+def test_nobody_gets_in_without_a_valid_token(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store(database, passed_result("mgo-100"))
+    token, made = AccessRegister(database).add("anna", "admin")
+    forged = f"surfalign_{made.id}_{'A' * 43}"
+    log = tmp_path / "served.jsonl"
+    settings = load_settings()
+    asked = list(intrusions(token, forged))
+    assert len(asked) >= 100
+    with TestClient(
+        create_app(lambda: connect(settings), entrance=Entrance(asks=True, log=log)),
+        base_url="http://127.0.0.1",
+        raise_server_exceptions=False,
+        follow_redirects=False,
+    ) as client:
+        for method, address, rest in asked:
+            client.cookies.clear()
+            response = client.request(method, address, **rest)
+            told = f"{method} {address[:100]} {str(rest)[:100]}: {response.status_code}"
+            assert 400 <= response.status_code < 500, f"{told} {response.text[:300]}"
+            assert "7.15" not in response.text, told
+            assert "Traceback" not in response.text, told
+            assert token.split("_", 2)[2] not in response.text, told
+            assert "Max-Age=0" in response.headers.get("set-cookie", "Max-Age=0"), told
+        let_in = client.get("/surfaces/mgo-100", headers={"Authorization": f"Bearer {token}"})
+        assert let_in.status_code == 200
+        assert "7.15" in let_in.text
+    secret = token.split("_", 2)[2]
+    assert secret not in log.read_text()
+    assert secret not in caplog.text
+    assert len(log.read_text().splitlines()) == len(asked) + 1
 
 
 def test_hostile_requests_are_answered_4xx_and_the_server_lives_on(client: TestClient) -> None:
