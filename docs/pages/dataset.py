@@ -11,10 +11,8 @@ from __future__ import annotations
 import gzip
 import json
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from statistics import median
 
 from pymatgen.core import Composition
 
@@ -23,6 +21,7 @@ from surfalign.files import write_whole
 from surfalign.stores.documents import SurfaceLevelsDocument
 from surfalign.stores.measured.comparison import LEVELS, Comparison, compare
 from surfalign.stores.measured.measured_levels import measured_levels
+from surfalign.stores.publication.description import counts
 from surfalign.stores.query.results import json_record
 
 DOCS = Path(__file__).parent.parent
@@ -167,23 +166,21 @@ def _measured(comparison: Comparison) -> str:
 
 
 def _card(results: list[SurfaceLevelsDocument], introduction: str, **more: str) -> str:
-    sane = [document for document in results if document.state == "passed"]
-    failed = Counter(check for document in results for check in document.failed_checks)
-    errors = [d.convergence_error for d in results if d.convergence_error is not None]
-    versions = sorted({f"{d.engine} {d.engine_version}" for d in results})
+    held = counts(results)
     # Surfaces of one crystal share its bulk steps.
     cost = {d.provenance.get(t.step, t.step): t.cpu_time for d in results for t in d.timings}
     hours = sum(cost.values()) / 3600
     text = introduction.format(
-        n=len(results),
-        n_formulas=len({document.formula for document in results}),
-        n_sane=len(sane),
-        method=f"Engine: {', '.join(versions)}. Cost so far: {hours:.1f} hours of one core.",
-        error=median(errors) if errors else 0.0,
+        n=held.number,
+        n_formulas=len(held.formulas),
+        n_sane=held.states["passed"],
+        method=f"Engine: {', '.join(sorted(held.engines))}. Cost so far: {hours:.1f} hours of one core.",
+        error=held.typical_error or 0.0,
         **more,
     )
     text += "**What failed.** " + (
-        ", ".join(f"`{name}` of {n}" for name, n in failed.most_common()) or "Nothing so far"
+        ", ".join(f"`{name}` of {n}" for name, n in held.failed_checks.most_common())
+        or "Nothing so far"
     )
     text += ".\n\n" + "\n".join([_HEADER, *map(_row, results)]) + "\n"
     return text

@@ -64,11 +64,11 @@ def _reading() -> str:
 
 
 def _methods(counts: Counts) -> str:
-    text = f"## Methods\n\nResults with numbers by method: {_listed(counts.methods) or 'none'}. "
+    text = f"## Methods\n\nResults with numbers by method: {_named(counts.methods) or 'none'}. "
     if len(counts.methods) > 1:
         text += "Levels of different methods do not compare. "
     if counts.engines:
-        text += f"Engines: {_listed(counts.engines)}. "
+        text += f"Engines: {_named(counts.engines)}. "
     return text + (
         f"Levels are those of [{METHOD}](https://doi.org/{METHOD_DOI}): band edges of the bulk, aligned to the vacuum "
         "level through the slab's electrostatic potential. Settings, versions and steps stand with each result."
@@ -126,6 +126,11 @@ def _listed(numbers: Counter[str]) -> str:
     most = numbers.most_common(LONGEST_LIST)
     rest = f" and {len(numbers) - len(most)} more" if len(numbers) > len(most) else ""
     return ", ".join(f"{number} {name}" for name, number in most) + rest
+
+
+def _named(numbers: Counter[str]) -> str:
+    """Return names that may begin with digits of their own, with their numbers."""
+    return ", ".join(f"{name} ({number})" for name, number in numbers.most_common(LONGEST_LIST))
 
 
 def _table(files: dict[str, str]) -> str:

@@ -7,8 +7,12 @@ from html import unescape
 import pytest
 from starlette.testclient import TestClient
 
-from surfalign.stores.database import Database
+from surfalign.launchers.web.application import create_app
+from surfalign.launchers.web.identity import Entrance
+from surfalign.settings import load_settings
+from surfalign.stores.database import Database, connect
 from surfalign.stores.query import results
+from surfalign.stores.sharing.register import SharingRegister
 
 FORM = {
     "template": "ups",
@@ -83,3 +87,23 @@ def test_a_form_of_another_site_is_refused(client: TestClient, database: Databas
     assert answer.status_code == 403
     assert client.get("/register?template=none").status_code == 404
     assert results.count(database, "state = registered") == 0
+
+
+def test_from_elsewhere_only_a_contributor_registers_and_owns_what_was_registered(
+    database: Database,
+) -> None:
+    tokens = pytest.importorskip("surfalign.stores.sharing.access_tokens")
+    settings = load_settings()
+    application = create_app(lambda: connect(settings), entrance=Entrance(asks=True, public=True))
+    register = tokens.AccessRegister(database)
+    statuses = {}
+    with TestClient(application, base_url="http://127.0.0.1") as elsewhere:
+        statuses["nobody"] = elsewhere.post("/register", data=FORM).status_code
+        for role in ("reader", "contributor"):
+            token, _ = register.add(f"{role}1", role)
+            headers = {"Authorization": f"Bearer {token}"}
+            statuses[role] = elsewhere.post("/register", data=FORM, headers=headers).status_code
+    assert statuses == {"nobody": 403, "reader": 403, "contributor": 200}
+    [document] = results.find(database, "origin = measured")
+    owners = SharingRegister(database).get([document.identifier])
+    assert owners[document.identifier].owner == "contributor1"

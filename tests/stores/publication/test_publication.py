@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -30,7 +32,9 @@ from surfalign.stores.publication.layout import CHECKSUMS, CIF, FILES, read_docu
 from surfalign.stores.publication.selection import Selection, without_names
 from surfalign.stores.query import results
 from surfalign.stores.query.results import json_line
+from surfalign.stores.sharing.record import Sharing, Visibility
 from surfalign.stores.sharing.register import SharingRegister
+from surfalign.stores.sharing.visibility import ANYONE, may_see
 
 pytestmark = pytest.mark.mongo
 pytest.importorskip("rocrate")
@@ -297,3 +301,38 @@ def test_a_file_that_was_tampered_with_is_named(
         assert results.count(restored) == 0
         with pytest.raises(MissingFileError, match="holds no manifest"):
             verify(published / "structures", silent)
+
+
+def test_of_many_results_exactly_those_are_published_that_everybody_may_see(
+    database: Database, tmp_path: Path
+) -> None:
+    draw, now = random.Random(7), datetime.now(UTC)
+    embargoes = [None, *(now + timedelta(minutes=minutes) for minutes in (-9000, -2, 2, 9000))]
+    sharing = {
+        f"result-{number:03d}": Sharing(
+            owner=draw.choice(["", "anna"]),
+            group=draw.choice(["", "lab"]),
+            visibility=draw.choice(list(Visibility)),
+            embargo_until=draw.choice(embargoes),
+            licence="CC-BY-4.0",
+        )
+        for number in range(150)
+    }
+    lean = {"slab_structure": None, "potential": None, "settings": {}}
+    store(database, *(passed_result(name, **lean) for name in [*sharing, "unsaid"]))
+    SharingRegister(database).put(sharing)
+    public = {name for name, record in sharing.items() if may_see(record, ANYONE, now)}
+    assert 10 < len(public) < 100
+
+    with pytest.raises(PublicationError) as caught:
+        write(database, tmp_path / "oxides")
+    numbers = [
+        int(number) for number in re.findall(r"(\d+) (?:private|for|under)", str(caught.value))
+    ]
+    assert sum(numbers) == 151 - len(public)
+    selection = write(database, tmp_path / "oxides", only_public=True)
+    assert selection.number == len(public)
+    assert {d.identifier for d in read_documents(tmp_path / "oxides")} == public
+    for name in set(sharing) - public:
+        for path in (tmp_path / "oxides").rglob("*"):
+            assert not path.is_file() or name.encode() not in path.read_bytes()
