@@ -9,14 +9,15 @@ from monty.json import jsanitize
 from pymongo import ReplaceOne
 
 from surfalign.stores.connection.addresses import masked
-from surfalign.stores.database import CHANGED_OUTPUTS, JOBS
+from surfalign.stores.database import CHANGED_OUTPUTS, JOBS, SURFACE_LEVELS
+from surfalign.stores.query.summaries import summaries_kept
 
 
 class DatabaseStore(MongoStore):
     """A maggma store of one collection whose name does not show the URI's password.
 
     The one of job outputs leaves a note of each that it stores, by which a build finds what is new
-    (:mod:`.changed_outputs`).
+    (:mod:`.changed_outputs`). The one of results keeps the summaries of these.
     """
 
     @property
@@ -39,10 +40,15 @@ class DatabaseStore(MongoStore):
         key
             The field or fields that identify a document; None for the store's own.
         """
-        if self.collection_name != JOBS:
-            super().update(docs, key)
-            return
         documents = docs if isinstance(docs, list) else [docs]
+        if self.collection_name == SURFACE_LEVELS:
+            identifiers = [document["identifier"] for document in documents]
+            with summaries_kept(self._collection, identifiers):
+                super().update(documents, key)
+            return
+        if self.collection_name != JOBS:
+            super().update(documents, key)
+            return
         documents = [
             jsanitize(document, allow_bson=True, recursive_msonable=True) for document in documents
         ]
@@ -59,6 +65,16 @@ class DatabaseStore(MongoStore):
         new = written.upserted_ids or {}
         notes = [_note(document, position in new) for position, document in enumerate(documents)]
         self._collection.database[CHANGED_OUTPUTS].insert_many(notes)
+
+    def remove_docs(self, criteria: dict[str, Any]) -> None:
+        """Remove the documents that MongoDB's filter matches."""
+        if self.collection_name != SURFACE_LEVELS:
+            super().remove_docs(criteria)
+            return
+        matching = self._collection.find(criteria, {"identifier": 1})
+        identifiers = [document["identifier"] for document in matching]
+        with summaries_kept(self._collection, identifiers):
+            super().remove_docs({"$and": [criteria, {"identifier": {"$in": identifiers}}]})
 
 
 def _note(document: dict[str, Any], is_new: bool) -> dict[str, Any]:

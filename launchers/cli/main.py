@@ -143,7 +143,20 @@ _EXTRAS = (
             "vesin",
         ),
     ),
-    ("serve", "web", ("fastapi", "jinja2", "lark", "optimade", "plotly", "python_multipart", "starlette", "uvicorn")),
+    (
+        "serve",
+        "web",
+        (
+            "fastapi",
+            "jinja2",
+            "lark",
+            "optimade",
+            "plotly",
+            "python_multipart",
+            "starlette",
+            "uvicorn",
+        ),
+    ),
 )
 
 app = typer.Typer(

@@ -17,7 +17,7 @@ from surfalign.stores.database import SURFACE_LEVELS
 from surfalign.stores.query import results
 from surfalign.stores.query.language import Filter
 from surfalign.stores.query.pages import Order, Page, ResultList, listed, page
-from surfalign.stores.query.summaries import summaries
+from surfalign.stores.query.searches import find_summaries
 
 if TYPE_CHECKING:
     from surfalign.stores.database import Database
@@ -135,7 +135,7 @@ class Reader:
         """Return what is made of the summaries of all results; remembered under a name."""
         return self._memory.recall(
             ("derived", name, repr(self._within)),
-            lambda: derive(summaries(self._database, within=self._within)),
+            lambda: derive(find_summaries(self._database, within=self._within)),
         )
 
     def fields_of(

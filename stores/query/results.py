@@ -14,10 +14,9 @@ from surfalign.listing import Listing, fixed
 from surfalign.stores.documents import SurfaceLevelsDocument
 from surfalign.stores.query.fields import large_fields
 from surfalign.stores.query.language import Filter, known_field, to_filter
+from surfalign.stores.query.searches import collection_of, narrowed, searched
 
 if TYPE_CHECKING:
-    from pymongo.collection import Collection
-
     from surfalign.stores.database import Database
 
 #: Documents that travel from the server at a time.
@@ -113,7 +112,8 @@ def find_records(
     """Yield some fields of the results that a filter of MongoDB matches; see :func:`find_fields`."""
     projection = {"_id": 0} | dict.fromkeys(fields, 1)
     with database.errors_named():
-        yield from collection_of(database).find(narrowed(condition, within), projection)
+        place, wanted = searched(database, condition, fields, within)
+        yield from place.find(wanted, projection)
 
 
 def count(database: Database, query: str | None = None) -> int:
@@ -126,7 +126,8 @@ def count(database: Database, query: str | None = None) -> int:
     """
     condition = to_filter(query or "")
     with database.errors_named():
-        return int(collection_of(database).count_documents(condition))
+        place, wanted = searched(database, condition)
+        return int(place.count_documents(wanted))
 
 
 def methods(database: Database, query: str | None = None) -> dict[str, int]:
@@ -140,16 +141,15 @@ def methods(database: Database, query: str | None = None) -> dict[str, int]:
         When the query cannot be understood.
     """
     numbers = {"ionization_potential": {"$ne": None}}
-    stages: list[dict[str, Any]] = [
-        {"$match": {"$and": [to_filter(query or ""), numbers]}},
-        {"$group": {"_id": "$functional", "number": {"$sum": 1}}},
-        {"$sort": {"number": -1, "_id": 1}},
-    ]
+    condition = {"$and": [to_filter(query or ""), numbers]}
     with database.errors_named():
-        return {
-            str(group["_id"]): int(group["number"])
-            for group in collection_of(database).aggregate(stages)
-        }
+        place, wanted = searched(database, condition)
+        stages: list[dict[str, Any]] = [
+            {"$match": wanted},
+            {"$group": {"_id": "$functional", "number": {"$sum": 1}}},
+            {"$sort": {"number": -1, "_id": 1}},
+        ]
+        return {str(group["_id"]): int(group["number"]) for group in place.aggregate(stages)}
 
 
 def formulas(
@@ -162,14 +162,15 @@ def formulas(
     QuerySyntaxError
         When the query cannot be understood.
     """
-    stages: list[dict[str, Any]] = [
-        {"$match": joined(query, within)},
-        {"$group": {"_id": "$formula", "number": {"$sum": 1}}},
-        {"$sort": {"_id": 1}},
-    ]
+    condition = to_filter(query or "")
     with database.errors_named():
-        found = collection_of(database).aggregate(stages)
-        return {str(group["_id"]): int(group["number"]) for group in found}
+        place, wanted = searched(database, condition, within=within)
+        stages: list[dict[str, Any]] = [
+            {"$match": wanted},
+            {"$group": {"_id": "$formula", "number": {"$sum": 1}}},
+            {"$sort": {"_id": 1}},
+        ]
+        return {str(group["_id"]): int(group["number"]) for group in place.aggregate(stages)}
 
 
 def get(
@@ -278,14 +279,3 @@ def joined(query: str | None, within: Filter | None) -> Filter:
         When the query cannot be understood.
     """
     return narrowed(to_filter(query or ""), within)
-
-
-def narrowed(condition: Filter, within: Filter | None) -> Filter:
-    """Return a filter of what it matches among the results that may be seen."""
-    return {"$and": [condition, within]} if within else condition
-
-
-def collection_of(database: Database) -> Collection[dict[str, Any]]:
-    """Return pymongo's collection itself: maggma hides how it fetches."""
-    collection: Collection[dict[str, Any]] = database.surface_levels._collection
-    return collection
