@@ -20,7 +20,7 @@ from surfalign.stores.query import results
 from surfalign.stores.query.language import Filter, to_filter
 from surfalign.stores.query.matching import fields_of
 from surfalign.stores.query.pages import Order, Page, ResultList, listed, page
-from surfalign.stores.query.summaries import summaries
+from surfalign.stores.query.searches import find_summaries
 from surfalign.stores.sharing.register import SharingRegister
 from surfalign.stores.sharing.visibility import (
     ANYONE,
@@ -198,7 +198,7 @@ class Reader:
         """Return what is made of the summaries of all results; remembered under a name."""
         return self._memory.recall(
             ("derived", name, self._seen),
-            lambda: derive(summaries(self._database, within=self._within)),
+            lambda: derive(find_summaries(self._database, within=self._within)),
         )
 
     def fields_of(

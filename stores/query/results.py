@@ -16,6 +16,7 @@ from surfalign.stores.documents import SurfaceLevelsDocument
 from surfalign.stores.query.fields import large_fields
 from surfalign.stores.query.language import Filter, known_field, to_filter
 from surfalign.stores.query.matching import fields_of, holds
+from surfalign.stores.query.searches import collection_of, narrowed, searched
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
@@ -114,7 +115,11 @@ def find_records(
 ) -> Iterator[dict[str, Any]]:
     """Yield some fields of the results that a filter of MongoDB matches; see :func:`find_fields`."""
     with database.errors_named():
-        yield from seen(collection_of(database), condition, fields, within)
+        if within:
+            yield from seen(collection_of(database), condition, fields, within)
+            return
+        place, wanted = searched(database, condition, fields)
+        yield from place.find(wanted, {"_id": 0} | dict.fromkeys(fields, 1))
 
 
 def count(database: Database, query: str | None = None) -> int:
@@ -127,7 +132,8 @@ def count(database: Database, query: str | None = None) -> int:
     """
     condition = to_filter(query or "")
     with database.errors_named():
-        return int(collection_of(database).count_documents(condition))
+        place, wanted = searched(database, condition)
+        return int(place.count_documents(wanted))
 
 
 def methods(database: Database, query: str | None = None) -> dict[str, int]:
@@ -141,16 +147,15 @@ def methods(database: Database, query: str | None = None) -> dict[str, int]:
         When the query cannot be understood.
     """
     numbers = {"ionization_potential": {"$ne": None}}
-    stages: list[dict[str, Any]] = [
-        {"$match": {"$and": [to_filter(query or ""), numbers]}},
-        {"$group": {"_id": "$functional", "number": {"$sum": 1}}},
-        {"$sort": {"number": -1, "_id": 1}},
-    ]
+    condition = {"$and": [to_filter(query or ""), numbers]}
     with database.errors_named():
-        return {
-            str(group["_id"]): int(group["number"])
-            for group in collection_of(database).aggregate(stages)
-        }
+        place, wanted = searched(database, condition)
+        stages: list[dict[str, Any]] = [
+            {"$match": wanted},
+            {"$group": {"_id": "$functional", "number": {"$sum": 1}}},
+            {"$sort": {"number": -1, "_id": 1}},
+        ]
+        return {str(group["_id"]): int(group["number"]) for group in place.aggregate(stages)}
 
 
 def formulas(
@@ -163,14 +168,15 @@ def formulas(
     QuerySyntaxError
         When the query cannot be understood.
     """
-    stages: list[dict[str, Any]] = [
-        {"$match": joined(query, within)},
-        {"$group": {"_id": "$formula", "number": {"$sum": 1}}},
-        {"$sort": {"_id": 1}},
-    ]
+    condition = to_filter(query or "")
     with database.errors_named():
-        found = collection_of(database).aggregate(stages)
-        return {str(group["_id"]): int(group["number"]) for group in found}
+        place, wanted = searched(database, condition, within=within)
+        stages: list[dict[str, Any]] = [
+            {"$match": wanted},
+            {"$group": {"_id": "$formula", "number": {"$sum": 1}}},
+            {"$sort": {"_id": 1}},
+        ]
+        return {str(group["_id"]): int(group["number"]) for group in place.aggregate(stages)}
 
 
 def get(
@@ -311,11 +317,4 @@ def joined(query: str | None, within: Filter | None) -> Filter:
     QuerySyntaxError
         When the query cannot be understood.
     """
-    condition = to_filter(query or "")
-    return {"$and": [condition, within]} if within else condition
-
-
-def collection_of(database: Database) -> Collection[dict[str, Any]]:
-    """Return pymongo's collection itself: maggma hides how it fetches."""
-    collection: Collection[dict[str, Any]] = database.surface_levels._collection
-    return collection
+    return narrowed(to_filter(query or ""), within)

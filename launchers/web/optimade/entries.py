@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache, reduce
 from math import gcd
+from operator import itemgetter
 from string import ascii_uppercase
 from typing import TYPE_CHECKING, Any
 
-from surfalign.launchers.web.optimade.properties import OWN_PREFIX
+from surfalign.launchers.web.optimade.properties import OWN_PREFIX, vocabulary_of
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -57,6 +58,20 @@ _OF_BULK = frozenset(
 )
 
 
+#: Elements in alphabetical order, each with its number of atoms.
+Composition = tuple[tuple[str, int], ...]
+#: Fields of results that entries keep.
+_KEPT = (
+    "identifier",
+    "created_at",
+    *(
+        name.removeprefix(OWN_PREFIX)
+        for name in vocabulary_of("structures").properties
+        if name.startswith(OWN_PREFIX)
+    ),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A structure with what can be searched of it; its sites are read when it is shown.
@@ -68,7 +83,9 @@ class Entry:
     kind
         'slab' or 'bulk'.
     result
-        Summary of the result that it is from; of those with the same bulk crystal the first.
+        Fields of the result that it is from; of those with the same bulk crystal the first.
+    composition
+        Elements in alphabetical order, each with its number of atoms.
     related
         Entries of its bulk crystal, or of the slabs of it.
     """
@@ -76,6 +93,7 @@ class Entry:
     id: str
     kind: str
     result: Mapping[str, Any]
+    composition: Composition
     related: tuple[str, ...]
 
     def value(self, name: str) -> Any:
@@ -84,11 +102,7 @@ class Entry:
             return self._own(name.removeprefix(OWN_PREFIX))
         if name in _STANDARD:
             return _STANDARD[name](self)
-        return _of_composition(self._composition).get(name)
-
-    @property
-    def _composition(self) -> tuple[tuple[str, int], ...]:
-        return tuple(self.result[f"{self.kind}_cell"]["composition"].items())
+        return _of_composition(self.composition).get(name)
 
     def _own(self, field: str) -> Any:
         if field == "kind":
@@ -149,20 +163,26 @@ def entries(summaries: Iterable[Mapping[str, Any]]) -> list[Entry]:
 
     A bulk crystal is one entry for each method and quality, however many surfaces were cut from it.
     """
-    slabs: list[Entry] = []
-    crystals: dict[str, tuple[Mapping[str, Any], list[str]]] = {}
-    for result in sorted(summaries, key=lambda result: str(result["identifier"])):
-        bulk = _bulk_id(result)
-        if bulk is not None:
-            crystals.setdefault(bulk, (result, []))
-        if result["slab_cell"] is not None:
-            slabs.append(
-                Entry(result["identifier"], "slab", result, () if bulk is None else (bulk,))
-            )
-            if bulk is not None:
-                crystals[bulk][1].append(result["identifier"])
-    bulks = [Entry(id_, "bulk", result, tuple(cut)) for id_, (result, cut) in crystals.items()]
-    return sorted(slabs + bulks, key=lambda entry: entry.id)
+    shared = _Shared()
+    found: list[Entry] = []
+    cut: dict[str, list[str]] = {}
+    # Each summary is made small before the next one is read.
+    rows = [(str(one["identifier"]), *_small(one, shared)) for one in summaries]
+    for identifier, fields, slab, bulk, bulk_id in sorted(rows, key=itemgetter(0)):
+        if bulk_id is not None and bulk is not None and bulk_id not in cut:
+            cut[bulk_id] = []
+            # Its slabs are known when all results are: the tuple is made below.
+            found.append(Entry(bulk_id, "bulk", fields, bulk, ()))
+        if slab is not None:
+            related = () if bulk_id is None else (bulk_id,)
+            found.append(Entry(identifier, "slab", fields, slab, related))
+            if bulk_id is not None:
+                cut[bulk_id].append(identifier)
+    whole = (
+        replace(entry, related=tuple(cut[entry.id])) if entry.kind == "bulk" else entry
+        for entry in found
+    )
+    return sorted(whole, key=lambda entry: entry.id)
 
 
 def sites(structure: Structure) -> dict[str, Any]:
@@ -214,6 +234,33 @@ def as_time(value: Any) -> datetime:
     return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
+def _small(
+    one: Mapping[str, Any], shared: _Shared
+) -> tuple[Mapping[str, Any], Composition | None, Composition | None, str | None]:
+    """Return what entries keep of a summary: fields, composition of slab and of bulk, bulk crystal."""
+    fields = {name: shared(one[name]) for name in _KEPT if one.get(name) not in (None, "")}
+    slab, bulk = shared.composition(one["slab_cell"]), shared.composition(one["bulk_cell"])
+    return fields, slab, bulk, shared(_bulk_id(one))
+
+
+class _Shared:
+    """Equal texts and compositions once in memory, for there are tens of thousands of entries."""
+
+    def __init__(self) -> None:
+        self._known: dict[Any, Any] = {}
+
+    def __call__(self, value: Any) -> Any:
+        if isinstance(value, str | tuple):
+            return self._known.setdefault(value, value)
+        return value
+
+    def composition(self, cell: Mapping[str, Any] | None) -> Composition | None:
+        if cell is None:
+            return None
+        found: Composition = self(tuple(sorted(cell["composition"].items())))
+        return found
+
+
 def _bulk_id(result: Mapping[str, Any]) -> str | None:
     cell = result["bulk_cell"]
     if cell is None:
@@ -224,8 +271,8 @@ def _bulk_id(result: Mapping[str, Any]) -> str | None:
 
 
 @lru_cache(maxsize=10_000)
-def _of_composition(composition: tuple[tuple[str, int], ...]) -> dict[str, Any]:
-    """Return what elements and their numbers in the cell say; elements in alphabetical order."""
+def _of_composition(composition: Composition) -> dict[str, Any]:
+    """Return what elements and their numbers in the cell say."""
     total = sum(number for _, number in composition)
     divisor = reduce(gcd, (number for _, number in composition))
     smallest = {element: number // divisor for element, number in composition}

@@ -7,18 +7,32 @@ an entry matches where the whole filter is true.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cache
-from typing import Any
 
 from lark import Lark, Token, Tree
 from lark.exceptions import LarkError
 from optimade.exceptions import BadRequest, NotImplementedResponse
 from optimade.filterparser import LarkParser
 
+from surfalign.launchers.web.optimade.comparisons import (
+    OPERATORS,
+    TEXT_TESTS,
+    TURNED,
+    Operand,
+    Test,
+    Truth,
+    Values,
+    agree,
+    all_of,
+    any_of,
+    both,
+    check_sign,
+    compared,
+    fits,
+    negated,
+)
 from surfalign.launchers.web.optimade.properties import OWN_PREFIX, Property, Vocabulary
 
 #: Longest filter (characters).
@@ -55,20 +69,6 @@ KNOWN_PREFIXES = frozenset(
         "twodmatpedia",
     ]
 )
-#: Truth of a comparison; None where a value is unknown.
-Truth = bool | None
-#: Values of an entry by the names of properties.
-Values = Callable[[str], Any]
-Test = Callable[[Values], Truth]
-_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt,
-    ">=": operator.ge,
-}  # fmt: skip
-_TURNED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
-_TEXT_TESTS: dict[str, Callable[[str, str], bool]] = {
-    "CONTAINS": operator.contains, "STARTS": str.startswith, "ENDS": str.endswith,
-}  # fmt: skip
-_NUMBERS = ("integer", "float")
 #: Fields of related entries that filters may name.
 _RELATED = ("structures.id", "references.id")
 
@@ -87,18 +87,6 @@ class CompiledFilter:
 
     test: Test
     warnings: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class _Operand:
-    """A side of a comparison: a constant, or a property whose value differs from entry to entry."""
-
-    type: str
-    value: Any = None
-    property: str | None = None
-
-    def of(self, values: Values) -> Any:
-        return self.value if self.property is None else values(self.property)
 
 
 def compiled(text: str, vocabulary: Vocabulary) -> CompiledFilter:
@@ -153,89 +141,89 @@ class _Compiler:
         self.warnings: list[str] = []
 
     def expression(self, tree: Tree[Token]) -> Test:
-        return _any_of([self.clause(part) for part in _trees(tree)])
+        return any_of([self.clause(part) for part in _trees(tree)])
 
     def clause(self, tree: Tree[Token]) -> Test:
-        return _all_of([self.phrase(part) for part in _trees(tree)])
+        return all_of([self.phrase(part) for part in _trees(tree)])
 
     def phrase(self, tree: Tree[Token]) -> Test:
         inner = _trees(tree)[0]
         test = self.comparison(inner) if inner.data == "comparison" else self.expression(inner)
-        return _negated(test) if _tokens(tree, "NOT") else test
+        return negated(test) if _tokens(tree, "NOT") else test
 
     def comparison(self, tree: Tree[Token]) -> Test:
         inner = _trees(tree)[0]
         if inner.data == "constant_first_comparison":
             first, second = (self.operand(part) for part in _trees(inner))
             sign = str(_tokens(inner, "OPERATOR")[0])
-            return _compared(second, _TURNED.get(sign, sign), first)
+            return compared(second, TURNED.get(sign, sign), first)
         subject, right = _trees(inner)[:2]
         found = self.operand(subject)
-        rule: Callable[[_Operand, Tree[Token]], Test] = getattr(self, str(right.data))
+        rule: Callable[[Operand, Tree[Token]], Test] = getattr(self, str(right.data))
         return rule(found, right)
 
-    def operand(self, tree: Tree[Token]) -> _Operand:
+    def operand(self, tree: Tree[Token]) -> Operand:
         """Return a constant or a property."""
         while tree.data in ("value", "constant", "non_string_value", "not_implemented_string"):
             tree = _trees(tree)[0]
         token = tree.children[0]
         if tree.data == "string":
-            return _Operand("string", _unquoted(str(token)))
+            return Operand("string", _unquoted(str(token)))
         if tree.data in ("number", "signed_int"):
             if _tokens(tree, "SIGNED_INT"):
-                return _Operand("integer", int(str(token)))
-            return _Operand("float", float(str(token)))
+                return Operand("integer", int(str(token)))
+            return Operand("float", float(str(token)))
         if tree.data == "bool":
-            return _Operand("boolean", str(token) == "TRUE")
+            return Operand("boolean", str(token) == "TRUE")
         return self.named("".join(map(str, tree.children)))
 
-    def named(self, name: str) -> _Operand:
+    def named(self, name: str) -> Operand:
         """Return the property of a name, as the specification treats names that there are not."""
         if name in _RELATED:
-            return _Operand("list of string", property=name)
+            return Operand("list of string", property=name)
         known = self.vocabulary.properties.get(name.partition(".")[0])
         if known is not None and known.is_searchable and known.name == name:
-            return _Operand(_full_type(known), property=name)
+            return Operand(_full_type(known), property=name)
         if known is not None:
             raise NotImplementedResponse(f"{name} cannot be searched")
         if name in self.vocabulary.standard:
-            return _Operand("unknown", property=name)
+            return Operand("unknown", property=name)
         if name.startswith("_") and not name.startswith(OWN_PREFIX):
             if name.split("_")[1] not in KNOWN_PREFIXES:
                 self.warnings.append(
                     f"{name} has a prefix of no known provider: its value is taken as unknown"
                 )
-            return _Operand("unknown", property=name)
+            return Operand("unknown", property=name)
         raise BadRequest(f"there is no property {name:.60}; /info lists all")
 
-    def value_op_rhs(self, subject: _Operand, tree: Tree[Token]) -> Test:
+    def value_op_rhs(self, subject: Operand, tree: Tree[Token]) -> Test:
         sign = str(_tokens(tree, "OPERATOR")[0])
-        return _compared(subject, sign, self.operand(_trees(tree)[0]))
+        return compared(subject, sign, self.operand(_trees(tree)[0]))
 
-    def known_op_rhs(self, subject: _Operand, tree: Tree[Token]) -> Test:
+    def known_op_rhs(self, subject: Operand, tree: Tree[Token]) -> Test:
         wants_known = bool(_tokens(tree, "KNOWN"))
         return lambda values: (subject.of(values) is not None) == wants_known
 
-    def fuzzy_string_op_rhs(self, subject: _Operand, tree: Tree[Token]) -> Test:
+    def fuzzy_string_op_rhs(self, subject: Operand, tree: Tree[Token]) -> Test:
         sign = str(tree.children[0])
         part = self.operand(_trees(tree)[0])
-        _agree(subject, part, ("string",), sign)
-        return _both(subject, part, _TEXT_TESTS[sign])
+        agree(subject, part, ("string",), sign)
+        return both(subject, part, TEXT_TESTS[sign])
 
-    def length_op_rhs(self, subject: _Operand, tree: Tree[Token]) -> Test:
+    def length_op_rhs(self, subject: Operand, tree: Tree[Token]) -> Test:
         if not subject.type.startswith("list") and subject.type != "unknown":
             raise NotImplementedResponse(f"{subject.property} is no list and has no LENGTH")
         signs = _tokens(tree, "OPERATOR")
-        compare = _OPERATORS[str(signs[0]) if signs else "="]
+        compare = OPERATORS[str(signs[0]) if signs else "="]
         wanted = self.operand(_trees(tree)[0])
-        return _both(subject, wanted, lambda found, number: compare(len(found), number))
+        return both(subject, wanted, lambda found, number: compare(len(found), number))
 
-    def set_op_rhs(self, subject: _Operand, tree: Tree[Token]) -> Test:
+    def set_op_rhs(self, subject: Operand, tree: Tree[Token]) -> Test:
         listed = [part for part in _trees(tree) if part.data == "value_list"]
         wanted = self.signed_values(listed[0] if listed else tree)
         return self.has([subject], tree, [[one] for one in wanted])
 
-    def set_zip_op_rhs(self, subject: _Operand, tree: Tree[Token]) -> Test:
+    def set_zip_op_rhs(self, subject: Operand, tree: Tree[Token]) -> Test:
         addon, asked = _trees(tree)
         subjects = [subject, *(self.operand(part) for part in _trees(addon))]
         zips = _trees(asked) if asked.data == "value_zip_list" else [asked]
@@ -244,7 +232,7 @@ class _Compiler:
             raise BadRequest(f"{len(subjects)} lists are compared: give as many values with ':'")
         return self.has(subjects, tree, wanted)
 
-    def signed_values(self, tree: Tree[Token]) -> list[tuple[str, _Operand]]:
+    def signed_values(self, tree: Tree[Token]) -> list[tuple[str, Operand]]:
         """Return the values of a list, each with its operator."""
         found, sign = [], "="
         for child in tree.children:
@@ -256,7 +244,7 @@ class _Compiler:
         return found
 
     def has(
-        self, subjects: list[_Operand], tree: Tree[Token], wanted: list[list[tuple[str, _Operand]]]
+        self, subjects: list[Operand], tree: Tree[Token], wanted: list[list[tuple[str, Operand]]]
     ) -> Test:
         """Return the test of lists for rows of values at the same positions."""
         for subject in subjects:
@@ -264,7 +252,7 @@ class _Compiler:
                 raise NotImplementedResponse(f"{subject.property} is no list: HAS has no meaning")
         for row in wanted:
             for subject, (sign, value) in zip(subjects, row, strict=True):
-                _check_sign(_Operand(_item_type(subject)), sign, value)
+                check_sign(Operand(_item_type(subject)), sign, value)
         mode = next((m for m in ("ALL", "ONLY") if _tokens(tree, m)), "ANY")
 
         def test(values: Values) -> Truth:
@@ -274,106 +262,18 @@ class _Compiler:
                 return None
             items = list(zip(*lists, strict=False))
             if mode == "ONLY":
-                return all(any(_fits(item, row) for row in rows) for item in items)
-            found = (any(_fits(item, row) for item in items) for row in rows)
+                return all(any(fits(item, row) for row in rows) for item in items)
+            found = (any(fits(item, row) for item in items) for row in rows)
             return all(found) if mode == "ALL" else any(found)
 
         return test
-
-
-def _fits(item: tuple[Any, ...], row: list[tuple[str, Any]]) -> bool:
-    return all(
-        part is not None and _OPERATORS[sign](part, value)
-        for part, (sign, value) in zip(item, row, strict=True)
-    )
-
-
-def _compared(subject: _Operand, sign: str, value: _Operand) -> Test:
-    if subject.property is None and value.property is None and subject.type == "string":
-        raise NotImplementedResponse("two texts are compared; one side must be a property")
-    if value.type == "timestamp" and subject.type == "string":
-        subject = _as_time(subject)
-    if subject.type == "timestamp" and value.type == "string" and value.property is None:
-        value = _as_time(value)
-    _check_sign(subject, sign, value)
-    return _both(subject, value, _OPERATORS[sign])
-
-
-def _as_time(value: _Operand) -> _Operand:
-    try:
-        time = datetime.fromisoformat(str(value.value))
-    except ValueError as error:
-        raise BadRequest(f"{value.value!r:.60} is no time like 2026-01-31T12:00:00Z") from error
-    if time.tzinfo is None:
-        raise BadRequest(f"{value.value!r:.60} has no time zone; write Z behind it for UTC")
-    return _Operand("timestamp", time)
-
-
-def _check_sign(subject: _Operand, sign: str, value: _Operand) -> None:
-    """Refuse an operator that has no meaning for the types of both sides."""
-    allowed = ("string", "boolean", "timestamp", *_NUMBERS)
-    _agree(subject, value, allowed, sign)
-    if "boolean" in (subject.type, value.type) and sign not in ("=", "!="):
-        raise BadRequest(f"{sign} has no meaning for TRUE and FALSE")
-
-
-def _agree(subject: _Operand, value: _Operand, allowed: tuple[str, ...], sign: str) -> None:
-    types = {subject.type, value.type} - {"unknown"}
-    families = {"float" if type_ in _NUMBERS else type_ for type_ in types}
-    if len(families) > 1 or not types <= set(allowed):
-        raise NotImplementedResponse(
-            f"{sign} does not compare {subject.property or 'a value'} ({subject.type}) with "
-            f"{value.property or repr(value.value)[:60]} ({value.type}); numbers are written without quotes and "
-            "without a unit: /info/structures says which unit a property has"
-        )
-
-
-def _both(first: _Operand, second: _Operand, compare: Callable[[Any, Any], bool]) -> Test:
-    def test(values: Values) -> Truth:
-        one, other = first.of(values), second.of(values)
-        return None if one is None or other is None else compare(one, other)
-
-    return test
-
-
-def _negated(test: Test) -> Test:
-    def negation(values: Values) -> Truth:
-        truth = test(values)
-        return None if truth is None else not truth
-
-    return negation
-
-
-def _joined(tests: list[Test], decisive: bool) -> Test:
-    if len(tests) == 1:
-        return tests[0]
-
-    def junction(values: Values) -> Truth:
-        found: Truth = not decisive
-        for test in tests:
-            truth = test(values)
-            if truth is decisive:
-                return decisive
-            if truth is None:
-                found = None
-        return found
-
-    return junction
-
-
-def _any_of(tests: list[Test]) -> Test:
-    return _joined(tests, decisive=True)
-
-
-def _all_of(tests: list[Test]) -> Test:
-    return _joined(tests, decisive=False)
 
 
 def _full_type(known: Property) -> str:
     return f"list of {known.items}" if known.type == "list" else known.type
 
 
-def _item_type(subject: _Operand) -> str:
+def _item_type(subject: Operand) -> str:
     return subject.type.removeprefix("list of ")
 
 
