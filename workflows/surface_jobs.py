@@ -27,8 +27,8 @@ from surfalign.stores.levels import SurfaceSteps, surface_levels
 
 #: Said of a result whose slab is a stack of layers.
 BETWEEN_LAYERS = (
-    "the faces lie between layers, and no bond is cut; dispersion forces, which hold layers together, are left "
-    "out, so that the distances between them are less certain"
+    "the faces lie between layers, and no bond is cut; where the method leaves out dispersion forces, which hold "
+    "layers together, the distances between them are less certain"
 )
 
 

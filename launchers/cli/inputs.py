@@ -78,6 +78,9 @@ def inputs(
         str | None,
         typer.Option(help="Hybrid on fixed orbitals (Eigenval) or diagonalised once (Subrot)."),
     ] = None,
+    dispersion: Annotated[
+        str | None, typer.Option(help="Dispersion forces, for layered crystals: off or d3bj.")
+    ] = None,
     relax: Relax = True,
     as_json: Json = False,
     engine: EngineName = "vasp",
@@ -94,6 +97,7 @@ def inputs(
         "spin_orbit": spin_orbit,
         "potcar_functional": potcar_functional,
         "one_shot": one_shot,
+        "dispersion": dispersion,
     }
     chosen = engines.get_engine(
         engine,

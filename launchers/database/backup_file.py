@@ -169,7 +169,10 @@ class BackupReader:
         DamagedArchiveError
             When something differs or is missing.
         """
+        present = set(self._archive.namelist())
         for name, expected in self.manifest.collections.items():
+            if not {_member(name, "bson"), _member(name, "metadata.json")} <= present:
+                raise damaged(self._path, f"the collection {name} is missing")
             found = Contents()
             for document in self.documents(name):
                 found.add(document.raw)
@@ -206,7 +209,7 @@ def opened_backup(path: Path) -> Iterator[BackupReader]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield BackupReader(archive, path)
-    except (zipfile.BadZipFile, zlib.error, BSONError, EOFError, KeyError) as error:
+    except (zipfile.BadZipFile, zlib.error, BSONError, EOFError) as error:
         raise damaged(path, str(error) or type(error).__name__) from error
 
 

@@ -115,6 +115,8 @@ def counts(documents: Iterable[SurfaceLevelsDocument]) -> Counts:
         Its results.
     """
     found = Counts()
+    table = measured_levels()
+    compared = {row.formula for row in table}
     lean = []
     for document in documents:
         found.number += 1
@@ -129,7 +131,8 @@ def counts(documents: Iterable[SurfaceLevelsDocument]) -> Counts:
             found.engines[f"{document.engine} {document.engine_version}".strip()] += 1
         if document.convergence_error is not None:
             found.errors.append(document.convergence_error)
-        lean.append(document)
-    report = compare(measured_levels(), lean, flagged=True, mixed=True)
+        if document.formula in compared:
+            lean.append(document)
+    report = compare(table, lean, flagged=True, mixed=True)
     found.agreement = {level: report.summary(level) for level in LEVELS}
     return found

@@ -82,9 +82,13 @@ def test_a_mistake_is_explained_and_the_rest_of_the_form_kept(
     assert results.count(database, "state = registered") == 0
 
 
-def test_a_form_of_another_site_is_refused(client: TestClient, database: Database) -> None:
+def test_a_form_of_another_site_or_with_files_is_refused(
+    client: TestClient, database: Database
+) -> None:
     answer = client.post("/register", data=FORM, headers={"Origin": "http://elsewhere.example"})
     assert answer.status_code == 403
+    assert 400 <= client.post("/register", data=FORM, files={"sample": b"x"}).status_code < 500
+    assert 400 <= client.post("/register", content=b"\xff" * 100).status_code < 500
     assert client.get("/register?template=none").status_code == 404
     assert results.count(database, "state = registered") == 0
 

@@ -9,8 +9,14 @@ import pytest
 import yaml
 from stored_results import passed_result, store
 
-from surfalign.errors import ConfigurationError, MissingFileError, RegistrationError
+from surfalign.errors import (
+    ConfigurationError,
+    MissingFileError,
+    PhysicsInputError,
+    RegistrationError,
+)
 from surfalign.settings import load_settings
+from surfalign.stores.contacts.surfaces import find_surface, no_surfaces
 from surfalign.stores.database import Database
 from surfalign.stores.documents import ResultState
 from surfalign.stores.measured.comparison import compare
@@ -24,6 +30,7 @@ from surfalign.stores.measured.registration import (
 from surfalign.stores.measured.templates import example, find_template, templates
 from surfalign.stores.query import results
 from surfalign.stores.query.exports import plain_values
+from surfalign.stores.screening.candidates import from_results
 from surfalign.stores.vocabulary import Origin
 
 
@@ -219,6 +226,16 @@ def test_registered_levels_stand_beside_computed_ones_and_are_told_apart(
         remove(database, "mgo")
     remove(database, documents[0].identifier)
     assert results.count(database) == 1
+
+
+def test_what_needs_computed_levels_takes_no_registered_ones(database: Database) -> None:
+    fields = {"functional": "hse06", "code": "VASP", "electron_affinity": "4.3 eV"}
+    foreign = as_document(entry(template="computed", grade=None, photon_energy=None, **fields))
+    register(database, [foreign])
+    candidates = from_results([foreign], flagged=True)
+    assert [reason for _, reason in candidates.left_out] == ["registered, not computed here"]
+    with pytest.raises(PhysicsInputError, match="was registered"):
+        find_surface(database, foreign.identifier, no_surfaces(), flagged=True)
 
 
 def test_registered_measurements_join_the_comparison_and_are_no_results_of_it() -> None:

@@ -37,7 +37,7 @@ from surfalign.stores.documents import (
     SlabRelaxationDocument,
 )
 from surfalign.workflows.engines.edge_sampling import EdgeSampling, edge_sampling
-from surfalign.workflows.engines.engine import Engine
+from surfalign.workflows.engines.engine import Engine, without_later_options
 from surfalign.workflows.engines.functionals import (
     SpinOrbit,
     couples_spin_orbit,
@@ -299,6 +299,10 @@ class GpawBandEdgesMaker(GpawMaker):
     name: str = "gpaw band edges"
     functional: str = Functional.DDH.value
     spin_orbit: SpinOrbit = field(default="off", metadata={"since": "0.3"})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return monty's dictionary, without spin-orbit coupling where it is off."""
+        return without_later_options(self, super().as_dict())
 
     def _time(self, size: CellSize, structure: Structure) -> float:
         hybrid = self.functional != Functional.PBESOL

@@ -3,10 +3,17 @@
 The coupling is diagonalised in the PBEsol orbitals of the mesh, without self-consistency, by GPAW. Their empty
 levels are first moved up by what the hybrid opens the gap, because the coupling of states across the gap counts
 by one over their distance, and in PbS the PBEsol gap would close.
+
+GPAW 26.7 takes the coupling of Pauli, (1/4 c^2) (1/r) dV/dr L.S in atomic units. Near a heavy nucleus that is too
+much: with the scalar-relativistic mass M = 1 - V/(2 c^2) of the electron it is divided by M^2 (D. D. Koelling and
+B. N. Harmon, J. Phys. C 10, 3107 (1977), doi:10.1088/0022-3719/10/16/019), as VASP does (S. Steiner et al., Phys.
+Rev. B 93, 224425 (2016), doi:10.1103/PhysRevB.93.224425).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,7 +66,8 @@ def spin_orbit_change(calculator: Any, n_occupied: int, scissor: float) -> SpinO
 
     levels = calculator.eigenvalues().copy()  # (1, n_k, n_bands)
     levels[:, :, n_occupied:] += scissor
-    states = soc_eigenstates(calculator, n1=0, n2=levels.shape[2], eigenvalues=levels)
+    with _relativistic_mass():
+        states = soc_eigenstates(calculator, n1=0, n2=levels.shape[2], eigenvalues=levels)
     split = np.asarray(states.eigenvalues())  # (n_k of the whole zone, 2 n_bands)
     tops = split[:, 2 * n_occupied - 1]
     return SpinOrbitChange(
@@ -67,6 +75,28 @@ def spin_orbit_change(calculator: Any, n_occupied: int, scissor: float) -> SpinO
         conduction=float(split[:, 2 * n_occupied].min() - levels[0, :, n_occupied].min()),
         splitting=_splitting(levels[0], split[int(tops.argmax())], n_occupied),
     )
+
+
+@contextmanager
+def _relativistic_mass() -> Iterator[None]:
+    """Let GPAW's coupling fall near the nuclei; may go when a release of GPAW includes the mass."""
+    from gpaw import spinorbit
+
+    derivative = spinorbit.get_radial_potential_derivative
+
+    def divided(setup: Any, *arguments: Any) -> NDArray[np.float64]:
+        slope: NDArray[np.float64] = derivative(setup, *arguments)
+        steps = setup.xc_correction.rgd.dr_g[: len(slope)]
+        # The potential rises from the nucleus to about zero at the end of the sphere, hartree.
+        rises = slope * steps
+        potential = 0.5 * rises - np.cumsum(rises[::-1])[::-1]
+        return np.asarray(slope / (1.0 - 0.5 * spinorbit.alpha**2 * potential) ** 2)
+
+    spinorbit.get_radial_potential_derivative = divided
+    try:
+        yield
+    finally:
+        spinorbit.get_radial_potential_derivative = derivative
 
 
 def _splitting(
