@@ -143,16 +143,20 @@ def held_out(dataset: FrozenDataset, own: Sequence[dict[str, Any]]) -> list[Held
 
 
 _ATOMS: dict[str, np.ndarray] = {}
+_SCORES: dict[tuple[str, ...], np.ndarray] = {}
 
 
 def _scores(dataset: FrozenDataset, names: Sequence[str]) -> np.ndarray:
-    """Return the domain scores of a fold against the others."""
+    """Return the domain scores of a fold against the others; computed once for all kinds."""
+    if tuple(names) in _SCORES:
+        return _SCORES[tuple(names)]
     for record in dataset.records:
         if record.name not in _ATOMS:
             _ATOMS[record.name] = atomic_descriptions(record.structure)
     test = {record.formula for record in dataset.records if record.name in set(names)}
     train = [_ATOMS[r.name] for r in dataset.records if r.formula not in test]
-    return Domain.of(train, frozenset()).scores([_ATOMS[name] for name in names])
+    found = Domain.of(train, frozenset()).scores([_ATOMS[name] for name in names])
+    return _SCORES.setdefault(tuple(names), found)
 
 
 def table(arguments: argparse.Namespace) -> None:
@@ -177,7 +181,11 @@ def table(arguments: argparse.Namespace) -> None:
             numbers = metrics(
                 [h for one in seeds for h in one], ("mae", "rmse", "coverage", "mean_width")
             )
-            percent = {k: 100 * np.array(v) for k, v in numbers.items() if k.startswith("coverage")}
+            bounds = numbers["coverage_interval"] or (np.nan, np.nan)
+            percent = {
+                "coverage": 100 * numbers["coverage"],
+                "coverage_interval": [100 * bound for bound in bounds],
+            }
             each = " ".join(f"{100 * np.mean([h.covered for h in one]):.0f}" for one in seeds)
             paired = _paired(seeds, found.get(OPPONENT, [])) if kind != OPPONENT else ""
             print(
