@@ -15,6 +15,7 @@ from surfalign.stores.query import results
 from surfalign.stores.query.results import count, find_fields
 from surfalign.stores.query.searches import collection_of, find_summaries
 from surfalign.stores.query.summaries import LEFT_OUT, has_field, summaries_kept, summary
+from surfalign.stores.sharing.register import SharingRegister
 
 
 def known(database: Database) -> dict[str, Any]:
@@ -129,3 +130,11 @@ def test_searches_find_what_is_stored_after_any_writers(
                 raw.update_many({"identifier": name}, {"$set": {"ionization_potential": ip}})
     stored = {one["identifier"]: one["ionization_potential"] for one in raw.find({})}
     assert known(database) == stored
+
+
+def test_a_changed_sharing_record_is_found_at_once(database: Database) -> None:
+    store(database, passed_result("a"), passed_result("b"))
+    assert list(find_fields(database, "sharing.visibility = public", ("identifier",))) == []
+    SharingRegister(database).change(["a"], {"visibility": "public"})
+    found = find_fields(database, "sharing.visibility = public", ("identifier",))
+    assert [one["identifier"] for one in found] == ["a"]
