@@ -2,6 +2,7 @@
 
     python benchmarks/learner_accuracy.py SLABS.json.gz --out accuracy.jsonl [--minutes 14]
     python benchmarks/learner_accuracy.py SLABS.json.gz --out accuracy.jsonl --table
+    python benchmarks/learner_accuracy.py docs/datasets/oxide-surfaces-v0.jsonl.gz --out own.jsonl
 
 The data and the recipes are those of ``surfalign learn train``: the slabs as ``learn freeze`` freezes them, each
 label with its weight, and the defaults of each kind but for what a row names. Five folds by formula for each
@@ -14,6 +15,7 @@ where it stopped. Errors are stated with a bootstrap over formulas, and differen
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import tempfile
 import time
@@ -25,10 +27,12 @@ from typing import Any
 import numpy as np
 
 from surfalign.ml.assessment.metrics import estimate
+from surfalign.ml.data.from_results import freeze_results
 from surfalign.ml.data.from_slab_files import freeze_slab_file
 from surfalign.ml.data.label_quality import METALLIC_GAP
 from surfalign.ml.data.records import SurfaceRecord
 from surfalign.ml.ensemble.recipe import Recipe
+from surfalign.stores.documents import SurfaceLevelsDocument
 
 PROPERTIES = ("ionization_potential", "electron_affinity")
 N_FOLDS, N_SEEDS = 5, 3
@@ -66,6 +70,15 @@ def recipe(model: str, choice: dict[str, Any], seed: int = 0) -> Recipe:
     """Return how a learner is trained."""
     kind, _ = MODELS[model]
     return Recipe(kind, {k: v for k, v in choice.items() if k != "metals"}, seed)
+
+
+def read(path: Path) -> list[SurfaceRecord]:
+    """Return slabs of a file of slabs, or of our own results (JSON lines), flagged ones at a lower weight."""
+    if path.name.removesuffix(".gz").endswith(".json"):
+        return list(freeze_slab_file(path).records)
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        results = [SurfaceLevelsDocument.model_validate_json(line) for line in lines]
+    return list(freeze_results(results, flagged=True).records)
 
 
 def gapped(record: SurfaceRecord) -> bool:
@@ -131,7 +144,7 @@ def choose(
 
 def run(arguments: argparse.Namespace) -> None:
     """Fit what is missing in the record, until the time is over."""
-    records = freeze_slab_file(arguments.slabs).records
+    records = read(arguments.slabs)
     done = {(e["model"], e["seed"], e["fold"]) for e in entries(arguments.out)}
     start = time.monotonic()
     for seed in range(arguments.seeds):
@@ -264,7 +277,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     if not arguments.table:
         run(arguments)
-    table(arguments.out, freeze_slab_file(arguments.slabs).records)
+    table(arguments.out, read(arguments.slabs))
 
 
 if __name__ == "__main__":

@@ -24,10 +24,10 @@ import numpy as np
 from surfalign.ml.assessment.crossvalidation import subset
 from surfalign.ml.data.from_slab_files import freeze_slab_file
 from surfalign.ml.data.label_quality import METALLIC_GAP
-from surfalign.ml.ensemble.ensemble import LEVELS
 from surfalign.ml.ensemble.level_distribution import level_distribution
 from surfalign.ml.ensemble.recipe import Recipe
 from surfalign.ml.ensemble.splits import SPLITS
+from surfalign.ml.properties.property import LEVELS
 from surfalign.physics.levels.distribution import LevelDistribution, LevelWindow
 
 BINS = np.linspace(0.0, 1.0, 6)

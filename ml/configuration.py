@@ -5,7 +5,16 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
+
+from surfalign.ml.properties.property import BAND_GAP, LEVELS, Level
 
 
 class Section(BaseModel):
@@ -29,6 +38,17 @@ class DescriptorConfiguration(Section):
     n_max: int = Field(default=8, ge=1, le=20, description="Radial functions")
     l_max: int = Field(default=6, ge=0, le=12, description="Highest angular momentum")
     sigma: float = Field(default=0.5, gt=0.0, description="Width of the atomic Gaussians (A)")
+    level: Level = Field(
+        default=Level.SLAB, description="slab (cut open at its vacuum), or crystal (periodic)"
+    )
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the level of slabs out: keys of the density cache and of old models do not hold it."""
+        plain: dict[str, Any] = serialise(self)
+        if self.level is Level.SLAB:
+            del plain["level"]
+        return plain
 
 
 class SpectrumConfiguration(Section):
@@ -106,7 +126,7 @@ class TargetConfiguration(Section):
     """What is learned."""
 
     properties: tuple[str, ...] = Field(
-        default=("ionization_potential", "electron_affinity", "band_gap", "surface_energy"),
+        default=(*LEVELS, BAND_GAP, "surface_energy"),
         min_length=1,
         description="Labels with a head; those without any label are left out",
     )
@@ -138,8 +158,7 @@ class TargetConfiguration(Section):
 
     @model_validator(mode="after")
     def _gap_needs_both(self) -> TargetConfiguration:
-        needed = {"ionization_potential", "electron_affinity"}
-        if self.levels is Levels.GAP_HEAD and not needed <= set(self.properties):
+        if self.levels is Levels.GAP_HEAD and not set(LEVELS) <= set(self.properties):
             raise ValueError("levels = gap-head needs ionization_potential and electron_affinity")
         return self
 
@@ -196,3 +215,11 @@ class LearnerConfiguration(Section):
     network: NetworkConfiguration = Field(default_factory=NetworkConfiguration)
     targets: TargetConfiguration = Field(default_factory=TargetConfiguration)
     training: TrainingConfiguration = Field(default_factory=TrainingConfiguration)
+
+    @model_validator(mode="after")
+    def _physical_inputs_are_of_slabs(self) -> LearnerConfiguration:
+        if self.network.physical_inputs and self.descriptor.level is Level.CRYSTAL:
+            raise ValueError(
+                "network.physical_inputs are those of slabs; leave them out for crystals"
+            )
+        return self

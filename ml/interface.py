@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from surfalign.ml.properties.property import BAND_GAP, KNOWN, Property
+
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
@@ -19,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SurfacePrediction:
-    """Prediction for one unrelaxed slab.
+    """Prediction for one structure, on the scales on which its properties are learned.
 
     Attributes
     ----------
     values
-        Property to value, in the property's unit (eV; J/m^2 for the surface energy).
+        Property to value, in the property's unit where it is not learned on another scale.
     attention
         Property to the weight of each atom in it, shape (n_sites,), summing to 1; empty for models
         that do not look at atoms.
@@ -52,15 +54,17 @@ def ordered_levels(columns: Mapping[str, NDArray[np.float64]]) -> dict[str, NDAr
     from the truth, in the root mean square of the two, as the impossible one. NaN stays.
     """
     found = dict(columns)
-    potential, affinity = (found.get(f) for f in ("ionization_potential", "electron_affinity"))
-    if potential is not None and affinity is not None:
-        middle = 0.5 * (potential + affinity)
+    for one in KNOWN.values():
+        upper, lower = found.get(one.not_above or ""), found.get(one.name)
+        if one.not_above is None or upper is None or lower is None:
+            continue
+        middle = 0.5 * (upper + lower)
         # Comparisons with NaN are false, and NaN stays.
-        inverted = affinity > potential
-        found["ionization_potential"] = np.where(inverted, middle, potential)
-        found["electron_affinity"] = np.where(inverted, middle, affinity)
-        if "band_gap" in found:
-            found["band_gap"] = np.where(inverted, 0.0, found["band_gap"])
+        inverted = lower > upper
+        found[one.not_above] = np.where(inverted, middle, upper)
+        found[one.name] = np.where(inverted, middle, lower)
+        if BAND_GAP in found:
+            found[BAND_GAP] = np.where(inverted, 0.0, found[BAND_GAP])
     return found
 
 
@@ -135,6 +139,9 @@ class Learner:
         checkpoints; ``on_progress`` takes a line now and then.
     restore
         Puts a model together again: ``restore(configuration, metadata, tensors)``, the arrays by name.
+    for_properties
+        Gives what of the configuration differs from its defaults when other properties than IP and EA are
+        learned, all of one level; None where it can learn no others.
     iterative
         Whether it is trained in many rounds: then a share of the formulas decides when it stops, and
         the members of an ensemble are fitted in processes of their own.
@@ -144,3 +151,4 @@ class Learner:
     fit: Callable[[TrainingData, Any, Path, int, Callable[[str], None]], FittedModel]
     restore: Callable[[Any, dict[str, Any], Mapping[str, NDArray[Any]]], FittedModel]
     iterative: bool = False
+    for_properties: Callable[[Sequence[Property]], dict[str, Any]] | None = None

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 JOBS = "jobs"
 SURFACE_LEVELS = "surface_levels"
+#: What is small of each result (stores/query/summaries.py); another name where summaries hold something else.
+SURFACE_SUMMARIES = "surface_summaries_1"
 CAMPAIGN_CRYSTALS = "campaign_crystals"
 CAMPAIGN_SURFACES = "campaign_surfaces"
 #: What the last build left to the next one.
@@ -99,6 +101,11 @@ SURFACE_LEVELS_INDEXES = (
     # A build asks for the results that rest on a job.
     IndexModel([(BUILT_UUID, ASCENDING)]),
     *(IndexModel([(f"provenance.{step}", ASCENDING)]) for step in PROVENANCE),
+)
+
+SURFACE_SUMMARIES_INDEXES = (
+    IndexModel([("identifier", ASCENDING)], unique=True),
+    IndexModel([("summary_is_stale", ASCENDING)]),
 )
 
 CAMPAIGN_CRYSTALS_INDEXES = (IndexModel([("key", ASCENDING)], unique=True),)
@@ -252,6 +259,7 @@ def _ensure_indexes(database: Database) -> None:
         for name, indexes in (
             (JOBS, JOB_INDEXES),
             (SURFACE_LEVELS, SURFACE_LEVELS_INDEXES),
+            (SURFACE_SUMMARIES, SURFACE_SUMMARIES_INDEXES),
             (CAMPAIGN_CRYSTALS, CAMPAIGN_CRYSTALS_INDEXES),
             (CAMPAIGN_SURFACES, CAMPAIGN_SURFACES_INDEXES),
             (SHARING_RECORDS, SHARING_INDEXES),

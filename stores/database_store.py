@@ -13,6 +13,7 @@ from pymongo import ReplaceOne
 
 from surfalign.stores.connection.addresses import masked
 from surfalign.stores.database import CHANGED_OUTPUTS, JOBS, SURFACE_LEVELS
+from surfalign.stores.query.summaries import summaries_kept
 from surfalign.stores.sharing.register import copies, copy_to_results
 from surfalign.stores.sharing.visibility import SHARING
 
@@ -21,7 +22,8 @@ class DatabaseStore(MongoStore):
     """A maggma store of one collection whose name does not show the URI's password.
 
     The one of job outputs leaves a note of each that it stores, by which a build finds what is new
-    (:mod:`.changed_outputs`). The one of results gives each the copy of its sharing record, whoever wrote it.
+    (:mod:`.changed_outputs`). The one of results gives each the copy of its sharing record, whoever wrote it,
+    and keeps their summaries.
     """
 
     @property
@@ -71,12 +73,26 @@ class DatabaseStore(MongoStore):
     def _update_results(self, documents: list[dict[str, Any]], key: list[str] | str | None) -> None:
         identifiers = [document["identifier"] for document in documents]
         shared = copies(self._collection.database, identifiers)
-        super().update(
-            [document | {SHARING: shared.get(document["identifier"])} for document in documents],
-            key,
-        )
+        with summaries_kept(self._collection, identifiers):
+            super().update(
+                [
+                    document | {SHARING: shared.get(document["identifier"])}
+                    for document in documents
+                ],
+                key,
+            )
         # A record may have been changed since it was read.
         copy_to_results(self._collection, identifiers)
+
+    def remove_docs(self, criteria: dict[str, Any]) -> None:
+        """Remove the documents that MongoDB's filter matches."""
+        if self.collection_name != SURFACE_LEVELS:
+            super().remove_docs(criteria)
+            return
+        matching = self._collection.find(criteria, {"identifier": 1})
+        identifiers = [document["identifier"] for document in matching]
+        with summaries_kept(self._collection, identifiers):
+            super().remove_docs({"$and": [criteria, {"identifier": {"$in": identifiers}}]})
 
 
 def _note(document: dict[str, Any], is_new: bool) -> dict[str, Any]:

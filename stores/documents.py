@@ -18,6 +18,7 @@ from pymatgen.core import Structure
 from surfalign.physics.checks import Check
 from surfalign.stores.sharing.record import Sharing
 from surfalign.stores.vocabulary import Functional as Functional
+from surfalign.stores.vocabulary import Origin as Origin
 from surfalign.stores.vocabulary import Quality as Quality
 from surfalign.stores.vocabulary import quantity as quantity
 
@@ -38,6 +39,7 @@ class ResultState(StrEnum):
     PASSED = "passed"  # every check passed
     FLAGGED = "flagged"  # computed, but at least one check failed: see failed_checks
     FAILED = "failed"  # no number: see error
+    REGISTERED = "registered"  # not computed here, so without checks: see registration
 
 
 class Correction(Document):
@@ -177,7 +179,9 @@ class BandEdgesDocument(Document):
     )
     valence_band_maximum: float = quantity("eV", "VBM - average electrostatic potential")
     conduction_band_minimum: float = quantity("eV", "CBM - average electrostatic potential")
-    band_gap: float = quantity("eV", "Gap, self-consistency correction included where made")
+    band_gap: float = quantity(
+        "eV", "Gap, corrections for self-consistency and spin-orbit coupling included where made"
+    )
     one_shot_band_gap: float | None = quantity(
         "eV", "Gap of the one-shot hybrid at the semilocal density", default=None
     )
@@ -190,6 +194,15 @@ class BandEdgesDocument(Document):
     conduction_band_k_point: Vector3 = quantity("1", "k-point of the CBM, reduced")
     is_direct: bool = Field(description="Whether both edges are at one k-point")
     spin_orbit: bool = Field(default=False, description="Whether spin-orbit coupling is included")
+    spin_orbit_valence_change: float | None = quantity(
+        "eV", "Change of the VBM by spin-orbit coupling, where it is a correction", default=None
+    )
+    spin_orbit_conduction_change: float | None = quantity(
+        "eV", "Change of the CBM by spin-orbit coupling, where it is a correction", default=None
+    )
+    spin_orbit_splitting: float | None = quantity(
+        "eV", "Splitting of a threefold VBM by spin-orbit coupling", default=None
+    )
     site_potentials: list[float] = quantity(
         "eV", "Electrostatic potential at the sites, same reference; the semilocal density"
     )
@@ -358,11 +371,42 @@ class ErrorRecord(Document):
     step: str = Field(description="Step that failed")
 
 
+class Registration(Document):
+    """What is known of levels that were measured, or computed by others."""
+
+    template: str = Field(description="Template by which they were registered, e.g. 'ups'")
+    technique: str = Field(description="How they were found, e.g. 'UPS'")
+    phase: str = Field(default="", description="Polymorph, or kind of film")
+    face: str = Field(
+        default="stoichiometric",
+        description="stoichiometric, oxidised, reduced or exposed (to air)",
+    )
+    sample: str = Field(default="", description="What was measured, e.g. 'single crystal, n-type'")
+    preparation: str = Field(default="", description="How the surface was made")
+    grade: str = Field(
+        default="", description="A: clean, in vacuum; B: unknown, or in air; C: contaminated"
+    )
+    uncertainties: dict[str, float] = quantity(
+        "eV", "Stated uncertainties, by the names of the levels", default_factory=dict
+    )
+    reference: str = Field(description="Where they were published, or who measured them")
+    doi: str = Field(default="", description="Its DOI")
+    note: str = Field(default="", description="What a reader should know")
+    details: dict[str, Any] = Field(
+        default_factory=dict, description="Further fields of the template"
+    )
+
+
 class SurfaceLevelsDocument(SurfaceIdentity):
     """The result: levels of one surface with its checks, method, cost and provenance."""
 
     identifier: str = Field(description="Unique: surface + method + settings")
-    state: ResultState = Field(description="passed; flagged: see failed_checks; failed: see error")
+    state: ResultState = Field(
+        description="passed; flagged: see failed_checks; failed: see error; registered: see registration"
+    )
+    origin: Origin = Field(
+        default=Origin.COMPUTED, description="computed, measured, or foreign: computed by others"
+    )
     surface_identifier: str = Field(
         default="", description="Identifier of crystal + surface + thickness"
     )
@@ -440,6 +484,10 @@ class SurfaceLevelsDocument(SurfaceIdentity):
     )
     error: ErrorRecord | None = Field(
         default=None, description="Why there is no number (failed results)"
+    )
+
+    registration: Registration | None = Field(
+        default=None, description="Technique, sample and source of registered levels"
     )
 
     bulk_structure: Structure | None = Field(

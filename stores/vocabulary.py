@@ -20,6 +20,14 @@ class Functional(StrEnum):
     PBESOL = "pbesol"
 
 
+class Origin(StrEnum):
+    """Where levels come from."""
+
+    COMPUTED = "computed"  # by surfalign, or imported by it
+    MEASURED = "measured"
+    FOREIGN = "foreign"  # computed by others
+
+
 class Quality(StrEnum):
     """Named sets of numerical settings, each with what it promises of an IP."""
 

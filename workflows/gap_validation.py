@@ -304,7 +304,7 @@ def markdown_table(records: Iterable[GapRecord]) -> str:
     """Return the comparison as a Markdown table, with its summary below."""
     rows = list(records)
     lines = [
-        "| oxide | entry | ε∞ | reference | difference | α | one-shot gap (eV) | "
+        "| crystal | entry | ε∞ | reference | difference | α | one-shot gap (eV) | "
         "self-consistency (eV) | gap (eV) | reference (eV) | difference (eV) | CPU (s) |",
         "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
@@ -336,7 +336,7 @@ def table_cells(record: GapRecord) -> list[str]:
 
 def summary_sentence(summary: GapSummary) -> str:
     """Return the summary in words."""
-    parts = [f"{summary.n_entries} oxides, {summary.n_failed} failed."]
+    parts = [f"{summary.n_entries} crystals, {summary.n_failed} failed."]
     if summary.gap_mean_absolute_error is not None:
         parts.append(
             f"Gaps of {summary.n_gaps_compared}: mean absolute error "

@@ -11,7 +11,7 @@ from pymatgen.core import Structure
 from surfalign.errors import TerminationError
 from surfalign.physics.lattice.symmetry import symmetrize
 from surfalign.physics.slabs import enumeration
-from surfalign.physics.slabs.cleavage import default_orientation
+from surfalign.physics.slabs.cleavage import cuts_no_bond, default_orientation
 from surfalign.physics.slabs.enumeration import SurfaceSlab
 from surfalign.physics.slabs.oxygen import with_oxygen_variants
 from surfalign.stores.documents import (
@@ -24,6 +24,12 @@ from surfalign.stores.documents import (
     SurfaceLevelsDocument,
 )
 from surfalign.stores.levels import SurfaceSteps, surface_levels
+
+#: Said of a result whose slab is a stack of layers.
+BETWEEN_LAYERS = (
+    "the faces lie between layers, and no bond is cut; where the method leaves out dispersion forces, which hold "
+    "layers together, the distances between them are less certain"
+)
 
 
 @job(output_schema=SurfaceLevelsDocument)
@@ -114,11 +120,12 @@ def describe_surfaces(
 def _description(
     surface: SurfaceSlab, source: str, crystal_notes: Sequence[str]
 ) -> SurfaceDescription:
+    notes = [*crystal_notes, BETWEEN_LAYERS] if cuts_no_bond(surface) else [*crystal_notes]
     return SurfaceDescription(
         identifier=surface.identifier,
         name=surface.name,
         source=source,
-        crystal_notes=list(crystal_notes),
+        crystal_notes=notes,
         slab=surface.slab,
         oriented_bulk=surface.oriented_bulk,
         **surface.identity,

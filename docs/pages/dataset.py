@@ -1,8 +1,8 @@
-"""The open data set of oxide surfaces: results of any stores, gathered in one file with its card.
+"""The open data sets of surfaces: results of any stores, gathered in a file of oxides and one of others, with their cards.
 
 ``python docs/pages/dataset.py EXPORT.json ...`` adds results that ``surfalign export FILE.json`` wrote
-to the data set and writes its card anew; without a file, the card alone. A result that is there already is
-replaced by one of the same identifier that was made later. Machines come and go: the data set grows in
+to the data sets and writes their cards anew; without a file, the cards alone. A result that is there already is
+replaced by one of the same identifier that was made later. Machines come and go: the data sets grow in
 the repository, and a batch that was added is not lost with the machine that computed it.
 """
 
@@ -11,19 +11,26 @@ from __future__ import annotations
 import gzip
 import json
 import sys
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from statistics import median
+
+from pymatgen.core import Composition
 
 from surfalign.errors import ConfigurationError
 from surfalign.files import write_whole
 from surfalign.stores.documents import SurfaceLevelsDocument
+from surfalign.stores.measured.comparison import LEVELS, Comparison, compare
+from surfalign.stores.measured.measured_levels import measured_levels
+from surfalign.stores.publication.description import counts
 from surfalign.stores.query.results import json_record
 
+DOCS = Path(__file__).parent.parent
 NAME = "oxide-surfaces-v0"
-DATA = Path(__file__).parent.parent / "datasets" / f"{NAME}.jsonl.gz"
-PAGE = Path(__file__).parent.parent / "dataset.md"
+DATA = DOCS / "datasets" / f"{NAME}.jsonl.gz"
+PAGE = DOCS / "dataset.md"
+#: The same of crystals without oxygen.
+OTHER_DATA = DOCS / "datasets" / "other-surfaces-v0.jsonl.gz"
+OTHER_PAGE = DOCS / "beyond-oxides.md"
 
 _INTRODUCTION = """\
 # Data set oxide-surfaces-v0
@@ -52,10 +59,23 @@ band is d-like (see [](accuracy.md)). {method}
 
 **Which numbers to trust.** A surface is `passed` when all of its checks passed, else `flagged`, and then its `failed_checks` say
 what failed; leave flagged ones out. `convergence_error` (median {error:.2f} eV) holds what relaxation, held centre, alignment, k-points and
-cut-off leave open, not the error of the functional; [](results.md) compares with photoemission.
+cut-off leave open, not the error of the functional; [](results.md) compares with
+photoemission, [](formula-medians.md) with the paper's medians.
 
 **Licence.** CC BY 4.0. Cite surfalign (`CITATION.cff`) and the method, J. Am. Chem. Soc. 146, 9697 (2024),
 [doi 10.1021/jacs.3c13574](https://doi.org/10.1021/jacs.3c13574).
+
+"""
+
+
+_OTHER_INTRODUCTION = """\
+# Surfaces beyond oxides
+
+Sulfides, nitrides, halides: {n} surfaces of {n_formulas} crystals without oxygen, {n_sane} of them with all checks passed, by
+the method and the preset of the [oxides](dataset.md) and in the same form, in `docs/datasets/other-surfaces-v0.jsonl.gz`. Licence CC BY 4.0.
+{method}
+
+{measured}
 
 """
 
@@ -68,8 +88,17 @@ def read(data: Path = DATA) -> list[SurfaceLevelsDocument]:
         return [SurfaceLevelsDocument.model_validate_json(line) for line in lines]
 
 
-def add(exports: Iterable[Path], data: Path = DATA) -> list[SurfaceLevelsDocument]:
-    """Add exported results to the file; return all of them.
+def is_oxide(document: SurfaceLevelsDocument) -> bool:
+    """Tell which of the two data sets a result belongs to."""
+    return "O" in Composition(document.formula)
+
+
+def add(
+    exports: Iterable[Path],
+    data: Path = DATA,
+    belongs: Callable[[SurfaceLevelsDocument], bool] = is_oxide,
+) -> list[SurfaceLevelsDocument]:
+    """Add the exported results that belong to a file; return all of the file.
 
     Raises
     ------
@@ -78,7 +107,7 @@ def add(exports: Iterable[Path], data: Path = DATA) -> list[SurfaceLevelsDocumen
     """
     found = {document.identifier: document for document in read(data)}
     for export in exports:
-        for document in _exported(export):
+        for document in filter(belongs, _exported(export)):
             before = found.get(document.identifier)
             if before is None or before.created_at <= document.created_at:
                 found[document.identifier] = document
@@ -111,23 +140,47 @@ def _exported(export: Path) -> list[SurfaceLevelsDocument]:
 
 
 def card(results: list[SurfaceLevelsDocument]) -> str:
-    """Return the page of the data set."""
-    sane = [document for document in results if document.state == "passed"]
-    failed = Counter(check for document in results for check in document.failed_checks)
-    errors = [d.convergence_error for d in results if d.convergence_error is not None]
-    versions = sorted({f"{d.engine} {d.engine_version}" for d in results})
+    """Return the page of the data set of oxides."""
+    return _card(results, _INTRODUCTION)
+
+
+def other_card(results: list[SurfaceLevelsDocument]) -> str:
+    """Return the page of the data set of other crystals, compared with measured levels."""
+    report = compare(measured_levels(), results, flagged=True)
+    rows = [
+        f"| {c.result.surface_name} | {c.measured.label} | {_measured(c)} | {c.measured.source} |"
+        for c in report.compared
+    ]
+    header = "| surface | measured on | computed − measured (eV) | source |\n|---|---|---|---|"
+    return _card(results, _OTHER_INTRODUCTION, measured="\n".join([header, *rows]))
+
+
+def _measured(comparison: Comparison) -> str:
+    """Return computed less measured levels."""
+    return ", ".join(
+        f"{short} {getattr(comparison.result, level):.2f} − ({getattr(comparison.measured, field):.2f}) = "
+        f"{difference:+.2f}"
+        for (level, (field, _)), short in zip(LEVELS.items(), ("IP", "EA"), strict=True)
+        if (difference := comparison.difference(level)) is not None
+    )
+
+
+def _card(results: list[SurfaceLevelsDocument], introduction: str, **more: str) -> str:
+    held = counts(results)
     # Surfaces of one crystal share its bulk steps.
     cost = {d.provenance.get(t.step, t.step): t.cpu_time for d in results for t in d.timings}
     hours = sum(cost.values()) / 3600
-    text = _INTRODUCTION.format(
-        n=len(results),
-        n_formulas=len({document.formula for document in results}),
-        n_sane=len(sane),
-        method=f"Engine: {', '.join(versions)}. Cost so far: {hours:.1f} hours of one core.",
-        error=median(errors) if errors else 0.0,
+    text = introduction.format(
+        n=held.number,
+        n_formulas=len(held.formulas),
+        n_sane=held.states["passed"],
+        method=f"Engine: {', '.join(sorted(held.engines))}. Cost so far: {hours:.1f} hours of one core.",
+        error=held.typical_error or 0.0,
+        **more,
     )
     text += "**What failed.** " + (
-        ", ".join(f"`{name}` of {n}" for name, n in failed.most_common()) or "Nothing so far"
+        ", ".join(f"`{name}` of {n}" for name, n in held.failed_checks.most_common())
+        or "Nothing so far"
     )
     text += ".\n\n" + "\n".join([_HEADER, *map(_row, results)]) + "\n"
     return text
@@ -158,6 +211,9 @@ def _row(document: SurfaceLevelsDocument) -> str:
 
 
 if __name__ == "__main__":
-    documents = add(map(Path, sys.argv[1:])) if sys.argv[1:] else read()
-    write_whole(PAGE, card(documents))
-    print(f"{len(documents)} results in {DATA.name}")
+    given = [Path(argument) for argument in sys.argv[1:]]
+    oxides = add(given)
+    others = add(given, OTHER_DATA, lambda document: not is_oxide(document))
+    write_whole(PAGE, card(oxides))
+    write_whole(OTHER_PAGE, other_card(others))
+    print(f"{len(oxides)} results in {DATA.name}, {len(others)} in {OTHER_DATA.name}")

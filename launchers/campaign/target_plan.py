@@ -1,4 +1,4 @@
-"""Oxides named on the command line as a small plan, so that submission has one way in."""
+"""Crystals named on the command line as a small plan, so that submission has one way in."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def write_target_plan(
         if isinstance(examined, str):
             raise InvalidStructureError(
                 f"{target} cannot be submitted: {examined}",
-                "a nonmagnetic oxide with a gap",
+                "a nonmagnetic crystal with a gap",
                 "compute it with surfalign run, or leave it out",
             )
         crystals[examined.key] = examined

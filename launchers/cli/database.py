@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,11 +15,24 @@ from rich.table import Table
 from surfalign.errors import ConfigurationError, DatabaseError
 from surfalign.launchers.cli.options import Json
 from surfalign.launchers.cli.output import output_console, print_json
+from surfalign.launchers.cli.progress import Bar
 from surfalign.launchers.cluster.profiles import load_profile
+from surfalign.launchers.database import backup as backups
 from surfalign.launchers.database import server
+from surfalign.launchers.database.backup_file import Manifest
 from surfalign.settings import Settings, address_source, load_settings
+from surfalign.stores.blobs import open_blobs
 from surfalign.stores.connection.addresses import address_of
 from surfalign.stores.database import JOBS, Database, connect
+
+#: Data beyond which the local server is no longer the right one (GB). A question that no index answers reads
+#: 35 MB/s there: at this size it takes a minute, at twice this size longer than a client waits.
+LARGEST_LOCAL = 2.0
+
+_Profile = Annotated[
+    str | None,
+    typer.Option("--profile", metavar="PROFILE", help="The database of this profile."),
+]
 
 commands = typer.Typer(
     name="db",
@@ -59,22 +73,15 @@ def stop() -> None:
 
 @commands.command()
 def status(
-    profile: Annotated[
-        str | None,
-        typer.Option("--profile", metavar="PROFILE", help="Show the database of this profile."),
-    ] = None,
+    profile: _Profile = None,
     as_json: Json = False,
 ) -> None:
     """Show which database is used, what names it and whether it answers; exit with 1 if not.
 
     Example: surfalign db status --json
     """
-    if profile is None:
-        settings = load_settings()
-        source = address_source(settings)
-    else:
-        chosen = load_profile(profile)
-        settings, source = chosen.settings(), chosen.address_source()
+    settings = _settings(profile)
+    source = address_source(settings) if profile is None else load_profile(profile).address_source()
     report = _local(settings) if settings.database_uri is None else _configured(settings, source)
     if as_json:
         print_json(report)
@@ -86,6 +93,74 @@ def status(
         output_console().print(table)
     if not report["answering"]:
         raise typer.Exit(1)
+
+
+@commands.command()
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
+    profile: _Profile = None,
+) -> None:
+    """Write all documents and large arrays into one file, also while jobs write.
+
+    What was stored before the backup began is in it. An earlier FILE stays until the new one is whole. Raw
+    files of engines, trained models and the settings are not in it.
+
+    Example: surfalign db backup oxides.backup
+    """
+    settings = _settings(profile)
+    with _opened(settings) as database, open_blobs(settings) as blobs, Bar() as bar:
+        manifest = backups.backup(database, file, blobs, bar)
+    size = file.expanduser().stat().st_size / 1e6
+    typer.echo(f"Wrote {_held(manifest)} to {file}: {size:.1f} MB", err=True)
+
+
+@commands.command()
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What db backup has written.")],
+    profile: _Profile = None,
+    merge: Annotated[
+        bool,
+        typer.Option(
+            "--merge", help="Into a database with documents: add what is missing, change nothing."
+        ),
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare the file with its checksums, and no more.")
+    ] = False,
+) -> None:
+    """Bring a backup into an empty database, after comparing it with its checksums.
+
+    The next surfalign build looks at all jobs again.
+
+    Example: surfalign db restore oxides.backup --check
+    """
+    if check:
+        with Bar() as bar:
+            held = _held(backups.check(file, bar))
+        typer.echo(f"{file} is whole: {held}")
+        return
+    settings = _settings(profile)
+    with _opened(settings) as database, open_blobs(settings) as blobs, Bar() as bar:
+        written = backups.restore(database, file, blobs, bar, merge=merge)
+        where = f"{database.name} at {database.address}"
+    table = Table("collection", "documents written")
+    for name, number in written.items():
+        table.add_row(escape(name), str(number))
+    output_console().print(table)
+    typer.echo(f"Restored into {where}", err=True)
+
+
+def _settings(profile: str | None) -> Settings:
+    return load_settings() if profile is None else load_profile(profile).settings()
+
+
+def _opened(settings: Settings) -> Database:
+    return server.open_database(settings, announce=lambda line: typer.echo(line, err=True))
+
+
+def _held(manifest: Manifest) -> str:
+    arrays = f" and {manifest.arrays} arrays" if manifest.arrays else ""
+    return f"{manifest.documents} documents{arrays}"
 
 
 def _local(settings: Settings) -> dict[str, Any]:
@@ -106,6 +181,11 @@ def _local(settings: Settings) -> dict[str, Any]:
     if found.answering:
         uri = SecretStr(server.start(settings))  # it runs: this only returns its URI
         report |= _numbers(settings.model_copy(update={"database_uri": uri}))
+    if found.size > LARGEST_LOCAL:
+        report["advice"] = (
+            f"beyond {LARGEST_LOCAL:g} GB use a MongoDB (SURFALIGN_DATABASE_URI): surfalign db backup here, "
+            "db restore there"
+        )
     return report
 
 

@@ -22,7 +22,7 @@ from surfalign.launchers.cli.options import (
 from surfalign.launchers.cli.output import output_console, print_json
 
 with imported_when_used():
-    from surfalign.launchers.cli import crystals
+    from surfalign.launchers.cli import wanted_crystals
     from surfalign.workflows import dry_run as dry_runs
     from surfalign.workflows import surface_jobs
     from surfalign.workflows.engines import engine as engines
@@ -40,7 +40,7 @@ def inputs(
         str,
         typer.Argument(
             metavar="TARGET",
-            help="Library name (surfalign oxides), structure file, mp-ID, optimade:PROVIDER/ID.",
+            help="Library name (surfalign crystals), structure file, mp-ID, optimade:PROVIDER/ID.",
         ),
     ],
     dry_run: Annotated[
@@ -78,6 +78,9 @@ def inputs(
         str | None,
         typer.Option(help="Hybrid on fixed orbitals (Eigenval) or diagonalised once (Subrot)."),
     ] = None,
+    dispersion: Annotated[
+        str | None, typer.Option(help="Dispersion forces, for layered crystals: off or d3bj.")
+    ] = None,
     relax: Relax = True,
     as_json: Json = False,
     engine: EngineName = "vasp",
@@ -94,6 +97,7 @@ def inputs(
         "spin_orbit": spin_orbit,
         "potcar_functional": potcar_functional,
         "one_shot": one_shot,
+        "dispersion": dispersion,
     }
     chosen = engines.get_engine(
         engine,
@@ -101,8 +105,8 @@ def inputs(
         functional=functionals.protocol(protocol).functional,
         **{name: value for name, value in options.items() if value is not None},
     )
-    crystal = crystals.load_with_notes(target)
-    indices = crystals.wanted_indices(crystal, hkl, hkl_of_file)
+    crystal = wanted_crystals.load_with_notes(target)
+    indices = wanted_crystals.wanted_indices(crystal, hkl, hkl_of_file)
     if not indices and max_index is None and crystal.default_orientation is not None:
         indices = [crystal.default_orientation]
     surfaces = surface_jobs.describe_surfaces(

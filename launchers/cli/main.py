@@ -20,7 +20,7 @@ COMMANDS = {
     "Surfaces and their levels": {
         "run": (
             "run",
-            "Compute IP and EA of the surfaces of oxides and store them with their checks.",
+            "Compute IP and EA of the surfaces of crystals and store them with their checks.",
         ),
         "surfaces": (
             "surfaces",
@@ -30,10 +30,11 @@ COMMANDS = {
             "plan",
             "Choose the surfaces of a campaign: filter, remove duplicates, balance over formulas.",
         ),
-        "oxides": (
-            "oxides",
-            "List the built-in oxides: phase, lattice, cleavage plane and literature source.",
+        "crystals": (
+            "crystals",
+            "List the built-in crystals: phase, lattice, cleavage plane and literature source.",
         ),
+        "oxides": ("crystals", "List the built-in oxides, as surfalign crystals --anion O does."),
     },
     "Results": {
         "query": ("query", "Find stored results."),
@@ -55,6 +56,18 @@ COMMANDS = {
         "build": (
             "build",
             "Bring the results up to date with the finished jobs, for example of a campaign.",
+        ),
+        "publish": (
+            "publish",
+            "Write public results as a data set for others: data, structures, checksums, descriptions.",
+        ),
+        "import-crate": (
+            "publish",
+            "Bring a published data set into an empty store, after comparing its files with their checksums.",
+        ),
+        "register": (
+            "register",
+            "Store measured levels, or levels computed by others, beside the computed ones.",
         ),
         "serve": ("serve", "Show results, predictions and campaigns as web pages on this machine."),
         "share": (
@@ -148,14 +161,28 @@ _EXTRAS = (
             "vesin",
         ),
     ),
+    ("publish", "publish", ("mlcroissant", "pyarrow", "rocrate")),
     ("access from elsewhere", "web", ("argon2", "itsdangerous")),
-    ("serve", "web", ("fastapi", "jinja2", "plotly", "python_multipart", "starlette", "uvicorn")),
+    (
+        "serve",
+        "web",
+        (
+            "fastapi",
+            "jinja2",
+            "lark",
+            "optimade",
+            "plotly",
+            "python_multipart",
+            "starlette",
+            "uvicorn",
+        ),
+    ),
 )
 
 app = typer.Typer(
     name="surfalign",
     cls=lazy_group("surfalign.launchers.cli", COMMANDS),
-    help="Ionization potentials and electron affinities of oxide surfaces.",
+    help="Ionization potentials and electron affinities of the surfaces of crystals.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -179,7 +206,7 @@ def _options(
         bool, typer.Option("--full-trace", help="Show the whole traceback of an error.")
     ] = False,
 ) -> None:
-    """Ionization potentials and electron affinities of oxide surfaces."""
+    """Ionization potentials and electron affinities of the surfaces of crystals."""
     if full_trace:
         os.environ["SURFALIGN_FULL_TRACE"] = "1"
 

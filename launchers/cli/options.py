@@ -73,7 +73,7 @@ EngineOptions = Annotated[
     list[str] | None,
     typer.Option(
         "--option",
-        help="Option of this engine alone, e.g. spin_orbit=heavy for vasp; repeatable.",
+        help="Option of this engine alone, e.g. spin_orbit=heavy; repeatable.",
         metavar="NAME=VALUE",
     ),
 ]
@@ -113,6 +113,10 @@ UnlabelledSlabs = Annotated[
     Path | None,
     typer.Option("--slabs", metavar="FILE", help="Or a JSON list of slabs (key initial), .gz."),
 ]
+UnlabelledTable = Annotated[
+    Path | None,
+    typer.Option("--table", metavar="FILE", help="Or a table of structures (CSV, JSON, extXYZ)."),
+]
 Slabs = Annotated[
     list[Path] | None,
     typer.Option(
@@ -126,6 +130,38 @@ Datasets = Annotated[
 Query = Annotated[
     str | None,
     typer.Option("--query", metavar="EXPR", help="Results of the store that match; '' means all."),
+]
+Tables = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--table",
+        metavar="FILE",
+        help="Table of structures with numbers (CSV, JSON, extXYZ); needs --properties; repeatable.",
+    ),
+]
+Properties = Annotated[
+    Path | None,
+    typer.Option(
+        "--properties",
+        metavar="FILE",
+        help="YAML file that declares what the columns of --table, or fields of results, are.",
+    ),
+]
+FormulaCrystals = Annotated[
+    Path | None,
+    typer.Option(
+        "--crystals",
+        metavar="DIR",
+        help="Crystals for rows of --table with a formula alone; by default the library.",
+    ),
+]
+LearnedProperties = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--property",
+        metavar="NAME",
+        help="Learn this property; by default those that the data declare, else IP and EA; repeatable.",
+    ),
 ]
 MinGap = Annotated[
     float | None,
@@ -179,7 +215,7 @@ NewModel = Annotated[str, typer.Option("--model", help="Name of the model.")]
 
 # --- what comes out ----------------------------------------------------------------------------------
 
-#: For commands whose outcome is a list of oxides, surfaces or results.
+#: For commands whose outcome is a list of crystals, surfaces or results.
 JsonFile = Annotated[
     Path | None,
     typer.Option(

@@ -13,7 +13,7 @@ from surfalign.launchers.cli.options import Flagged, JsonFile, Mixed, Where
 from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, write_json
 
 with imported_when_used():
-    from surfalign.launchers.cli import crystals
+    from surfalign.launchers.cli import wanted_crystals
     from surfalign.launchers.cli.tables import phases as tables
     from surfalign.launchers.database import server
     from surfalign.settings import load_settings
@@ -65,8 +65,8 @@ def phases(
             "one, as --hkl H,K,L",
             f"surfalign phases {target} --hkl 1,1,0",
         )
-    crystal = crystals.load_with_notes(target)
-    index = crystals.wanted_indices(crystal, [hkl], None)[0]
+    crystal = wanted_crystals.load_with_notes(target)
+    index = wanted_crystals.wanted_indices(crystal, [hkl], None)[0]
     with server.open_database(announce=lambda line: typer.echo(line, err=True)) as database:
         found = selection.select(database, crystal, where, flagged=flagged, mixed=mixed)
     if correction is None:

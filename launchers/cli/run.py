@@ -1,4 +1,4 @@
-"""``surfalign run``: from oxides to ionization potentials and electron affinities."""
+"""``surfalign run``: from crystals to ionization potentials and electron affinities."""
 
 from __future__ import annotations
 
@@ -31,8 +31,7 @@ from surfalign.launchers.cli.progress import RunProgress
 
 with imported_when_used():
     from surfalign import settings
-    from surfalign.launchers.cli import crystals as loading
-    from surfalign.launchers.cli import query
+    from surfalign.launchers.cli import query, wanted_crystals
     from surfalign.launchers.cli.tables import levels
     from surfalign.launchers.database import server
     from surfalign.launchers.local import run_crystals, shares
@@ -54,7 +53,7 @@ def run(
         list[str],
         typer.Argument(
             metavar="TARGET...",
-            help="Library names (surfalign oxides), structure files, mp-IDs, optimade:PROVIDER/ID.",
+            help="Library names (surfalign crystals), structure files, mp-IDs, optimade:PROVIDER/ID.",
         ),
     ],
     hkl: Orientations = None,
@@ -80,13 +79,13 @@ def run(
     engine: EngineName = "gpaw",
     option: EngineOptions = None,
 ) -> None:
-    """Compute IP and EA of the surfaces of oxides and store them with their checks.
+    """Compute IP and EA of the surfaces of crystals and store them with their checks.
 
     Example: surfalign run MgO --quality quick
 
     Example: surfalign run TiO2-rutile --hkl 1,1,0 --hkl 1,0,0 --json levels.json --figure figures
 
-    Example: surfalign run my-oxide.cif --max-index 1 --functional hse06
+    Example: surfalign run my-crystal.cif --max-index 1 --functional hse06
 
     Example: surfalign run SrTiO3 --surface "SrTiO3(100)-C-SrO/TiO2-1" --no-relax
     """
@@ -94,7 +93,7 @@ def run(
     make_folders(json_file, figure)
     if cores is not None:
         os.environ["SURFALIGN_CORES"] = str(cores)
-    crystals = [loading.load_with_notes(target) for target in targets]
+    crystals = [wanted_crystals.load_with_notes(target) for target in targets]
     chosen_engine = engines.get_engine(
         engine,
         quality=quality,
@@ -106,7 +105,7 @@ def run(
         wanted_surfaces.checked_maker(
             crystal,
             chosen_engine,
-            miller_indices=loading.wanted_indices(crystal, hkl, hkl_of_file),
+            miller_indices=wanted_crystals.wanted_indices(crystal, hkl, hkl_of_file),
             max_index=max_index,
             surface_names=surface,
             relax_slabs=relax,

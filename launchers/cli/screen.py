@@ -14,7 +14,7 @@ from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, write_json
 
 with imported_when_used():
-    from surfalign.launchers.cli import crystals
+    from surfalign.launchers.cli import wanted_crystals
     from surfalign.launchers.cli.learn import sources
     from surfalign.launchers.cli.tables import screening as tables
     from surfalign.launchers.database import server
@@ -211,7 +211,7 @@ def _slabs_to_predict(
     """Return the slabs that are named, or the library's cleavage planes."""
     found = [] if slabs is None else from_slab_files.read_slab_file(slabs)
     for name in crystal or ():
-        found += from_crystal.crystal_surfaces(crystals.load_with_notes(name), (), max_index)
+        found += from_crystal.crystal_surfaces(wanted_crystals.load_with_notes(name), (), max_index)
     return found or from_crystal.library_surfaces()
 
 

@@ -12,7 +12,7 @@ from surfalign.launchers.cli.options import Flagged, JsonFile, LargestIndex, Mix
 from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, write_json
 
 with imported_when_used():
-    from surfalign.launchers.cli import crystals
+    from surfalign.launchers.cli import wanted_crystals
     from surfalign.launchers.cli.tables import shapes as tables
     from surfalign.launchers.database import server
     from surfalign.stores.shapes import selection
@@ -47,7 +47,7 @@ def shape(
     Example: surfalign shape SnO2 --where 'quality = quick' --figure figures
     """
     make_folders(json_file, figure)
-    crystal = crystals.load_with_notes(target)
+    crystal = wanted_crystals.load_with_notes(target)
     with server.open_database(announce=lambda line: typer.echo(line, err=True)) as database:
         found = selection.select(database, crystal, where, flagged=flagged, mixed=mixed)
     made = shapes.crystal_shape(found, max_index=max_index, temperature=temperature)

@@ -29,7 +29,7 @@ from surfalign.launchers.cli.output import print_json
 
 with imported_when_used():
     from surfalign.launchers.campaign import submission, target_plan
-    from surfalign.launchers.cli import crystals
+    from surfalign.launchers.cli import wanted_crystals
     from surfalign.launchers.cluster import launcher as launchers
     from surfalign.launchers.cluster import profiles
     from surfalign.launchers.database import server
@@ -51,7 +51,7 @@ def submit(
         list[str],
         typer.Argument(
             metavar="PLAN|TARGET...",
-            help="A plan of surfalign plan (.jsonl), or oxides as for surfalign run.",
+            help="A plan of surfalign plan (.jsonl), or crystals as for surfalign run.",
         ),
     ],
     profile: ProfileName,
@@ -122,10 +122,10 @@ def submit(
             target_plan.write_target_plan(
                 plan,
                 targets,
-                lambda crystal: crystals.wanted_indices(crystal, hkl, hkl_of_file),
+                lambda crystal: wanted_crystals.wanted_indices(crystal, hkl, hkl_of_file),
                 max_index,
                 method,
-                crystals.load_with_notes,
+                wanted_crystals.load_with_notes,
             )
             report = _submit(chosen, plan, method, campaign or "targets", limit, dry_run)
     _print(report, profile, dry_run=dry_run, as_json=as_json)

@@ -21,7 +21,7 @@ from surfalign.launchers.cli.options import (
 from surfalign.launchers.cli.output import is_stdout, make_folders, write_json
 
 with imported_when_used():
-    from surfalign.launchers.cli import crystals
+    from surfalign.launchers.cli import wanted_crystals
     from surfalign.launchers.cli.tables import surface_records
     from surfalign.launchers.cli.tables import surfaces as tables
     from surfalign.physics.lattice import orientations
@@ -69,7 +69,8 @@ def surfaces(
     """List all nonpolar, stoichiometric, symmetric slabs of a crystal.
 
     Termination A: every atomic plane is stoichiometric. B: charged planes in a symmetric sequence. C: half
-    of the outermost plane is removed in stripes (corrugated). Miller indices refer to the standard
+    of the outermost plane is removed in stripes (corrugated). "No bond cut" marks faces between the layers of a
+    crystal, in a van der Waals gap. Miller indices refer to the standard
     conventional cell; a note says where a file has other axes.
 
     Example: surfalign surfaces SrTiO3 --max-index 1 --figure pictures
@@ -77,8 +78,8 @@ def surfaces(
     Example: surfalign surfaces SnO2 --hkl 1,1,0 --oxygen
     """
     make_folders(json_file, figure)
-    crystal = crystals.load_with_notes(target)
-    indices = crystals.wanted_indices(crystal, hkl, hkl_of_file)
+    crystal = wanted_crystals.load_with_notes(target)
+    indices = wanted_crystals.wanted_indices(crystal, hkl, hkl_of_file)
     found, left = orientation_survey.survey_orientations(
         crystal.structure,
         indices,

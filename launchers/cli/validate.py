@@ -30,7 +30,7 @@ with imported_when_used():
     from surfalign.launchers.database import server
     from surfalign.launchers.figures import measured as figures
     from surfalign.launchers.local import progress_reports
-    from surfalign.stores.measured import comparison, measured_levels
+    from surfalign.stores.measured import comparison, measured_levels, registration
     from surfalign.stores.query import language, results
     from surfalign.workflows import gap_validation
     from surfalign.workflows.engines import engine as engines
@@ -116,7 +116,7 @@ def _table(records: list[GapRecord]) -> Table:
     first = records[0] if records else None
     caption = f"{first.functional}, {first.quality}, {first.engine}" if first else None
     table = Table(title="Bulk gaps and dielectric constants", caption=caption)
-    table.add_column("Oxide", no_wrap=True)
+    table.add_column("Crystal", no_wrap=True)
     table.add_column("Entry", no_wrap=True)
     for name in (
         "ε∞",
@@ -160,8 +160,9 @@ def levels(
     language.to_filter(where or "")
     make_folders(json_file, figure)
     with server.open_database(announce=lambda line: typer.echo(line, err=True)) as database:
+        registered = results.find(database, "origin = measured")
         report = comparison.compare(
-            measured_levels.measured_levels(),
+            [*measured_levels.measured_levels(), *registration.measurements(registered)],
             results.find(database, where),
             flagged=flagged,
             mixed=mixed,

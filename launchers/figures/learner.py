@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,39 +23,47 @@ from surfalign.launchers.figures.style import (
     file_stem,
     repeated,
     save,
+    shown_unit,
     side_axes,
 )
 from surfalign.ml.data.records import SurfaceRecord
 from surfalign.ml.ensemble.ensemble import SurfaceEstimate
+from surfalign.ml.properties.property import Level, Property
 
 #: Inputs that a picture shows, those of the largest effects.
 SHOWN_INPUTS = 12
-TITLES = {"ionization_potential": "ionization potential", "electron_affinity": "electron affinity"}
 
 
-def save_attention(record: SurfaceRecord, estimate: SurfaceEstimate, directory: Path) -> Path:
-    """Draw a slab once for IP and once for EA, atoms coloured by attention; return the path.
+def save_attention(
+    record: SurfaceRecord,
+    estimate: SurfaceEstimate,
+    properties: Sequence[Property],
+    directory: Path,
+) -> Path:
+    """Draw a structure once for each property, atoms coloured by attention; return the path.
 
     Parameters
     ----------
     record
-        The slab.
+        The slab, or the crystal.
     estimate
         Its prediction, with attention.
+    properties
+        What is shown, e.g. IP and EA.
     directory
         Made where it does not exist.
     """
-    shown = [name for name in TITLES if name in estimate.attention]
+    shown = {one.name: one for one in properties if one.name in estimate.attention}
     figure = Figure(figsize=(4.6 * len(shown) + 2.2, 6.4), layout="constrained")
     axes = figure.subplots(1, len(shown), squeeze=False)[0]
     # An atom with the mean weight has 1, so that slabs of any size share one scale.
     relative = {name: estimate.attention[name] * len(record.structure) for name in shown}
     largest = max(float(np.max(values)) for values in relative.values())
-    for axis, name in zip(axes, shown, strict=True):
+    for axis, (name, one) in zip(axes, shown.items(), strict=True):
         low, high = estimate.interval_90[name]
-        bounds = f"   90 %: {low:.2f} to {high:.2f}" if np.isfinite(low) else ""
+        bounds = f"   90 %: {low:.2f} to {high:.2f}" if np.isfinite(high) else ""
         _slab(axis, record, relative[name], largest)
-        axis.set_title(f"{TITLES[name]}\n{estimate.values[name]:.2f} eV{bounds}", fontsize=9)
+        axis.set_title(f"{one.title}\n{_value(estimate, one)}{bounds}", fontsize=9)
     axes[0].set_ylabel("height (Å)", color=INK)
     figure.suptitle(
         record.name + ("" if estimate.in_domain else "   (outside of the domain)"),
@@ -69,29 +77,35 @@ def save_attention(record: SurfaceRecord, estimate: SurfaceEstimate, directory: 
 def save_input_effects(
     record: SurfaceRecord,
     estimate: SurfaceEstimate,
+    properties: Sequence[Property],
     effects: Mapping[str, Mapping[str, float]],
     directory: Path,
 ) -> Path:
-    """Draw the inputs of the largest effects, once for IP and once for EA; return the path.
+    """Draw the inputs of the largest effects, once for each property; return the path.
 
     Parameters
     ----------
     record, estimate
-        The slab and its prediction.
+        The slab, or the crystal, and its prediction.
+    properties
+        What is shown.
     effects
-        Property to input to what the prediction would lose if this input had its training mean, eV.
+        Property to input to what the prediction would lose if this input had its training mean, in the
+        property's unit.
     directory
         Made where it does not exist.
     """
-    shown = [name for name in TITLES if name in effects]
+    shown = {one.name: one for one in properties if one.name in effects}
     figure = Figure(figsize=(7.4 * len(shown), 4.6), layout="constrained")
-    for axis, name in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+    axes = figure.subplots(1, len(shown), squeeze=False)[0]
+    for axis, (name, one) in zip(axes, shown.items(), strict=True):
         largest = sorted(effects[name].items(), key=lambda item: -abs(item[1]))[:SHOWN_INPUTS]
         inputs, sizes = zip(*reversed(largest), strict=True)
         axis.barh(inputs, sizes, color=BLUE, height=0.7)
         axis.axvline(0.0, color=FAINT, linewidth=1)
-        axis.set_xlabel("effect of the input, against its mean in the training data (eV)")
-        axis.set_title(f"{TITLES[name]}: {estimate.values[name]:.2f} eV", fontsize=9)
+        unit = f" ({shown_unit(one.unit)})" if one.unit != "1" else ""
+        axis.set_xlabel(f"effect of the input, against its mean in the training data{unit}")
+        axis.set_title(f"{one.title}: {_value(estimate, one)}", fontsize=9)
         axis.tick_params(labelsize=8)
     figure.suptitle(
         record.name + ("" if estimate.in_domain else "   (outside of the domain)"),
@@ -99,6 +113,12 @@ def save_input_effects(
         fontsize=11,
     )
     return save(figure, directory / f"{file_stem(record.name).replace(' ', '-')}-inputs.png")
+
+
+def _value(estimate: SurfaceEstimate, one: Property) -> str:
+    """Return a prediction with its unit."""
+    unit = f" {shown_unit(one.unit)}" if one.unit != "1" else ""
+    return f"{estimate.values[one.name]:.2f}{unit}"
 
 
 def _slab(axes: Axes, record: SurfaceRecord, weights: NDArray[np.float64], largest: float) -> None:
@@ -129,6 +149,11 @@ def _projected(record: SurfaceRecord) -> tuple[NDArray[np.float64], NDArray[np.f
     across, along = (a, b) if np.linalg.norm(a) >= np.linalg.norm(b) else (b, a)
     sideways = np.cross(normal, along / np.linalg.norm(along))
     period = abs(float(across @ sideways))
+    if record.level is Level.CRYSTAL:
+        # One cell, as it is.
+        positions = (structure.frac_coords % 1.0) @ structure.lattice.matrix
+        z = positions @ normal * np.sign(c @ normal)
+        return positions @ sideways % period, z - z.mean(), period
     # Atoms on both sides of the cell's border are brought to one side of the vacuum.
     fractional = structure.frac_coords.copy()
     heights = np.sort(fractional[:, 2] % 1.0)

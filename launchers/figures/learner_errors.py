@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from surfalign.launchers.figures.style import BLUE, FAINT, INK, VALENCE, save
+from surfalign.launchers.figures.style import BLUE, FAINT, INK, VALENCE, save, shown_unit
 from surfalign.ml.assessment.metrics import summarise, with_bounds
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def _by_property(found: Sequence[HeldOut]) -> dict[str, list[HeldOut]]:
 
 def _quantity(name: str, unit: str) -> str:
     """Return a property as an axis names it, with its unit."""
-    return f"{name.replace('_', ' ')} ({unit.replace('^2', '²')})"
+    title = name.replace("_", " ")
+    return f"{title} ({shown_unit(unit)})" if unit != "1" else title
 
 
 def _parity(axes: Axes, name: str, own: Sequence[HeldOut]) -> None:
@@ -77,7 +78,7 @@ def _parity(axes: Axes, name: str, own: Sequence[HeldOut]) -> None:
     axes.set_ylabel(f"prediction: {quantity}", color=INK, fontsize=9)
     axes.set_aspect("equal", adjustable="datalim")
     errors = summarise(own)[name]
-    unit = own[0].unit.replace("^2", "²")
+    unit = shown_unit(own[0].unit).removeprefix("1")
     mae = f"MAE {with_bounds(errors, 'mae')} {unit}" if errors["n"] else "no surface with a gap"
     axes.set_title(mae, fontsize=9)
     axes.legend(frameon=False, fontsize=7)

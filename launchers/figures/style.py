@@ -49,6 +49,11 @@ def file_stem(name: str) -> str:
     return name.replace("/", "_").replace("(", "-").replace(")", "").replace(",", "_")
 
 
+def shown_unit(unit: str) -> str:
+    """Return a unit as an axis shows it, e.g. ``J/m²``."""
+    return unit.replace("^2", "²").replace("^3", "³").replace("angstrom", "Å")
+
+
 def draw_discs(
     axes: Axes,
     x: NDArray[np.float64],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from surfalign.stores.query import results
 from surfalign.stores.query.language import Filter, to_filter
 from surfalign.stores.query.matching import fields_of
 from surfalign.stores.query.pages import Order, Page, ResultList, listed, page
+from surfalign.stores.query.searches import find_summaries
 from surfalign.stores.sharing.register import SharingRegister
 from surfalign.stores.sharing.visibility import (
     ANYONE,
@@ -192,6 +193,26 @@ class Reader:
     def get(self, identifier: str) -> SurfaceLevelsDocument:
         """Return one result with everything that is stored."""
         return self._noted(results.get(self._database, identifier, within=self._within))
+
+    def derived(self, name: str, derive: Callable[[Iterable[dict[str, Any]]], Result]) -> Result:
+        """Return what is made of the summaries of all results; remembered under a name."""
+        return self._memory.recall(
+            ("derived", name, self._seen),
+            lambda: derive(find_summaries(self._database, within=self._within)),
+        )
+
+    def fields_of(
+        self, identifiers: Sequence[str], fields: Sequence[str]
+    ) -> dict[str, dict[str, Any]]:
+        """Return some fields of some results as they are stored, by identifier."""
+        found = results.find_records(
+            self._database, {"identifier": {"$in": list(identifiers)}}, ["identifier", *fields],
+            within=self._within,
+        )  # fmt: skip
+        records = {record["identifier"]: record for record in found}
+        for identifier in records:
+            self._served.note(identifier)
+        return records
 
     def formulas(self, query: str = "") -> dict[str, int]:
         """Return the formulas of the results that a query matches, with their numbers."""

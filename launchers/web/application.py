@@ -22,12 +22,15 @@ from surfalign.errors import MissingDependencyError, SurfalignError
 from surfalign.launchers.web.access import Store
 from surfalign.launchers.web.audit import AuditLog
 from surfalign.launchers.web.identity import Entrance, Identification, Sessions
+from surfalign.launchers.web.optimade.answers import MOUNTED_AT
+from surfalign.launchers.web.optimade.interface import optimade_application
 from surfalign.launchers.web.pages import (
     campaigns,
     formula,
     login,
     models,
     prediction,
+    registration,
     surface,
     surfaces,
 )
@@ -93,6 +96,7 @@ def create_app(
         formula.routes(store),
         surface.routes(store),
         prediction.routes(predicting),
+        registration.routes(store),
         models.routes(),
         campaigns.routes(open_campaign),
         *([login.routes(store, sessions)] if entrance.asks else []),
@@ -101,6 +105,7 @@ def create_app(
     rest = rest_application(store, predicting)
     _add_files(application, rest)
     application.mount(PREFIX, rest)
+    application.mount(MOUNTED_AT, optimade_application(store))
     application.add_exception_handler(SurfalignError, _named_error)
     application.add_exception_handler(RequestValidationError, _invalid)
     application.add_exception_handler(HTTPException, _refused)

@@ -182,7 +182,7 @@ def _answer(question: Question) -> Answer | SurfalignError:
     except Exception as error:  # noqa: BLE001  # of libraries, for crystals that nobody foresaw
         return InvalidStructureError(
             f"the surfaces of this crystal cannot be predicted ({type(error).__name__})",
-            "an oxide crystal with nonpolar surfaces",
+            "a crystal with nonpolar surfaces",
             "`surfalign --full-trace learn predict FILE` shows where it fails",
         )
 
@@ -242,7 +242,7 @@ def crystal_of(question: Question) -> Crystal:
             raise UnknownMaterialError(
                 f"{question.name[:60]!r} is not in the library",
                 "a name such as MgO or TiO2-rutile, or the text of a structure file",
-                "list the names with `surfalign oxides`",
+                "list the names with `surfalign crystals`",
             )
         crystal = library_crystal(entry, asked=question.name)
     if len(crystal.structure) > MOST_ATOMS:

@@ -116,7 +116,7 @@ def rest_application(store: Store, process: PredictionProcess) -> FastAPI:
     application = FastAPI(
         title="surfalign",
         version=__version__,
-        description="Ionization potentials and electron affinities of oxide surfaces; energies in eV. "
+        description="Ionization potentials and electron affinities of surfaces; energies in eV. "
         "A number that is not finite is null.",
         docs_url=None,  # they load scripts from another host
         redoc_url=None,

@@ -13,8 +13,7 @@ from surfalign.ml.acquisition.vectors import scaled, structural_vectors
 from surfalign.ml.data.records import SurfaceRecord
 from surfalign.ml.ensemble.ensemble import Ensemble, SurfaceEstimate
 from surfalign.ml.interface import SurfacePrediction
-
-LEVELS = ("ionization_potential", "electron_affinity")
+from surfalign.ml.properties.property import LEVELS
 
 
 @dataclass(frozen=True)

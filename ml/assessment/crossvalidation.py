@@ -47,6 +47,7 @@ def hold_out_folds(
     """
     if split not in SPLITS:
         raise ConfigurationError(f"there is no split {split!r}", ", ".join(SPLITS), "correct it")
+    recipe = recipe.for_dataset(dataset)
     found: list[HeldOut] = []
     for part in SPLITS[split](dataset.records):
         if on_progress is not None:
@@ -66,5 +67,6 @@ def subset(dataset: FrozenDataset, indices: Sequence[int]) -> FrozenDataset:
         records,
         set_labels=[s for s in dataset.set_labels if names.issuperset(s.members)],
         fidelities=list(dataset.fidelities.values()),
+        declared=list(dataset.declared.values()),
         description=dataset.description,
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from surfalign.ml.assessment.metrics import BOUNDS, resampled_sums
+from surfalign.ml.assessment.metrics import BOUNDS, SHOWN_LEVELS, resampled_sums
 
 if TYPE_CHECKING:
     from surfalign.ml.assessment.held_out import HeldOut
@@ -22,13 +22,15 @@ class PairedComparison:
     Attributes
     ----------
     difference
-        Mean absolute error of the challenger - that of the champion, eV; negative is better.
+        Mean absolute error of the challenger - that of the champion; negative is better.
     interval
-        95 % interval of the difference from a bootstrap over formulas, eV.
+        95 % interval of the difference from a bootstrap over formulas.
     champion_error, challenger_error
-        Mean absolute errors, eV.
+        Mean absolute errors.
     n_surfaces, n_formulas
         What they were compared on.
+    unit
+        Of the errors: that of the properties, or the standard deviations of their labels.
     """
 
     difference: float
@@ -37,6 +39,7 @@ class PairedComparison:
     challenger_error: float
     n_surfaces: int
     n_formulas: int
+    unit: str = "eV"
 
     @property
     def significantly_better(self) -> bool:
@@ -111,12 +114,13 @@ def contest(
     Returns
     -------
     dict
-        ``surfaces`` (with a gap), ``sets`` (medians) and ``near-metals``, as far as both can be tested on them.
+        ``surfaces`` (with a gap) or ``crystals``, ``sets`` (medians) and ``near-metals``, as far as both can be tested on them.
     """
     known = {held.name for held in champion}
     decisive = [name for name in names if name in known] or sorted(known)
+    whole = SHOWN_LEVELS[champion[0].level if champion else "slab"]
     kinds: dict[str, Callable[[HeldOut], bool]] = {
-        "surfaces": lambda held: not (held.near_metal or held.of_set),
+        whole: lambda held: not (held.near_metal or held.of_set),
         "sets": lambda held: held.of_set,
         "near-metals": lambda held: held.near_metal,
     }
@@ -135,13 +139,27 @@ def _compare_held_out(
     items = {held.surface: held for held in new}
     place = {title: row for row, title in enumerate(items)}
     weights = np.zeros(len(items))
+    scales, unit = _scales(old, names)
 
     def table(side: Sequence[HeldOut]) -> dict[str, NDArray[np.float64]]:
         columns = {name: np.full(len(items), np.nan) for name in names}
         for held in side:
             if held.name in columns and held.surface in place:
-                columns[held.name][place[held.surface]] = held.value - held.label
+                error = (held.value - held.label) / scales[held.name]
+                columns[held.name][place[held.surface]] = error
                 weights[place[held.surface]] = held.weight
         return columns
 
-    return compare(table(old), table(new), [held.formula for held in items.values()], weights)
+    found = compare(table(old), table(new), [held.formula for held in items.values()], weights)
+    return None if found is None else replace(found, unit=unit)
+
+
+def _scales(held: Sequence[HeldOut], names: Sequence[str]) -> tuple[dict[str, float], str]:
+    """Return what the errors of each property are divided by, so that their mean makes sense, and their unit."""
+    units = {one.name: one.unit for one in held if one.name in names}
+    if len(set(units.values())) == 1:
+        return dict.fromkeys(names, 1.0), next(iter(units.values()))
+    spreads = {
+        name: float(np.std([h.label for h in held if h.name == name] or [1.0])) for name in names
+    }
+    return {name: s or 1.0 for name, s in spreads.items()}, "standard deviations of the labels"

@@ -45,6 +45,8 @@ class HeldOut:
         How the label belongs to a set (``median``, ``one_of``); empty for that of a surface.
     unit
         Of label and value.
+    level
+        ``slab``, or ``crystal``.
     """
 
     surface: str
@@ -59,6 +61,7 @@ class HeldOut:
     near_metal: bool = False
     statistic: str = ""
     unit: str = ""
+    level: str = "slab"
 
     @property
     def of_set(self) -> bool:
@@ -97,8 +100,10 @@ def predict_held_out(ensemble: Ensemble, dataset: FrozenDataset, fold: str) -> l
         calibration = ensemble.calibrations.get(calibration_key(target))
         interval = None
         if calibration is not None:
+            scale = ensemble.property_of(target.label.name)
             own = np.median(features[list(target.rows)], axis=0)
-            low, high = calibration.interval(np.array([value]), own[None, :])[0]
+            learned = scale.learned(np.array([value]))
+            low, high = scale.told(calibration.interval(learned, own[None, :]))[0]
             interval = (float(low), float(high))
         found.append(_held_out(target, value, interval, inside, fold))
     return found
@@ -154,4 +159,5 @@ def _held_out(
         near_metal=target.near_metal,
         statistic=target.statistic.value if target.statistic else "",
         unit=target.label.unit,
+        level=target.level.value,
     )

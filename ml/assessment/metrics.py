@@ -23,6 +23,8 @@ RESAMPLINGS = 4000
 BOUNDS = (0.025, 0.975)
 #: What is stated apart from surfaces with a gap: how tables call it, and its key in a summary.
 APART = (("near-metals", "near_metals"), ("sets", "sets"))
+#: What the structures of a level are called.
+SHOWN_LEVELS = {"slab": "surfaces", "crystal": "crystals"}
 Array = NDArray[np.float64]
 #: Sums of the columns, shape (..., n_columns), to the statistic, shape (...).
 Statistic = Callable[[Array], Array]
@@ -145,7 +147,7 @@ def summarise(found: Sequence[HeldOut]) -> dict[str, dict[str, Any]]:
         gapped = [held for held in own if not held.near_metal and not held.of_set]
         metallic = [held for held in own if held.near_metal]
         sets = [held for held in own if held.of_set]
-        summary[name] = {"unit": own[0].unit} | metrics(gapped)
+        summary[name] = {"unit": own[0].unit, "level": own[0].level} | metrics(gapped)
         summary[name]["near_metals"] = metrics(metallic) if metallic else None
         summary[name]["sets"] = metrics(sets) if sets else None
     return summary
@@ -159,7 +161,8 @@ def error_rows(
         apart = [(kind, of_property.get(key)) for kind, key in APART]
         others = [(kind, errors) for kind, errors in apart if errors]
         if of_property["n"] or not others:
-            yield name, "surfaces", of_property
+            # Summaries of before there were others are of slabs.
+            yield name, SHOWN_LEVELS[of_property.get("level", "slab")], of_property
         for kind, errors in others:
             yield name, kind, errors
 

@@ -39,6 +39,8 @@ from surfalign.ml.data.records import (
     SurfaceRecord,
     check_units,
 )
+from surfalign.ml.properties.consistency import check_declared, check_levels, same_declarations
+from surfalign.ml.properties.property import KNOWN, Level, Property
 
 FORMAT = "surfalign-dataset"
 FORMAT_VERSION = 1
@@ -68,6 +70,8 @@ class FrozenDataset:
         Rule to the labels that it refused; see :mod:`~.label_quality`.
     lowered
         Reason to the names of what counts less for it.
+    declared
+        Properties that somebody declared, by their names; the others are those that surfalign knows.
     """
 
     name: str
@@ -78,6 +82,7 @@ class FrozenDataset:
     left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
     refused: Mapping[str, Sequence[str]] = field(default_factory=dict)
     lowered: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    declared: Mapping[str, Property] = field(default_factory=dict)
 
     @cached_property
     def digest(self) -> str:
@@ -88,6 +93,17 @@ class FrozenDataset:
     def units(self) -> dict[str, str]:
         """Unit of each labelled property."""
         return check_units(self.labels())
+
+    @property
+    def level(self) -> Level:
+        """Whether the structures are slabs or crystals."""
+        return self.records[0].level if self.records else Level.SLAB
+
+    def property_of(self, name: str) -> Property:
+        """Return what a labelled property is: as declared, else as surfalign knows it."""
+        unit = self.units.get(name, "1")
+        known = KNOWN.get(name, Property(name=name, unit=unit))
+        return self.declared.get(name, replace(known, level=self.level))
 
     @property
     def elements(self) -> frozenset[str]:
@@ -112,6 +128,8 @@ class FrozenDataset:
             "labels": dict(sorted(Counter(label.name for label in self.labels()).items())),
             "weights": self._weights(),
             "units": self.units,
+            "level": self.level.value,
+            "properties": [one.as_dict() for _, one in sorted(self.declared.items())],
             "fidelities": {key: asdict(value) for key, value in sorted(self.fidelities.items())},
             "left_out": _counts(self.left_out),
             "refused_labels": _counts(self.refused),
@@ -135,6 +153,7 @@ def freeze(
     left_out: Mapping[str, Sequence[str]] | None = None,
     refused: Mapping[str, Sequence[str]] | None = None,
     lowered: Mapping[str, Sequence[str]] | None = None,
+    declared: Sequence[Property] = (),
     description: str = "",
 ) -> FrozenDataset:
     """Check records and make a data set of them; labels that cannot be are refused.
@@ -145,6 +164,8 @@ def freeze(
         When no surface has a label.
     MixedUnitsError
         When one property comes in two units.
+    MixedLevelsError
+        When slabs and crystals stand together, or a property is declared for the other of them.
     UnknownElementError
         When a structure holds something that is no element.
     LearnerError
@@ -160,6 +181,7 @@ def freeze(
         left_out=dict(left_out or {}),
         refused=_joined([refused or {}, now_refused]),
         lowered=dict(lowered or {}),
+        declared={one.name: one for one in declared},
     )
     _check(dataset)
     return dataset
@@ -171,7 +193,7 @@ def merge(name: str, datasets: Sequence[FrozenDataset]) -> FrozenDataset:
     Raises
     ------
     LearnerError
-        When two different surfaces have one name.
+        When two different surfaces have one name, or a property is declared in two ways.
     """
     records: dict[str, SurfaceRecord] = {}
     for record in (record for dataset in datasets for record in dataset.records):
@@ -194,6 +216,7 @@ def merge(name: str, datasets: Sequence[FrozenDataset]) -> FrozenDataset:
         left_out=_joined([dataset.left_out for dataset in datasets]),
         refused=_joined([dataset.refused for dataset in datasets]),
         lowered=_joined([dataset.lowered for dataset in datasets]),
+        declared=same_declarations(d.declared for d in datasets),
         description="; ".join(d.description for d in datasets if d.description),
     )
 
@@ -267,6 +290,7 @@ def read_dataset(path: Path) -> FrozenDataset:
     records: list[SurfaceRecord] = []
     set_labels: list[SetLabel] = []
     fidelities: dict[str, Fidelity] = {}
+    declared: dict[str, Property] = {}
     # One line at a time: parsed, a slab takes several times the memory of its text.
     for line in lines:
         for kind, plain in json.loads(line).items():
@@ -277,6 +301,8 @@ def read_dataset(path: Path) -> FrozenDataset:
             elif kind == "fidelity":
                 fidelity = Fidelity(**plain)
                 fidelities[fidelity.key] = fidelity
+            elif kind == "property":
+                declared[plain["name"]] = Property.from_dict(plain)
     dataset = FrozenDataset(
         name=head["name"],
         description=head["description"],
@@ -287,6 +313,7 @@ def read_dataset(path: Path) -> FrozenDataset:
         # Files of 0.2 do not say.
         refused=head.get("refused", {}),
         lowered=head.get("lowered", {}),
+        declared=declared,
     )
     _check(dataset)
     return dataset
@@ -316,7 +343,9 @@ def _check(dataset: FrozenDataset) -> None:
                 "unique names, each described",
                 "mend the source of the data set",
             )
-    check_units(dataset.labels())
+    units = check_units(dataset.labels())
+    check_levels(Counter(record.level for record in dataset.records))
+    check_declared(dataset.declared.values(), dataset.level, units)
     for symbol in dataset.elements:
         if not Element.is_valid_symbol(symbol):
             raise UnknownElementError(f"{symbol!r} is no element", "chemical symbols")
@@ -325,6 +354,8 @@ def _check(dataset: FrozenDataset) -> None:
 def _lines(dataset: FrozenDataset) -> Iterator[str]:
     for _, fidelity in sorted(dataset.fidelities.items()):
         yield _canonical({"fidelity": asdict(fidelity)})
+    for _, one in sorted(dataset.declared.items()):
+        yield _canonical({"property": one.as_dict()})
     for record in dataset.records:
         yield _canonical({"surface": _plain_record(record)})
     for label in dataset.set_labels:
@@ -345,7 +376,9 @@ def _digest(lines: Iterable[str]) -> str:
 
 def _plain_record(record: SurfaceRecord) -> dict[str, Any]:
     structure = record.structure
-    return {
+    # Slabs are written as they were before there were other levels: the digest of such data stays.
+    level = {} if record.level is Level.SLAB else {"level": record.level.value}
+    return level | {
         "name": record.name,
         "source": record.source,
         "miller_index": record.miller_index,
@@ -393,6 +426,7 @@ def _record(plain: dict[str, Any]) -> SurfaceRecord:
         labels=tuple(Label(**label) for label in plain["labels"]),
         miller_index=None if index is None else (index[0], index[1], index[2]),
         space_group_number=plain["space_group_number"],
+        level=Level(plain.get("level", Level.SLAB)),
     )
 
 

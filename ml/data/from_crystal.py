@@ -1,4 +1,4 @@
-"""Slabs of a crystal to predict: what a calculation would compute, in thinner slabs and unlabelled."""
+"""What of a crystal is predicted: its slabs as a calculation would compute them, but thinner; or itself."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from surfalign.crystals.crystal import Crystal
 from surfalign.crystals.library import library
 from surfalign.crystals.sources import library_crystal
-from surfalign.errors import SurfaceError, TerminationError
+from surfalign.errors import MixedLevelsError, SurfaceError, TerminationError
 from surfalign.ml.data.candidate_surfaces import SLAB_THICKNESS, VACUUM_THICKNESS
 from surfalign.ml.data.records import SurfaceRecord, surface_record
+from surfalign.ml.properties.property import Level
 from surfalign.physics.lattice.orientations import MillerIndex, nonpolar_orientations
 from surfalign.physics.lattice.symmetry import symmetrize
 from surfalign.physics.slabs.enumeration import enumerate_slabs
@@ -70,11 +71,44 @@ def crystal_surfaces(
     return found
 
 
+def structures_of(
+    crystal: Crystal,
+    level: Level,
+    miller_indices: Sequence[MillerIndex] = (),
+    max_index: int = 1,
+) -> list[SurfaceRecord]:
+    """Return what a model of a level predicts of a crystal: its surfaces, or the crystal itself.
+
+    Parameters
+    ----------
+    crystal, miller_indices, max_index
+        As for :func:`crystal_surfaces`.
+    level
+        Whether the model predicts slabs or crystals.
+
+    Raises
+    ------
+    MixedLevelsError
+        When orientations are named for a model of crystals.
+    SurfaceError
+        As :func:`crystal_surfaces`.
+    """
+    if level is Level.SLAB:
+        return crystal_surfaces(crystal, miller_indices, max_index)
+    if miller_indices:
+        raise MixedLevelsError(
+            "orientations are named, and the model predicts crystals",
+            "a model that predicts slabs, or no orientation",
+            "leave --hkl out, or name another model",
+        )
+    return [surface_record(crystal.name, crystal.structure, crystal.source, level=level)]
+
+
 def library_surfaces() -> list[SurfaceRecord]:
     """Return the cleavage planes that the library names of its oxides."""
     return [
         surface
         for entry in library().values()
-        if entry.surface is not None
+        if entry.surface is not None and entry.anions == ("O",)
         for surface in crystal_surfaces(library_crystal(entry), [entry.surface])
     ]

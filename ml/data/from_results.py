@@ -23,6 +23,7 @@ TELLING_CHECKS = {"vacuum_two_sides": 0.5, "vacuum_plateau": 1.0, "slab_centre_p
 FLAGGED = "flagged: "
 FAILED = "failed: "
 NO_SLAB = "no unrelaxed slab stored"
+REGISTERED = "registered, not computed here"
 NO_NUMBER = "no finite label"
 #: The composition of such a slab is not that of its crystal: it would not share the fold of its formula.
 OTHER_OXYGEN = "oxygen removed from the faces or added"
@@ -117,6 +118,8 @@ def freeze_results(
 def _reason_to_leave_out(document: SurfaceLevelsDocument, flagged: bool) -> str | None:
     if document.state is ResultState.FAILED:
         return FAILED + (document.error.error if document.error else "no reason stored")
+    if document.state is ResultState.REGISTERED:
+        return REGISTERED
     if document.state is ResultState.FLAGGED and not flagged:
         return FLAGGED + ", ".join(document.failed_checks)
     if document.unrelaxed_slab_structure is None and (

@@ -1,6 +1,6 @@
-"""What the learner learns from: unrelaxed slabs with labels of known unit and origin.
+"""What the learner learns from: unrelaxed slabs, or crystals, with labels of known unit and origin.
 
-A :class:`SurfaceRecord` is one slab with the labels that belong to it. A :class:`SetLabel` belongs to
+A :class:`SurfaceRecord` is one structure with the labels that belong to it. A :class:`SetLabel` belongs to
 several slabs at once: to one of them that the source does not tell (ambiguous terminations), or to the
 median over all of them (values tabulated per formula).
 """
@@ -16,23 +16,11 @@ from pymatgen.core import Composition, Structure
 
 from surfalign.errors import InvalidLabelError, MixedUnitsError
 from surfalign.ml.data.packed_structures import PackedStructure
-from surfalign.units import HARTREE
+from surfalign.ml.properties.property import KNOWN, Level
+from surfalign.ml.properties.units import factor
 
 #: Units of the properties that every part of surfalign knows. Others take the unit they come with.
-LABEL_UNITS = {
-    "ionization_potential": "eV",
-    "electron_affinity": "eV",
-    "band_gap": "eV",
-    "work_function": "eV",
-    "surface_energy": "J/m^2",
-}
-#: Factors to the units above.
-CONVERSIONS = {
-    ("meV", "eV"): 1e-3,
-    ("Ha", "eV"): HARTREE,
-    ("eV/angstrom^2", "J/m^2"): 16.0217663,
-    ("meV/angstrom^2", "J/m^2"): 0.0160217663,
-}
+LABEL_UNITS = {name: known.unit for name, known in KNOWN.items()}
 
 
 class Statistic(StrEnum):
@@ -137,7 +125,7 @@ class SetLabel(Label):
 
 @dataclass(frozen=True, kw_only=True)
 class SurfaceRecord:
-    """One unrelaxed slab with its labels.
+    """One structure with its labels: an unrelaxed slab, or a crystal.
 
     Attributes
     ----------
@@ -148,7 +136,8 @@ class SurfaceRecord:
     chemical_system
         Elements in alphabetic order, e.g. ``Mg-O``.
     structure
-        Unrelaxed slab; the cell repeats across the vacuum. Kept as arrays, and made anew at each access.
+        Unrelaxed slab, whose cell repeats across the vacuum, or crystal. Kept as arrays, and made anew at each
+        access.
     source
         Where the slab comes from, e.g. ``store:7f3a``, ``jarvis:JVASP-66053``.
     labels
@@ -157,6 +146,8 @@ class SurfaceRecord:
         Orientation in the conventional cell.
     space_group_number
         Space group of the bulk.
+    level
+        Whether it is a slab or a crystal.
     """
 
     name: str
@@ -167,6 +158,7 @@ class SurfaceRecord:
     labels: tuple[Label, ...] = ()
     miller_index: tuple[int, int, int] | None = None
     space_group_number: int | None = None
+    level: Level = Level.SLAB
 
     def label(self, name: str) -> Label | None:
         """Return the first label of a property, or None."""
@@ -186,6 +178,7 @@ def surface_record(
     labels: Sequence[Label] = (),
     miller_index: tuple[int, int, int] | None = None,
     space_group_number: int | None = None,
+    level: Level = Level.SLAB,
 ) -> SurfaceRecord:
     """Make a record; formula and chemical system are those of the structure."""
     composition = structure.composition.element_composition
@@ -198,6 +191,7 @@ def surface_record(
         labels=tuple(labels),
         miller_index=miller_index,
         space_group_number=space_group_number,
+        level=level,
     )
 
 
@@ -214,18 +208,7 @@ def convert(value: float, unit: str, name: str) -> float:
     MixedUnitsError
         When the unit is not known, or not one of this property.
     """
-    wanted = LABEL_UNITS.get(name, unit)
-    if unit == wanted:
-        return value
-    factor = CONVERSIONS.get((unit, wanted))
-    if factor is None:
-        known = [given for given, target in CONVERSIONS if target == wanted]
-        raise MixedUnitsError(
-            f"{name} is given in {unit!r}",
-            f"{wanted}, or one of {', '.join(known)}",
-            "state the unit in the source, or convert the numbers",
-        )
-    return value * factor
+    return value * factor(unit, LABEL_UNITS.get(name, unit), name)
 
 
 def check_units(labels: Iterable[Label | SetLabel]) -> dict[str, str]:

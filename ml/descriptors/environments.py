@@ -17,6 +17,7 @@ from surfalign.errors import InvalidStructureError
 from surfalign.ml.configuration import DescriptorConfiguration
 from surfalign.ml.descriptors.density import density_coefficients
 from surfalign.ml.descriptors.slab_geometry import slab_geometry
+from surfalign.ml.properties.property import Level
 
 MERGING_TOLERANCE = 1e-5
 """Largest relative difference between the fingerprints of two atoms taken as one."""
@@ -45,7 +46,7 @@ class Environments:
     multiplicities
         How many atoms of the slab each stands for, shape (n_distinct,).
     depths
-        Distance to the nearest surface (A), shape (n_distinct,).
+        Distance to the nearest surface (A), shape (n_distinct,); zero for the atoms of a crystal.
     membership
         Index of the distinct atom that stands for each site, shape (n_sites,).
     """
@@ -61,22 +62,22 @@ class Environments:
 def atomic_environments(structure: Structure, descriptor: DescriptorConfiguration) -> Environments:
     """Expand the density around the distinct atoms of a slab.
 
-    The slab is cut open at its vacuum, so that neither the width of the vacuum nor a periodic image
-    across it matters.
+    A slab is cut open at its vacuum, so that neither the width of the vacuum nor a periodic image
+    across it matters. A crystal is periodic along all lattice vectors.
 
     Parameters
     ----------
     structure
-        A slab with vacuum along one lattice vector.
+        A slab with vacuum along one lattice vector, or a crystal.
     descriptor
-        Hyperparameters of the expansion.
+        Hyperparameters of the expansion, and which of the two it is.
 
     Raises
     ------
     InvalidStructureError
         If the structure is disordered or empty.
     SurfaceError
-        If it has no vacuum.
+        If a slab has no vacuum.
     """
     if not len(structure) or not structure.is_ordered:
         raise InvalidStructureError(
@@ -86,20 +87,24 @@ def atomic_environments(structure: Structure, descriptor: DescriptorConfiguratio
         )
     numbers = np.array(structure.atomic_numbers, dtype=np.int64)
     cell = structure.lattice.matrix
-    geometry = slab_geometry(structure.frac_coords, cell)
-    periodic = tuple(k != geometry.axis for k in range(3))
-    density = density_coefficients(
-        numbers, geometry.positions, cell, (periodic[0], periodic[1], periodic[2]), descriptor
-    )
+    if descriptor.level is Level.CRYSTAL:
+        positions, periodic = structure.cart_coords, (True, True, True)
+        # No atom is nearer to a surface than another: all belong to both zones of the network alike.
+        depths = np.zeros(len(numbers))
+    else:
+        geometry = slab_geometry(structure.frac_coords, cell)
+        positions, depths = geometry.positions, geometry.depths
+        periodic = geometry.axis != 0, geometry.axis != 1, geometry.axis != 2
+    density = density_coefficients(numbers, positions, cell, periodic, descriptor)
     representatives, membership = merge_equal_atoms(
-        numbers, geometry.depths, spectrum_fingerprints(density.coefficients)
+        numbers, depths, spectrum_fingerprints(density.coefficients)
     )
     return Environments(
         species=density.species,
         coefficients=density.coefficients[representatives].astype(np.float32),
         centers=numbers[representatives],
         multiplicities=np.bincount(membership).astype(np.int64),
-        depths=geometry.depths[representatives],
+        depths=depths[representatives],
         membership=membership,
     )
 

@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surfalign.ml.interface import SurfacePrediction
+from surfalign.ml.properties.property import BAND_GAP, LEVELS
 
 Array = NDArray[np.float64]
 
 #: What a surface's difficulty may depend on, in this order: the distance to the training set (see
-#: :mod:`~.domain`), the predicted IP and gap (eV), and what the model itself says of its error (eV).
+#: :mod:`~.domain`), the predicted IP and gap (eV), and what the model itself says of its error (eV). Where other
+#: properties are learned, the first two of them stand for IP and gap, in standard deviations of their labels.
 FEATURES = ("domain_score", "ionization_potential", "band_gap", "spread")
 #: Standard deviations below which a feature does not differ: the score's is without a unit, the others in eV.
 SMALLEST = np.array([0.05, 0.3, 0.3, 0.05])
@@ -34,7 +36,10 @@ BOUNDS = (0.4, 2.5)
 
 
 def difficulty_features(
-    columns: Mapping[str, Array], scores: Array, spread: Array | None = None
+    columns: Mapping[str, Array],
+    scores: Array,
+    spread: Array | None = None,
+    scales: Mapping[str, float] | None = None,
 ) -> Array:
     """Return the features of surfaces, shape (n_surfaces, 4); zero for what a model does not say.
 
@@ -46,21 +51,36 @@ def difficulty_features(
         Domain scores, shape (n_surfaces,).
     spread
         What the model says of its own error, shape (n_surfaces,).
+    scales
+        Standard deviation of the labels of each property that is no known one of surfaces.
     """
     none = np.zeros(len(scores))
-    potential = columns.get("ionization_potential")
-    affinity = columns.get("electron_affinity")
+    potential, affinity = (columns.get(name) for name in LEVELS)
     both = potential is not None and affinity is not None
-    gap = potential - affinity if both else columns.get("band_gap")  # type: ignore[operator]
+    gap = potential - affinity if both else columns.get(BAND_GAP)  # type: ignore[operator]
+    if scales and potential is None:
+        told = [columns[name] / scale for name, scale in scales.items() if name in columns]
+        potential, gap = ([*told, None, None])[:2]
     return np.column_stack(
         [scores, *(none if part is None else part for part in (potential, gap, spread))]
     )
 
 
-def spread_of(predictions: Sequence[SurfacePrediction]) -> Array:
-    """Return the spread of each prediction, the mean over its properties, shape (n,); zero where none is told."""
+def spread_of(
+    predictions: Sequence[SurfacePrediction], scales: Mapping[str, float] | None = None
+) -> Array:
+    """Return the spread of each prediction, the mean over its properties, shape (n,); zero where none is told.
+
+    Spreads are divided by ``scales``, as in :func:`difficulty_features`.
+    """
+    known = scales or {}
     return np.array(
-        [float(np.mean([*p.spread.values()])) if p.spread else 0.0 for p in predictions]
+        [
+            float(np.mean([s / known.get(name, 1.0) for name, s in p.spread.items()]))
+            if p.spread
+            else 0.0
+            for p in predictions
+        ]
     )
 
 

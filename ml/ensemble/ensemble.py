@@ -27,14 +27,13 @@ from surfalign.ml.interface import (
     ordered_levels,
 )
 from surfalign.ml.learners.kinds import restore_model
+from surfalign.ml.properties.property import KNOWN, Level, Property
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from surfalign.ml.data.records import SurfaceRecord
 
-#: The levels that are decided by, in this order.
-LEVELS = ("ionization_potential", "electron_affinity")
 #: Share of the out-of-fold scores inside of the domain.
 DOMAIN_SHARE = 0.9
 #: Slabs that are predicted at a time: what members say of atoms takes 30 kB a slab of 60 atoms, and is not kept.
@@ -43,7 +42,7 @@ SLABS_AT_ONCE = 256
 
 @dataclass(frozen=True)
 class SurfaceEstimate:
-    """What an ensemble says of one surface.
+    """What an ensemble says of one surface, or of one crystal.
 
     Attributes
     ----------
@@ -95,6 +94,10 @@ class Ensemble:
     correlation
         Of the out-of-fold errors of IP and EA; None where too few surfaces have both, and in models from before
         it was kept.
+    properties
+        Those that somebody declared, or that surfalign does not know, by name.
+    scales
+        Standard deviations of their training labels, on the scales on which they are learned.
     """
 
     kind: str
@@ -105,6 +108,17 @@ class Ensemble:
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     correlation: float | None = None
+    properties: Mapping[str, Property] = field(default_factory=dict)
+    scales: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def level(self) -> Level:
+        """Whether slabs or crystals are predicted."""
+        return next((one.level for one in self.properties.values()), Level.SLAB)
+
+    def property_of(self, name: str) -> Property:
+        """Return what a predicted property is."""
+        return self.properties.get(name) or KNOWN.get(name) or Property(name=name, unit="1")
 
     @property
     def elements(self) -> frozenset[str]:
@@ -136,13 +150,14 @@ class Ensemble:
                 for name in predictions[0][0].values
             }
         )
-        spread = np.mean([spread_of(row) for row in predictions], axis=0)
-        features = difficulty_features(columns, scores, spread)
+        spread = np.mean([spread_of(row, self.scales) for row in predictions], axis=0)
+        features = difficulty_features(columns, scores, spread, self.scales)
         intervals = {
-            name: self.calibrations[name].interval(column, features)
+            name: self.property_of(name).told(self.calibrations[name].interval(column, features))
             for name, column in columns.items()
             if name in self.calibrations
         }
+        columns = self._told(columns)
         return [
             SurfaceEstimate(
                 values={name: float(column[i]) for name, column in columns.items()},
@@ -166,31 +181,55 @@ class Ensemble:
         """Return what each named input does to the predictions, the mean over the members.
 
         One entry for each slab: property to input to its effect; see
-        :meth:`~surfalign.ml.interface.KnowsItsInputs.input_effects`. Empty for models without named inputs.
+        :meth:`~surfalign.ml.interface.KnowsItsInputs.input_effects`. Empty for models without named inputs. The
+        effects on a property that is learned on another scale are brought to its unit.
         """
         members = [m for m in self.members if isinstance(m, KnowsItsInputs)]
         if not members or len(members) < len(self.members):
             return [{} for _ in structures]
         told = [member.input_effects(structures) for member in members]
-        return [
+        means = [
             {
                 name: {one: float(np.mean([o[name][one] for o in own])) for one in effects}
                 for name, effects in own[0].items()
             }
             for own in zip(*told, strict=True)
         ]
+        if any(one.is_transformed for one in self.properties.values()):
+            for estimate, own in zip(self.predict(structures), means, strict=True):
+                for name, effects in own.items():
+                    own[name] = self._effects_told(name, estimate.values[name], effects)
+        return means
+
+    def _effects_told(
+        self, name: str, value: float, effects: Mapping[str, float]
+    ) -> dict[str, float]:
+        """Return effects on a prediction in the unit of its property."""
+        scale = self.property_of(name)
+        learned = float(scale.learned(np.array(value)))
+        return {
+            one: value - float(scale.told(np.array(learned - effect)))
+            for one, effect in effects.items()
+        }
 
     def predict_blind(self, records: Sequence[SurfaceRecord]) -> dict[str, NDArray[np.float64]]:
         """Predict each record by the member that never saw its formula, shape (n_records,) each.
 
         NaN where there is no such member, or where it cannot handle an element.
         """
-        return self.predict_blind_with_spread(records)[0]
+        return self._told(self.learned_blind(records)[0])
 
-    def predict_blind_with_spread(
+    def _told(self, columns: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+        """Return predictions in the units of their properties."""
+        return {name: self.property_of(name).told(column) for name, column in columns.items()}
+
+    def learned_blind(
         self, records: Sequence[SurfaceRecord]
     ) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]:
-        """Predict as :meth:`predict_blind`, and return what the members say of their errors as well."""
+        """Predict as :meth:`predict_blind`, on the scales on which the properties are learned.
+
+        What the members say of their errors is returned beside it, shape (n_records,).
+        """
         found: dict[str, NDArray[np.float64]] = {}
         spread = np.zeros(len(records))
         for fold, member in enumerate(self.members):
@@ -200,7 +239,7 @@ class Ensemble:
             for start in range(0, len(chosen), SLABS_AT_ONCE):
                 some = chosen[start : start + SLABS_AT_ONCE]
                 predictions = _predict_known(member, records, some)
-                spread[some] = spread_of(predictions)
+                spread[some] = spread_of(predictions, self.scales)
                 for index, prediction in zip(some, predictions, strict=True):
                     for name, value in prediction.values.items():
                         column = found.setdefault(name, np.full(len(records), np.nan))
@@ -227,6 +266,8 @@ class Ensemble:
             "calibrated": list(self.calibrations),
             "notes": dict(self.notes),
             "correlation": self.correlation,
+            "properties": [one.as_dict() for one in self.properties.values()],
+            "scales": dict(self.scales),
             "members": [
                 {
                     "configuration": member.configuration.model_dump(mode="json"),
@@ -264,6 +305,11 @@ class Ensemble:
                 },
                 notes=metadata.get("notes", {}),
                 correlation=metadata.get("correlation"),
+                properties={
+                    plain["name"]: Property.from_dict(plain)
+                    for plain in metadata.get("properties", ())
+                },
+                scales=metadata.get("scales", {}),
             )
         except ModelVersionError:
             raise

@@ -14,11 +14,13 @@ from surfalign.ml.data.datasets import FrozenDataset
 from surfalign.ml.ensemble.calibration import Calibration
 from surfalign.ml.ensemble.difficulty import difficulty_features
 from surfalign.ml.ensemble.domain import Domain, described
-from surfalign.ml.ensemble.ensemble import DOMAIN_SHARE, LEVELS, Ensemble
+from surfalign.ml.ensemble.ensemble import DOMAIN_SHARE, Ensemble
 from surfalign.ml.ensemble.members import Progress, Task, fit_in_processes, fit_member, other_folds
 from surfalign.ml.ensemble.splits import FOLDS, formula_fold
 from surfalign.ml.ensemble.targets import Columns, Target, targets_of
 from surfalign.ml.learners.kinds import get_learner, with_fidelity
+from surfalign.ml.properties.learnable import beyond_known, learned_spreads, on_learned_scale
+from surfalign.ml.properties.property import LEVELS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -71,6 +73,8 @@ def fit_ensemble(
         When the process of a member ends without a result.
     """
     say = on_progress or (lambda line: None)
+    others = beyond_known(dataset)
+    dataset = on_learned_scale(dataset)
     configuration, fidelity = with_fidelity(configuration, main_fidelity(dataset))
     tasks = [Task(kind, configuration, fold, seed + fold) for fold in range(FOLDS)]
     blind = [fold for fold in range(FOLDS) if other_folds(dataset, fold)]
@@ -84,6 +88,8 @@ def fit_ensemble(
         blind_folds=frozenset(blind),
         fidelity=fidelity,
         domain=Domain.of(described(dataset), dataset.elements),
+        properties=others,
+        scales=learned_spreads(dataset, list(others)),
     )
     say("calibrating")
     return calibrate(ensemble, dataset, say)
@@ -94,14 +100,14 @@ def calibrate(
 ) -> Ensemble:
     """Return the ensemble with intervals and domain threshold from its out-of-fold predictions.
 
-    Labels weigh as in training. Near-metals are of another kind than the surfaces that the intervals are for;
+    The labels of the data set are on the scales on which they are learned, and so are the intervals. Labels weigh as in training. Near-metals are of another kind than the surfaces that the intervals are for;
     they calibrate only where the others are too few for any interval, and that is said.
     """
     say = on_progress or (lambda line: None)
     records = dataset.records
     scores = blind_scores(dataset)
-    predicted, spread = ensemble.predict_blind_with_spread(records)
-    features = difficulty_features(predicted, scores, spread)
+    predicted, spread = ensemble.learned_blind(records)
+    features = difficulty_features(predicted, scores, spread, ensemble.scales)
     groups: dict[str, list[Target]] = {
         name: [] for name in ensemble.members[0].predict([records[0].structure])[0].values
     }

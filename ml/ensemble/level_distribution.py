@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from surfalign.errors import UncalibratedModelError
-from surfalign.ml.ensemble.ensemble import LEVELS, Ensemble, SurfaceEstimate
+from surfalign.ml.ensemble.ensemble import Ensemble, SurfaceEstimate
+from surfalign.ml.properties.property import LEVELS
 from surfalign.physics.levels.distribution import LevelDistribution, normal_points
 
 #: Correlation of models that keep none: what was measured on the JARVIS slabs (docs/explanation/screening.md).

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surfalign.ml.ensemble.fitting import fit_ensemble
 from surfalign.ml.ensemble.members import training_data
-from surfalign.ml.learners.kinds import configuration_of, fit_model
+from surfalign.ml.learners.kinds import configuration_of, fit_model, settings_for
+from surfalign.ml.properties.learnable import learned_properties
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -36,12 +37,34 @@ class Recipe:
         Of everything random.
     workers
         Members of a network that are fitted at a time.
+    properties
+        What is learned; with none, what the data declare, else what the configuration names.
     """
 
     kind: str
     configuration: Mapping[str, Any]
     seed: int = 0
     workers: int = 1
+    properties: tuple[str, ...] = ()
+
+    def for_dataset(self, dataset: FrozenDataset) -> Recipe:
+        """Return the recipe with a configuration that learns the properties of a data set.
+
+        Where the data declare none and none is asked for, it is this recipe.
+
+        Raises
+        ------
+        ConfigurationError
+            When the kind cannot learn them.
+        LearnerError
+            When nothing can be learned of one of them; see :func:`~surfalign.ml.properties.learnable.check_learnable`.
+        """
+        found = learned_properties(dataset, self.properties)
+        if not found:
+            return self
+        return replace(
+            self, configuration=_merged(settings_for(self.kind, found), self.configuration)
+        )
 
     def complete(self) -> BaseModel:
         """Return the configuration with its defaults.
@@ -79,7 +102,7 @@ class Recipe:
         return fit_ensemble(
             dataset,
             self.kind,
-            self.complete(),
+            self.for_dataset(dataset).complete(),
             directory=scratch,
             seed=self.seed,
             workers=self.workers,
@@ -123,3 +146,13 @@ class Recipe:
             seed=self.seed,
             on_progress=on_progress,
         )
+
+
+def _merged(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested settings in which what is given replaces the defaults, key by key."""
+    result = dict(defaults)
+    for key, value in given.items():
+        own = result.get(key)
+        both = isinstance(own, Mapping) and isinstance(value, Mapping)
+        result[key] = _merged(own, value) if both else value  # type: ignore[arg-type]
+    return result

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from surfalign.ml.data.label_quality import is_near_metal
 from surfalign.ml.data.records import Label, SetLabel, Statistic, SurfaceRecord
+from surfalign.ml.properties.property import Level
 
 Columns = Mapping[str, NDArray[np.float64]]
 
@@ -32,6 +33,8 @@ class Target:
         Whether the surface has the gap of a metal; such labels are of another kind.
     statistic
         How the label belongs to several surfaces; None for that of one.
+    level
+        Whether the surfaces are crystals.
     """
 
     title: str
@@ -40,6 +43,7 @@ class Target:
     rows: tuple[int, ...]
     near_metal: bool = False
     statistic: Statistic | None = None
+    level: Level = Level.SLAB
 
     def answer(self, column: NDArray[np.float64]) -> float:
         """Return what predictions of all surfaces, shape (n_surfaces,), say of this label."""
@@ -62,13 +66,25 @@ def targets_of(
         for label in record.labels:
             if label.fidelity == fidelity:
                 own.setdefault(label.name, label)
-        metallic = is_near_metal(record.labels, fidelity)
-        found += [Target(record.name, record.formula, l, (row,), metallic) for l in own.values()]
+        # The gap of a crystal is what is learned; it does not set its other properties apart.
+        metallic = record.level is Level.SLAB and is_near_metal(record.labels, fidelity)
+        found += [
+            Target(record.name, record.formula, label, (row,), metallic, level=record.level)
+            for label in own.values()
+        ]
     place = {record.name: row for row, record in enumerate(records)}
     for label in set_labels:
         rows = tuple(place[name] for name in label.members if name in place)
         if label.fidelity == fidelity and len(rows) == len(label.members):
+            level = records[rows[0]].level
             found.append(
-                Target(label.source, label.formula, label, rows, statistic=label.statistic)
+                Target(
+                    label.source,
+                    label.formula,
+                    label,
+                    rows,
+                    statistic=label.statistic,
+                    level=level,
+                )
             )
     return found

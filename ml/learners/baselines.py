@@ -16,13 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from surfalign.errors import EmptyDatasetError
 from surfalign.ml.descriptors.composition import composition_features
 from surfalign.ml.interface import Learner, SurfacePrediction
+from surfalign.ml.properties.property import LEVELS, Property
 
 if TYPE_CHECKING:
     from pymatgen.core import Composition, Structure
 
     from surfalign.ml.data.records import SetLabel, SurfaceRecord
 
-PROPERTIES = ("ionization_potential", "electron_affinity")
 #: Fewer rows are all used for each tree.
 FEW_ROWS = 10
 
@@ -32,7 +32,7 @@ class BaselineConfiguration(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    properties: tuple[str, ...] = Field(default=PROPERTIES, description="What is predicted")
+    properties: tuple[str, ...] = Field(default=LEVELS, description="What is predicted")
     fidelity: str | None = Field(
         default=None, description="Fidelity of the predictions; None is the most frequent one"
     )
@@ -300,12 +300,18 @@ def _walk(trees: Mapping[str, NDArray[Any]], table: NDArray[np.float64]) -> NDAr
     return total
 
 
+def named_properties(properties: Sequence[Property]) -> dict[str, Any]:
+    """Return the settings of a baseline that learns given properties."""
+    return {"properties": [one.name for one in properties]}
+
+
 MEAN = Learner(
     MeanConfiguration,
     lambda data, configuration, directory, seed, on_progress: MeanModel.fit(
         data.everything, configuration, data.set_labels, seed
     ),
     MeanModel,
+    for_properties=named_properties,
 )
 COMPOSITION = Learner(
     CompositionConfiguration,
@@ -313,4 +319,5 @@ COMPOSITION = Learner(
         data.everything, configuration, data.set_labels, seed
     ),
     CompositionModel,
+    for_properties=named_properties,
 )

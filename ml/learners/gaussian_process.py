@@ -26,8 +26,14 @@ from pymatgen.core import Composition
 from surfalign.ml.data.packed_structures import StructuresOf
 from surfalign.ml.interface import Learner, SurfacePrediction, ordered_levels
 from surfalign.ml.learners.additive_process import FittedProcess
-from surfalign.ml.learners.baselines import BaselineConfiguration, Rows, training_metadata
+from surfalign.ml.learners.baselines import (
+    BaselineConfiguration,
+    Rows,
+    named_properties,
+    training_metadata,
+)
 from surfalign.ml.learners.process_inputs import NAMES, InputNames, Inputs
+from surfalign.ml.properties.property import Level, Property
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -43,7 +49,7 @@ class GaussianProcessConfiguration(BaselineConfiguration):
     kind: Literal["gaussian-process"] = "gaussian-process"
     inputs: Inputs = Field(
         default=Inputs.PHYSICAL,
-        description="physical (of the slab) or composition (of the formula alone)",
+        description="physical (of the slab), crystal (of the material) or composition (of the formula alone)",
     )
     weighted: bool = Field(
         default=True, description="Labels of lower weight are noisier; False takes all for equal"
@@ -230,10 +236,17 @@ def _one_hot(fidelities: Sequence[str], known: Sequence[str]) -> Array:
     )
 
 
+def settings_for(properties: Sequence[Property]) -> dict[str, Any]:
+    """Return the settings of a process that learns given properties."""
+    of_crystals = properties[0].level is Level.CRYSTAL
+    return named_properties(properties) | ({"inputs": Inputs.CRYSTAL.value} if of_crystals else {})
+
+
 GAUSSIAN_PROCESS = Learner(
     GaussianProcessConfiguration,
     lambda data, configuration, directory, seed, on_progress: GaussianProcess.fit(
         data.everything, configuration, data.set_labels, seed, on_progress
     ),
     GaussianProcess,
+    for_properties=settings_for,
 )

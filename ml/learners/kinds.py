@@ -15,6 +15,8 @@ from surfalign.plugins import PluginGroup
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from surfalign.ml.properties.property import Property
+
 #: Kind of model to the :class:`~surfalign.ml.interface.Learner` that makes it.
 LEARNERS = {
     "mean": "surfalign.ml.learners.baselines:MEAN",  # the mean of the labels
@@ -66,6 +68,24 @@ def configuration_of(kind: str, given: Mapping[str, Any] | None = None) -> BaseM
             _keys_at(expected, first["loc"]),
             "correct the configuration",
         ) from error
+
+
+def settings_for(kind: str, properties: Sequence[Property]) -> dict[str, Any]:
+    """Return what of the configuration of a kind differs from its defaults when it learns given properties.
+
+    Raises
+    ------
+    ConfigurationError
+        When the kind learns IP and EA only.
+    """
+    learner = get_learner(kind)
+    if learner.for_properties is None:
+        raise ConfigurationError(
+            f"models of kind {kind} learn no other properties than their own",
+            "a kind that learns any property: mixed, lsoap, gaussian-process, composition or mean",
+            "choose another --kind",
+        )
+    return learner.for_properties(properties)
 
 
 def _keys_at(section: type[BaseModel], location: Sequence[int | str]) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surfalign.ml.configuration import LearnerConfiguration
 from surfalign.ml.interface import Learner, TrainingData
+from surfalign.ml.properties.property import Level, Property
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,4 +38,15 @@ def _restore(
     return NetworkModel.restore(configuration, metadata, tensors)
 
 
-LSOAP = Learner(LearnerConfiguration, _fit, _restore, iterative=True)
+def settings_for(properties: Sequence[Property]) -> dict[str, Any]:
+    """Return the settings of a network that learns given properties, all of equal weight."""
+    settings: dict[str, Any] = {
+        "targets": {"properties": [one.name for one in properties], "weights": {}}
+    }
+    if properties[0].level is Level.CRYSTAL:
+        descriptor = LearnerConfiguration().descriptor.model_dump()
+        settings["descriptor"] = descriptor | {"level": Level.CRYSTAL.value}
+    return settings
+
+
+LSOAP = Learner(LearnerConfiguration, _fit, _restore, iterative=True, for_properties=settings_for)

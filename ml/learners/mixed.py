@@ -17,12 +17,20 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from surfalign.ml.configuration import LearnerConfiguration
 from surfalign.ml.interface import Learner, SurfacePrediction, TrainingData, ordered_levels
+from surfalign.ml.learners import gaussian_process, lsoap
 from surfalign.ml.learners.gaussian_process import (
     GaussianProcess,
     GaussianProcessConfiguration,
     tensors_of,
 )
 from surfalign.ml.learners.lsoap import LSOAP
+from surfalign.ml.properties.property import (
+    BAND_GAP,
+    ELECTRON_AFFINITY,
+    IONIZATION_POTENTIAL,
+    LEVELS,
+    Property,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -161,8 +169,8 @@ def mean_prediction(network: SurfacePrediction, process: SurfacePrediction) -> S
         name: float(np.mean([part[name] for part in parts if name in part]))
         for name in {**parts[0], **parts[1]}
     }
-    if "band_gap" in values and {"ionization_potential", "electron_affinity"} <= set(values):
-        values["band_gap"] = values["ionization_potential"] - values["electron_affinity"]
+    if BAND_GAP in values and set(LEVELS) <= set(values):
+        values[BAND_GAP] = values[IONIZATION_POTENTIAL] - values[ELECTRON_AFFINITY]
     spread = {
         name: float(np.hypot(deviation, 0.5 * (parts[0].get(name, values[name]) - parts[1][name])))
         for name, deviation in process.spread.items()
@@ -170,4 +178,18 @@ def mean_prediction(network: SurfacePrediction, process: SurfacePrediction) -> S
     return replace(network, values=values, spread=network.spread | spread)
 
 
-MIXED = Learner(MixedConfiguration, MixedModel.fit, MixedModel.restore, iterative=True)
+def settings_for(properties: Sequence[Property]) -> dict[str, Any]:
+    """Return the settings of both parts when they learn given properties."""
+    return {
+        "network": lsoap.settings_for(properties),
+        "process": gaussian_process.settings_for(properties),
+    }
+
+
+MIXED = Learner(
+    MixedConfiguration,
+    MixedModel.fit,
+    MixedModel.restore,
+    iterative=True,
+    for_properties=settings_for,
+)

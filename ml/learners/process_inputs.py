@@ -1,4 +1,4 @@
-"""What a Gaussian process may be told: physical inputs of a slab, or its composition alone."""
+"""What a Gaussian process may be told: inputs of a slab, of a crystal, or of the composition alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Composition, Structure
 
 from surfalign.ml.descriptors import composition
-from surfalign.ml.descriptors.physical import physical_inputs
+from surfalign.ml.descriptors.physical import crystal_inputs, physical_inputs
 
 Array = NDArray[np.float64]
 
@@ -24,6 +24,7 @@ class Inputs(StrEnum):
     """What is told."""
 
     PHYSICAL = "physical"
+    CRYSTAL = "crystal"
     COMPOSITION = "composition"
 
 
@@ -56,8 +57,24 @@ class InputNames:
 
 def _physical(slabs: Sequence[Structure | Composition]) -> Array:
     """Return the physical inputs and the share of them that is missing."""
-    table = physical_inputs.physical_table(cast(Sequence[Structure], slabs))
+    return _with_missing(physical_inputs.physical_table(cast(Sequence[Structure], slabs)))
+
+
+def _of_crystal(crystals: Sequence[Structure | Composition]) -> Array:
+    """Return the inputs of crystals and the share of them that is missing."""
+    return _with_missing(crystal_inputs.crystal_table(cast(Sequence[Structure], crystals)))
+
+
+def _with_missing(table: Array) -> Array:
     return np.column_stack([table, np.isnan(table).mean(axis=1)])
+
+
+def _by_group(inputs: Sequence[physical_inputs.PhysicalInput]) -> dict[str, int]:
+    """Return the number of inputs of each group; the share of missing ones is one more of the last."""
+    groups = physical_inputs.GROUPS
+    return {
+        group: sum(one.group == group for one in inputs) + (group == groups[-1]) for group in groups
+    }
 
 
 def _of_composition(given: Sequence[Structure | Composition]) -> Array:
@@ -79,12 +96,13 @@ _ORDER = [k for side in ("formula", *_SIDES) for k, own in enumerate(_SIDE_OF) i
 NAMES = {
     Inputs.PHYSICAL: InputNames(
         (*(one.name for one in physical_inputs.INPUTS), MISSING),
-        {
-            group: sum(one.group == group for one in physical_inputs.INPUTS)
-            + (group == physical_inputs.GROUPS[-1])
-            for group in physical_inputs.GROUPS
-        },
+        _by_group(physical_inputs.INPUTS),
         _physical,
+    ),
+    Inputs.CRYSTAL: InputNames(
+        (*(one.name for one in crystal_inputs.CRYSTAL_INPUTS), MISSING),
+        _by_group(crystal_inputs.CRYSTAL_INPUTS),
+        _of_crystal,
     ),
     Inputs.COMPOSITION: InputNames(
         tuple(_FEATURES[k] for k in _ORDER),

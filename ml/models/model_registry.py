@@ -35,6 +35,7 @@ from surfalign.errors import (
 from surfalign.files import sync_folder, write_whole
 from surfalign.ml.ensemble.ensemble import Ensemble
 from surfalign.ml.network.weights import read_parts, write_parts
+from surfalign.ml.properties.property import LEVELS, Level
 from surfalign.settings import load_settings
 from surfalign.version import __version__
 
@@ -103,6 +104,19 @@ class ModelCard:
     notes: dict[str, str] = field(default_factory=dict)
 
     @property
+    def level(self) -> Level:
+        """Whether slabs or crystals are predicted."""
+        return Level(self.dataset.get("level", Level.SLAB))
+
+    @property
+    def of_levels(self) -> bool:
+        """Whether IP or EA of surfaces is predicted."""
+        declared = {plain["name"] for plain in self.dataset.get("properties", ())}
+        # A model of one formula has no errors.
+        names = set(self.metrics) or declared or set(LEVELS)
+        return not names.isdisjoint(LEVELS)
+
+    @property
     def of_weak_labels(self) -> bool:
         """Whether no surface of the training data had a label of its own."""
         return not self.dataset.get("labelled_surfaces")
@@ -149,7 +163,10 @@ class ModelRegistry:
         return sorted(p.name for p in self.directory.iterdir() if self.versions(p.name))
 
     def latest(self) -> str:
-        """Return the name of the model that was promoted last; of weak labels only where there is no other.
+        """Return the name of the model that was promoted last.
+
+        One that predicts no levels of surfaces is named only where there is no other, and one of weak labels only
+        where there is no other of its sort.
 
         Raises
         ------
@@ -164,7 +181,12 @@ class ModelRegistry:
                 "a model",
                 "train one: surfalign learn train --slabs FILE --model NAME",
             )
-        return max(promoted, key=lambda name: (not self.card(name).of_weak_labels, promoted[name]))
+
+        def rank(name: str) -> tuple[bool, bool, str]:
+            card = self.card(name)
+            return card.of_levels, not card.of_weak_labels, promoted[name]
+
+        return max(promoted, key=rank)
 
     def versions(self, name: str) -> list[str]:
         """Return the versions of a model, the oldest first."""

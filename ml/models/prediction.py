@@ -1,4 +1,4 @@
-"""Levels of surfaces in seconds: what a model of the registry says of a crystal's surfaces."""
+"""Levels of surfaces in seconds: what a model of the registry says of a crystal's surfaces, or of the crystal."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from surfalign.crystals.sources import load_crystal
+from surfalign.errors import MixedLevelsError
 from surfalign.listing import Listing, fixed
-from surfalign.ml.data.from_crystal import crystal_surfaces
+from surfalign.ml.data.from_crystal import structures_of
 from surfalign.ml.data.packed_structures import StructuresOf
 from surfalign.ml.data.records import SurfaceRecord
-from surfalign.ml.ensemble.ensemble import LEVELS, Ensemble, SurfaceEstimate
+from surfalign.ml.ensemble.ensemble import Ensemble, SurfaceEstimate
 from surfalign.ml.ensemble.level_distribution import level_distribution
 from surfalign.ml.models.model_registry import ModelRegistry
 from surfalign.ml.models.shipped_model import own_or_shipped
+from surfalign.ml.properties.property import KNOWN, LEVELS, SHORT, Level, Property
 from surfalign.physics.lattice.orientations import MillerIndex, as_miller_indices
 
 if TYPE_CHECKING:
@@ -28,21 +30,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class PredictedSurface:
-    """What a model says of one surface.
+    """What a model says of one surface, or of one crystal.
 
     Attributes
     ----------
     record
-        The unrelaxed slab.
+        The unrelaxed slab, or the crystal.
     estimate
         The predicted values with their intervals.
     model
         Name and version of the model.
+    properties
+        What the model predicts; those that are shown come first.
     """
 
     record: SurfaceRecord
     estimate: SurfaceEstimate
     model: str
+    properties: tuple[Property, ...] = tuple(KNOWN[name] for name in LEVELS)
+
+    @property
+    def shown(self) -> tuple[Property, ...]:
+        """IP and EA where the model predicts one of them, else all properties."""
+        return shown_of(self.properties)
 
     @property
     def name(self) -> str:
@@ -60,31 +70,41 @@ class PredictedSurface:
         return self.estimate.values.get("electron_affinity")
 
     def interval_90(self, name: str) -> tuple[float, float]:
-        """Return the bounds that hold nine of ten surfaces, eV; infinite where too few data are known."""
+        """Return the bounds that hold nine of ten labels; infinite where too few data are known."""
         return self.estimate.interval_90.get(name, (-math.inf, math.inf))
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the prediction as plain JSON values; levels in eV, an unknown bound is null."""
+        """Return the prediction as plain JSON values, in ``units``; an unknown bound is null."""
         values = self.estimate.values
+        shown = {one.name for one in self.shown}
         return {
             "name": self.name,
-            **{name: value for name, value in values.items() if name in LEVELS},
+            **{name: value for name, value in values.items() if name in shown},
             "interval_90": {
                 name: [bound if math.isfinite(bound) else None for bound in bounds]
                 for name, bounds in self.estimate.interval_90.items()
-                if name in LEVELS
+                if name in shown
             },
+            "units": {one.name: one.unit for one in self.properties if one.name in values},
             "in_domain": self.estimate.in_domain,
             "domain_score": self.estimate.domain_score,
             "unknown_elements": list(self.estimate.unknown_elements),
-            "other": {name: value for name, value in values.items() if name not in LEVELS},
+            "other": {name: value for name, value in values.items() if name not in shown},
             "miller_index": self.record.miller_index,
             "model": self.model,
         }
 
     def __repr__(self) -> str:
-        levels = f"IP {fixed(self.ionization_potential)} eV, EA {fixed(self.electron_affinity)} eV"
-        return f"PredictedSurface({self.name!r}, {levels}, domain: {_domain(self.estimate)})"
+        values = ", ".join(
+            f"{SHORT.get(one.name, one.title)} {fixed(self.estimate.values.get(one.name))} {one.unit}"
+            for one in self.shown
+        )
+        return f"PredictedSurface({self.name!r}, {values}, domain: {_domain(self.estimate)})"
+
+
+def shown_of(properties: Sequence[Property]) -> tuple[Property, ...]:
+    """Return the properties that are shown: IP and EA where one of them is predicted, else all."""
+    return tuple(one for one in properties if one.name in LEVELS) or tuple(properties)
 
 
 class Predictions(Listing[PredictedSurface]):
@@ -92,13 +112,22 @@ class Predictions(Listing[PredictedSurface]):
 
     columns = ("Surface", "IP (eV)", "90 %", "EA (eV)", "90 %", "Domain")
 
+    def headings(self) -> tuple[str, ...]:
+        """Return the name of what is predicted, the properties with their units, and the flag."""
+        if not self or any(one.name in LEVELS for one in self[0].properties):
+            return self.columns
+        of_crystals = self[0].record.level is Level.CRYSTAL
+        cells = [cell for one in self[0].shown for cell in (one.quantity, "90 %")]
+        return ("Crystal" if of_crystals else "Surface", *cells, "Domain")
+
     def row(self, item: PredictedSurface) -> list[str]:
-        """Return name, levels with their intervals, and the flag of the domain."""
+        """Return name, properties with their intervals, and the flag of the domain."""
         cells = [item.name]
-        for name in LEVELS:
+        named = [one.name for one in item.shown]
+        for name in LEVELS if set(named) & set(LEVELS) else named:
             low, high = item.interval_90(name)
             cells.append(fixed(item.estimate.values.get(name)))
-            known = math.isfinite(low)
+            known = math.isfinite(low) or math.isfinite(high)
             cells.append(f"{low:.2f} to {high:.2f}" if known else "too few data")
         return [*cells, _domain(item.estimate)]
 
@@ -112,7 +141,9 @@ def predict(
     version: str | None = None,
     registry: ModelRegistry | None = None,
 ) -> Predictions:
-    """Predict IP and EA of the relaxed surfaces of a crystal.
+    """Predict IP and EA of the relaxed surfaces of a crystal, or what else a model has learned.
+
+    A model of crystals predicts the crystal itself; then there are no orientations.
 
     Parameters
     ----------
@@ -136,12 +167,16 @@ def predict(
         When the crystal cannot be loaded.
     SurfaceError
         When it has no nonpolar surface, or a wanted orientation has none.
+    MixedLevelsError
+        When orientations are named for a model of crystals.
     ModelNotFoundError
         When there is no such model or version.
     """
-    records = crystal_surfaces(load_crystal(crystal), as_miller_indices(miller_index), max_index)
     if registry is None:
         registry, model = own_or_shipped(model)
+    level = registry.card(model or registry.latest(), version).level
+    indices = as_miller_indices(miller_index)
+    records = structures_of(load_crystal(crystal), level, indices, max_index)
     return predict_records(records, registry, model, version)
 
 
@@ -151,7 +186,13 @@ def predict_records(
     model: str | None = None,
     version: str | None = None,
 ) -> Predictions:
-    """Predict IP and EA of given slabs; parameters and errors as for :func:`predict`."""
+    """Predict given slabs, or crystals; parameters and errors as for :func:`predict`.
+
+    Raises
+    ------
+    MixedLevelsError
+        When the model has learned from the other of them.
+    """
     ensemble, card = registry.load(model or registry.latest(), version)
     return _predictions(ensemble, f"{card.name} {card.version}", records)
 
@@ -175,9 +216,18 @@ def predict_distributions(
 
 
 def _predictions(ensemble: Ensemble, source: str, records: Sequence[SurfaceRecord]) -> Predictions:
+    wrong = next((record for record in records if record.level is not ensemble.level), None)
+    if wrong is not None:
+        raise MixedLevelsError(
+            f"{wrong.name} is a {wrong.level}, and {source} predicts {ensemble.level}s",
+            f"structures of {ensemble.level}s",
+            "name another model: --model NAME",
+        )
     estimates = ensemble.predict(StructuresOf(records))
+    names = estimates[0].values if estimates else ()
+    properties = tuple(ensemble.property_of(name) for name in names)
     return Predictions(
-        PredictedSurface(record, estimate, source)
+        PredictedSurface(record, estimate, source, properties)
         for record, estimate in zip(records, estimates, strict=True)
     )
 

@@ -22,12 +22,11 @@ from surfalign.ml.assessment.held_out import blind
 from surfalign.ml.assessment.metrics import error_rows, summarise, with_bounds
 from surfalign.ml.ensemble.recipe import Recipe
 from surfalign.ml.models.model_registry import ModelCard, ModelRegistry, code_versions
+from surfalign.ml.properties.property import LEVELS
 
 if TYPE_CHECKING:
     from surfalign.ml.data.datasets import FrozenDataset
 
-#: Properties that decide between two models.
-CONTESTED = ("ionization_potential", "electron_affinity")
 Progress = Callable[[str], None]
 
 
@@ -105,7 +104,10 @@ def train_version(
         When the configuration has a mistake.
     EmptyDatasetError
         When a property has no label.
+    LearnerError
+        When nothing can be learned of a declared property.
     """
+    recipe = recipe.for_dataset(dataset)
     ensemble = recipe.fit(dataset, scratch=scratch, on_progress=on_progress)
     elements = Counter(
         element for record in dataset.records for element in record.chemical_system.split("-")
@@ -150,6 +152,7 @@ def retrain(
     force
         Train although neither data nor configuration changed.
     """
+    recipe = recipe.for_dataset(dataset)
     champion = registry.champion(name)
     old = registry.card(name) if champion else None
     if old and not force and _same(old, dataset, recipe):
@@ -183,7 +186,7 @@ def _contest(
     """Compare both on each kind of label: IP and EA where there are any, else all properties."""
     new, _ = registry.load(name, challenger)
     old, _ = registry.load(name)
-    return contest(blind(old, dataset, new.fidelity), blind(new, dataset), CONTESTED)
+    return contest(blind(old, dataset, new.fidelity), blind(new, dataset), LEVELS)
 
 
 def _deciding(comparisons: Mapping[str, PairedComparison]) -> PairedComparison | None:
@@ -261,8 +264,8 @@ def _markdown(content: Mapping[str, Any]) -> str:
         lines += [
             "",
             f"On {one['n_surfaces']} {kind} of {one['n_formulas']} formulas that neither has "
-            f"seen: champion {one['champion_error']:.3f} eV, challenger "
-            f"{one['challenger_error']:.3f} eV, difference {one['difference']:+.3f} eV "
+            f"seen: champion {one['champion_error']:.3f} {one['unit']}, challenger "
+            f"{one['challenger_error']:.3f} {one['unit']}, difference {one['difference']:+.3f} {one['unit']} "
             f"(95 %: {low:+.3f} to {high:+.3f}).",
         ]
     if content["metrics"]:

@@ -22,8 +22,8 @@ def shipped_registry() -> ModelRegistry:
 def own_or_shipped(name: str | None = None) -> tuple[ModelRegistry, str]:
     """Return which model predicts, and where it is.
 
-    One's own models come first: the named one, or the one promoted last. The model of the package serves where
-    there is none, and by its name.
+    One's own models come first: the named one, or the one promoted last that predicts levels of surfaces. The model
+    of the package serves where there is none, and by its name.
 
     Parameters
     ----------
@@ -34,7 +34,8 @@ def own_or_shipped(name: str | None = None) -> tuple[ModelRegistry, str]:
     if name is not None:
         use_shipped = name == NAME and not own.versions(name)
     else:
-        use_shipped = not any(own.champion(one) for one in own.names())
+        champions = [one for one in own.names() if own.champion(one)]
+        use_shipped = not any(own.card(one).of_levels for one in champions)
     if use_shipped:
         return shipped_registry(), NAME
     return own, name or own.latest()

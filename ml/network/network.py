@@ -21,9 +21,13 @@ from surfalign.ml.descriptors.ordinary_soap import OrdinarySoap
 from surfalign.ml.descriptors.physical.physical_inputs import INPUTS
 from surfalign.ml.network.attention import AttentionPooling
 from surfalign.ml.network.batches import SlabBatch
+from surfalign.ml.properties.property import (
+    BAND_GAP,
+    ELECTRON_AFFINITY,
+    IONIZATION_POTENTIAL,
+    LEVELS,
+)
 
-IONIZATION_POTENTIAL, ELECTRON_AFFINITY = "ionization_potential", "electron_affinity"
-BAND_GAP = "band_gap"
 LARGEST_DISTANCE = 5.0
 """Standardised physical inputs end here (standard deviations)."""
 GAP_SOFTNESS = 0.05
@@ -180,7 +184,7 @@ class SlabNetwork(nn.Module):
         self.offsets = nn.Parameter(
             torch.zeros(len(self.properties), n_fidelities - 1), requires_grad=not own_heads
         )
-        both = {IONIZATION_POTENTIAL, ELECTRON_AFFINITY} <= set(self.properties)
+        both = set(LEVELS) <= set(self.properties)
         self.levels = targets.levels if both else Levels.FREE
         self.register_buffer("mean", torch.zeros(len(self.properties)))
         self.register_buffer("deviation", torch.ones(len(self.properties)))

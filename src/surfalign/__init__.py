@@ -1,4 +1,4 @@
-"""Ionization potentials and electron affinities of oxide surfaces, computed and learned.
+"""Ionization potentials and electron affinities of the surfaces of insulators, computed and learned.
 
 The names below are the public interface; docs/reference/public.md shows each with an example. All else
 may move from one version to the next.

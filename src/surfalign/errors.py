@@ -40,7 +40,7 @@ class SurfalignError(Exception):
 
 
 class InvalidStructureError(SurfalignError, ValueError):
-    """A structure file or structure cannot be used (corrupt, empty, not an oxide crystal)."""
+    """A structure file or structure cannot be used (corrupt, empty, no crystal with an anion)."""
 
 
 class ContradictoryFileError(InvalidStructureError):
@@ -57,6 +57,14 @@ class OverlappingAtomsError(InvalidStructureError):
 
 class MagneticIonError(InvalidStructureError):
     """The crystal holds an ion with open d or f shells, which is outside the method's domain."""
+
+
+class UnknownAnionError(InvalidStructureError):
+    """The crystal is a compound of an anion without rules for its charge (hydrides, carbides, ...)."""
+
+
+class OxidationStateError(InvalidStructureError):
+    """Oxidation states do not follow from the composition, or those that a file states do not balance."""
 
 
 class UnknownMaterialError(SurfalignError, LookupError):
@@ -135,8 +143,24 @@ class DatabaseUnreachableError(DatabaseError, ConnectionError):
     """The results database does not answer, or does not let this user in."""
 
 
+class FilledStoreError(DatabaseError):
+    """What is restored into must be empty, and holds documents."""
+
+
+class DamagedArchiveError(SurfalignError, ValueError):
+    """A backup or a published data set is truncated, or a file of it was changed."""
+
+
 class QuerySyntaxError(SurfalignError, ValueError):
     """A query text cannot be understood."""
+
+
+class PublicationError(SurfalignError, ValueError):
+    """Results cannot be published as they are: not public, without a licence, or none at all."""
+
+
+class RegistrationError(SurfalignError, ValueError):
+    """Levels to be registered do not fit their template."""
 
 
 class DocumentNotFoundError(SurfalignError, LookupError):
@@ -196,6 +220,26 @@ class InvalidLabelError(LearnerError):
 
 class MixedUnitsError(LearnerError):
     """Labels of one property come in different units, or in an unknown one."""
+
+
+class MissingUnitError(LearnerError):
+    """A property stands without the unit that its numbers have."""
+
+
+class MixedLevelsError(LearnerError):
+    """Slabs stand where crystals are expected, or both stand together."""
+
+
+class UnknownPropertyError(LearnerError, LookupError):
+    """A property has no declaration, or no label."""
+
+
+class UninformativeLabelsError(LearnerError):
+    """Labels of a property are too few, or all equal: nothing can be learned from them."""
+
+
+class MissingStructureError(LearnerError, LookupError):
+    """A row of a table has no structure, or one that cannot be read."""
 
 
 class MixedMethodsError(LearnerError):

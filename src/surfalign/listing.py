@@ -23,12 +23,16 @@ class Listing(list[Item]):
 
     columns: ClassVar[tuple[str, ...]]
 
+    def headings(self) -> tuple[str, ...]:
+        """Return the headings of this list."""
+        return self.columns
+
     @abstractmethod
     def row(self, item: Item) -> Sequence[str]:
         """Return the cells of an item."""
 
     def __repr__(self) -> str:
-        rows = [self.columns, *map(self.row, self[:SHOWN])]
+        rows = [self.headings(), *map(self.row, self[:SHOWN])]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         lines = [
             "  ".join([cells[0].ljust(widths[0]), *map(str.rjust, cells[1:], widths[1:])]).rstrip()
@@ -37,7 +41,7 @@ class Listing(list[Item]):
         return "\n".join([*lines, *self._rest()])
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{escape(name)}</th>" for name in self.columns)
+        head = "".join(f"<th>{escape(name)}</th>" for name in self.headings())
         body = "".join(
             f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in self.row(item))}</tr>"
             for item in self[:SHOWN]

@@ -117,6 +117,10 @@ class Settings(BaseSettings):
         default=None,
         description="Where raw files of engines are kept, compressed; None means in data_directory",
     )
+    template_directory: Path | None = Field(
+        default=None,
+        description="Folder with templates of your laboratory for surfalign register",
+    )
     blob_store: Literal["files", "database"] = Field(
         default="files",
         description="Where large arrays are kept: beside the raw files, or in the database (GridFS)",

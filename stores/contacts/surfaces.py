@@ -140,6 +140,12 @@ def find_surface(
             "a result with levels",
             f"surfalign show {document.identifier}",
         )
+    if document.state is ResultState.REGISTERED:
+        raise PhysicsInputError(
+            f"{document.identifier} was registered ({document.origin}), so the error of its levels is not known",
+            "a computed result",
+            f"surfalign query 'formula = {document.formula} and origin = computed'",
+        )
     if document.state is ResultState.FLAGGED and not flagged:
         raise PhysicsInputError(
             f"{document.identifier} failed the checks {', '.join(document.failed_checks)}",
@@ -154,7 +160,8 @@ def _stored(database: Database, text: str) -> SurfaceLevelsDocument:
     named = list(results.find(database, f"surface_name = {json.dumps(text)}", limit=50))
     if not named:
         return results.get(database, text)
-    named = [d for d in named if d.state is not ResultState.FAILED] or named[:1]
+    without = (ResultState.FAILED, ResultState.REGISTERED)
+    named = [d for d in named if d.state not in without] or named[:1]
     if len(named) > 1:
         raise DocumentNotFoundError(
             f"several results are of {text}: {', '.join(d.identifier for d in named[:5])}",

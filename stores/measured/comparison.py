@@ -23,9 +23,9 @@ from surfalign.errors import MixedMethodsError
 from surfalign.physics.lattice.orientations import MillerIndex
 from surfalign.physics.lattice.same_crystal import same_space_group
 from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
-from surfalign.stores.measured.measured_levels import Face, Grade, MeasuredLevels, references
+from surfalign.stores.measured.measured_levels import Face, Grade, MeasuredLevels
 from surfalign.stores.method_names import of_one_table
-from surfalign.stores.vocabulary import Quality
+from surfalign.stores.vocabulary import Origin, Quality
 
 #: Property of a document, and the fields of a measurement that hold its value and error.
 LEVELS = {
@@ -123,7 +123,8 @@ def compare(
     MixedMethodsError
         When the results that would be compared are of several methods.
     """
-    numbers = [r for r in results if r.ionization_potential is not None]
+    computed = [r for r in results if r.origin is Origin.COMPUTED]
+    numbers = [r for r in computed if r.ionization_potential is not None]
     usable = [r for r in numbers if flagged or r.state is ResultState.PASSED]
     report = ComparisonReport()
     for measured in measurements:
@@ -238,7 +239,7 @@ def as_dict(report: ComparisonReport) -> dict[str, Any]:
                 "state": comparison.result.state.value,
                 "convergence_error": comparison.result.convergence_error,
                 "measured": comparison.measured.model_dump(mode="json"),
-                "source": str(references()[comparison.measured.reference]),
+                "source": comparison.measured.source,
                 **{level: getattr(comparison.result, level) for level in LEVELS},
                 "differences": {level: comparison.difference(level) for level in LEVELS},
             }

@@ -52,6 +52,13 @@ class MeasuredLevels(BaseModel):
     grade: Grade
     reference: str
     note: str = ""
+    #: Of registered levels; empty where ``reference`` is a key of the table's sources.
+    source_text: str = ""
+
+    @property
+    def source(self) -> str:
+        """The source with its DOI."""
+        return self.source_text or str(references()[self.reference])
 
     @property
     def label(self) -> str:

@@ -98,18 +98,19 @@ def plain_fields() -> dict[str, FieldDescription]:
         path: fields[path]
         for path in dict.fromkeys(("identifier", "state", *fields))
         if fields[path].kind not in (Kind.MAPPING, Kind.RECORD, Kind.STRUCTURE)
-        and (path.startswith("error.") or "." not in path)
+        and (path.startswith(("error.", "registration.")) or "." not in path)
     }
 
 
 def plain_values(document: SurfaceLevelsDocument) -> dict[str, Any]:
     """Return the values of the plain fields; those of records under their dotted names."""
     record = json_record(document, full=False)
-    error = record.get("error") or {}
-    return {
-        path: error.get(path.partition(".")[2]) if "." in path else record[path]
-        for path in plain_fields()
-    }
+    return {path: _at(record, path) for path in plain_fields()}
+
+
+def _at(record: dict[str, Any], path: str) -> Any:
+    head, _, rest = path.partition(".")
+    return (record[head] or {}).get(rest) if rest else record[head]
 
 
 def _write_csv(documents: Iterable[SurfaceLevelsDocument], file: IO[Any]) -> int:

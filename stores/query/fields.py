@@ -70,6 +70,8 @@ class FieldDescription:
         Whether it, or a record around it, is a list.
     choices
         Allowed values of a choice.
+    default
+        Value of a choice that stands where a document, as one of an earlier version, has none.
     """
 
     path: str
@@ -78,6 +80,7 @@ class FieldDescription:
     description: str
     repeated: bool = False
     choices: tuple[str, ...] = ()
+    default: str | None = None
 
 
 @cache
@@ -123,6 +126,7 @@ def _walk(model: type, prefix: str, repeated: bool) -> Iterator[FieldDescription
             description=_meaning(info),
             repeated=repeated or is_list,
             choices=_choices(inner),
+            default=info.default.value if info and isinstance(info.default, Enum) else None,
         )
         yield description
         if description.kind is Kind.RECORD:

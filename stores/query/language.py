@@ -64,9 +64,9 @@ class Comparison:
         if negated:
             operator = _NEGATED[operator]
         if operator == "=":
-            return {self.field: value}
+            return {self.field: value if value is None else _one_of(field, [value])}
         if operator == "!=":
-            return {self.field: {"$ne": None} if value is None else {"$nin": [value, None]}}
+            return {self.field: {"$ne": None} if value is None else _none_of(field, [value])}
         return {self.field: {_OPERATORS[operator]: value}}
 
 
@@ -87,8 +87,21 @@ class Membership:
                 f"null stands in a list of values of {self.field}", f"{self.field} = null", REMEDY
             )
         if negated != self.excluded:
-            return {self.field: {"$nin": [*values, None]}}
-        return {self.field: {"$in": values}}
+            return {self.field: _none_of(field, values)}
+        return {self.field: {"$in": values} if field.default is None else _one_of(field, values)}
+
+
+def _one_of(field: FieldDescription, values: list[Any]) -> Any:
+    """Return the condition of having one of some values; where there is none, the default counts."""
+    if field.default is not None and field.default in values:
+        return {"$in": [*values, None]}
+    return values[0] if len(values) == 1 else {"$in": values}
+
+
+def _none_of(field: FieldDescription, values: list[Any]) -> Filter:
+    """Return the condition of having another value than these; where there is none, the default counts."""
+    counts = field.default is not None and field.default not in values
+    return {"$nin": values if counts else [*values, None]}
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from surfalign.stores.documents import SurfaceLevelsDocument
 from surfalign.stores.query.fields import Kind, large_fields
 from surfalign.stores.query.language import Filter, known_field
 from surfalign.stores.query.matching import holds
-from surfalign.stores.query.results import collection_of, find_fields
+from surfalign.stores.query.results import find_fields
+from surfalign.stores.query.searches import collection_of
 
 if TYPE_CHECKING:
     from surfalign.stores.database import Database

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import to_json as encoded
 from pydantic_core import to_jsonable_python
 from pymatgen.core import Structure
 
@@ -15,6 +16,7 @@ from surfalign.stores.documents import SurfaceLevelsDocument
 from surfalign.stores.query.fields import large_fields
 from surfalign.stores.query.language import Filter, known_field, to_filter
 from surfalign.stores.query.matching import fields_of, holds
+from surfalign.stores.query.searches import collection_of, narrowed, searched
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
@@ -105,9 +107,19 @@ def find_fields(
     DatabaseUnreachableError
         When the connection breaks.
     """
-    condition = to_filter(query or "")
+    yield from find_records(database, to_filter(query or ""), fields, within=within)
+
+
+def find_records(
+    database: Database, condition: Filter, fields: Sequence[str], *, within: Filter | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield some fields of the results that a filter of MongoDB matches; see :func:`find_fields`."""
     with database.errors_named():
-        yield from seen(collection_of(database), condition, fields, within)
+        if within:
+            yield from seen(collection_of(database), condition, fields, within)
+            return
+        place, wanted = searched(database, condition, fields)
+        yield from place.find(wanted, {"_id": 0} | dict.fromkeys(fields, 1))
 
 
 def count(database: Database, query: str | None = None) -> int:
@@ -120,7 +132,8 @@ def count(database: Database, query: str | None = None) -> int:
     """
     condition = to_filter(query or "")
     with database.errors_named():
-        return int(collection_of(database).count_documents(condition))
+        place, wanted = searched(database, condition)
+        return int(place.count_documents(wanted))
 
 
 def methods(database: Database, query: str | None = None) -> dict[str, int]:
@@ -134,16 +147,15 @@ def methods(database: Database, query: str | None = None) -> dict[str, int]:
         When the query cannot be understood.
     """
     numbers = {"ionization_potential": {"$ne": None}}
-    stages: list[dict[str, Any]] = [
-        {"$match": {"$and": [to_filter(query or ""), numbers]}},
-        {"$group": {"_id": "$functional", "number": {"$sum": 1}}},
-        {"$sort": {"number": -1, "_id": 1}},
-    ]
+    condition = {"$and": [to_filter(query or ""), numbers]}
     with database.errors_named():
-        return {
-            str(group["_id"]): int(group["number"])
-            for group in collection_of(database).aggregate(stages)
-        }
+        place, wanted = searched(database, condition)
+        stages: list[dict[str, Any]] = [
+            {"$match": wanted},
+            {"$group": {"_id": "$functional", "number": {"$sum": 1}}},
+            {"$sort": {"number": -1, "_id": 1}},
+        ]
+        return {str(group["_id"]): int(group["number"]) for group in place.aggregate(stages)}
 
 
 def formulas(
@@ -156,14 +168,15 @@ def formulas(
     QuerySyntaxError
         When the query cannot be understood.
     """
-    stages: list[dict[str, Any]] = [
-        {"$match": joined(query, within)},
-        {"$group": {"_id": "$formula", "number": {"$sum": 1}}},
-        {"$sort": {"_id": 1}},
-    ]
+    condition = to_filter(query or "")
     with database.errors_named():
-        found = collection_of(database).aggregate(stages)
-        return {str(group["_id"]): int(group["number"]) for group in found}
+        place, wanted = searched(database, condition, within=within)
+        stages: list[dict[str, Any]] = [
+            {"$match": wanted},
+            {"$group": {"_id": "$formula", "number": {"$sum": 1}}},
+            {"$sort": {"_id": 1}},
+        ]
+        return {str(group["_id"]): int(group["number"]) for group in place.aggregate(stages)}
 
 
 def get(
@@ -226,6 +239,14 @@ def json_record(document: SurfaceLevelsDocument, full: bool = True) -> dict[str,
         document.model_dump(exclude=left_out), fallback=_plain, inf_nan_mode="null"
     )
     return record
+
+
+def json_line(document: SurfaceLevelsDocument) -> str:
+    """Return one result as JSON from which the same document is read.
+
+    Numbers that are not finite are the texts NaN, Infinity and -Infinity.
+    """
+    return encoded(document.model_dump(), fallback=_plain, inf_nan_mode="strings").decode()
 
 
 def _plain(value: Any) -> Any:
@@ -296,11 +317,4 @@ def joined(query: str | None, within: Filter | None) -> Filter:
     QuerySyntaxError
         When the query cannot be understood.
     """
-    condition = to_filter(query or "")
-    return {"$and": [condition, within]} if within else condition
-
-
-def collection_of(database: Database) -> Collection[dict[str, Any]]:
-    """Return pymongo's collection itself: maggma hides how it fetches."""
-    collection: Collection[dict[str, Any]] = database.surface_levels._collection
-    return collection
+    return narrowed(to_filter(query or ""), within)

@@ -222,6 +222,8 @@ def _reason_against(result: SurfaceLevelsDocument | StoredLevels, flagged: bool)
         error: Any = result.error
         name = error.get("error") if isinstance(error, dict) else getattr(error, "error", None)
         return f"failed: {name or 'no number'}"
+    if result.state == ResultState.REGISTERED:
+        return "registered, not computed here"
     if result.state == ResultState.FLAGGED and not flagged:
         return f"flagged: {', '.join(result.failed_checks)} (--flagged uses it)"
     if result.ionization_potential is None or result.electron_affinity is None:

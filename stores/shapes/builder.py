@@ -23,6 +23,7 @@ from surfalign.physics.lattice.symmetry import symmetrize
 from surfalign.stores.builders import Renew, SurfaceLevelsBuilder
 from surfalign.stores.database import Database
 from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
+from surfalign.stores.query.summaries import summaries_kept
 from surfalign.stores.shapes.selection import Selection, youngest
 from surfalign.stores.shapes.shape import crystal_shape, terminations_by_orientation, weights
 from surfalign.stores.sharing.register import SharingRegister
@@ -76,12 +77,13 @@ def build_shapes(surface_levels: Store) -> int:
         groups[_key(record)].append(record)
     stale = [(group, mark) for group in groups.values() if (mark := _stale_mark(group))]
     for batch in batches(stale, _BATCH_SIZE):
-        changes = [
-            UpdateOne({"identifier": identifier}, {"$set": values | {SHAPE_OF: mark}})
+        changes = {
+            identifier: UpdateOne({"identifier": identifier}, {"$set": values | {SHAPE_OF: mark}})
             for group, mark in batch
             for identifier, values in _shares(collection, group).items()
-        ]
-        collection.bulk_write(changes, ordered=False)
+        }
+        with summaries_kept(collection, changes):
+            collection.bulk_write(list(changes.values()), ordered=False)
     return len(stale)
 
 

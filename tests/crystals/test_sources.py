@@ -85,7 +85,7 @@ def test_distances_survive_the_standardisation() -> None:
 def test_unknown_names_are_answered_with_the_nearest(target: str, nearest: str) -> None:
     with pytest.raises(UnknownMaterialError, match=nearest) as raised:
         load_crystal(target)
-    assert "surfalign oxides" in raised.value.remedy
+    assert "surfalign crystals" in raised.value.remedy
 
 
 def test_nothing_near_is_said_without_guessing() -> None:

@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 from pymatgen.core import Lattice, Structure
 
+from surfalign.crystals.chemistry.anions import find_anions
+from surfalign.crystals.library import library
 from surfalign.crystals.validation import LARGE_CELL, validate
 from surfalign.errors import (
     InvalidStructureError,
     MagneticIonError,
     OverlappingAtomsError,
+    OxidationStateError,
     PartialOccupancyError,
+    UnknownAnionError,
 )
 
 FACE_CENTRES = [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]]
@@ -41,7 +45,7 @@ def test_oxidation_states_in_the_input_do_not_matter() -> None:
     ("structure", "message"),
     [
         (Structure(Lattice.cubic(4.0), [], []), "has no atoms"),
-        (Structure(Lattice.cubic(4.0), ["Na", "Cl"], [[0] * 3, [0.5] * 3]), "holds no oxygen"),
+        (Structure(Lattice.cubic(4.0), ["Cu", "Zn"], [[0] * 3, [0.5] * 3]), "holds metals only"),
         (Structure(Lattice.cubic(4.0), ["O", "O"], [[0] * 3, [0.3, 0, 0]]), "nothing but oxygen"),
         (
             Structure(Lattice.cubic(0.4), ["Mg", "O"], [[0] * 3, [0.5] * 3]),
@@ -66,7 +70,7 @@ def test_oxidation_states_in_the_input_do_not_matter() -> None:
         (Structure(Lattice.cubic(4.0), ["X", "O"], [[0] * 3, [0.5] * 3]), "not a chemical element"),
     ],
 )
-def test_what_is_no_oxide_crystal(structure: Structure, message: str) -> None:
+def test_what_is_no_crystal_of_ions(structure: Structure, message: str) -> None:
     with pytest.raises(InvalidStructureError, match=message):
         validate(structure)
 
@@ -143,6 +147,91 @@ def test_unbalanced_charges_pass_with_a_warning() -> None:
         [[0, 0, 0], [0.3, 0, 0], [0, 0.3, 0], [0, 0, 0.3], [0.6, 0, 0], [0, 0.6, 0], [0.5] * 3],
     )
     assert validate(suboxide) == ("the oxidation states of B6O do not balance; it may be a metal",)
+
+
+def zincblende(cation: str, anion: str, a: float = 5.6) -> Structure:
+    return Structure.from_spacegroup(
+        "F-43m", Lattice.cubic(a), [cation, anion], [[0, 0, 0], [0.25, 0.25, 0.25]]
+    )
+
+
+@pytest.mark.parametrize(
+    ("cation", "anion", "name"),
+    [("Si", "C", "a carbide"), ("Ga", "Sb", "an antimonide"), ("Li", "H", "a hydride")],
+)
+def test_anions_without_rules_are_named(cation: str, anion: str, name: str) -> None:
+    with pytest.raises(UnknownAnionError, match=f"is {name}: of {anion} as an anion no rules"):
+        validate(zincblende(cation, anion))
+
+
+@pytest.mark.parametrize("name", list(library()))
+def test_every_crystal_of_the_library_is_accepted(name: str) -> None:
+    validate(library()[name].conventional_structure())
+
+
+def test_states_that_do_not_balance_are_an_error_with_the_way_to_give_them() -> None:
+    with pytest.raises(
+        OxidationStateError,
+        match=r"of AlSe do not balance.*all Se, bonds between them considered: -8.*state the oxidation",
+    ):
+        validate(zincblende("Al", "Se"))
+
+
+def test_stated_states_decide_what_the_composition_leaves_open() -> None:
+    structure = zincblende("Al", "Se")
+    structure.add_oxidation_state_by_element({"Al": 2, "Se": -2})
+    assert validate(structure) == ("the oxidation states are those stated: Al2+ Se2-",)
+
+
+def test_stated_states_of_magnetic_ions_are_refused() -> None:
+    structure = zincblende("Nb", "Se")  # Nb2+ Se2- does not follow: Nb has no such common state
+    structure.add_oxidation_state_by_element({"Nb": 2, "Se": -2})
+    with pytest.raises(MagneticIonError, match=r"Nb2\+ \(d3\)"):
+        validate(structure)
+
+
+def test_stated_states_that_do_not_sum_to_zero_are_refused() -> None:
+    structure = zincblende("Al", "Se")
+    structure.add_oxidation_state_by_element({"Al": 3, "Se": -2})
+    with pytest.raises(OxidationStateError, match=r"stated for AlSe sum to \+4"):
+        validate(structure)
+
+
+def test_equally_usual_states_are_named_where_nothing_depends_on_them() -> None:
+    perovskite = Structure(
+        Lattice.cubic(5.0),
+        ["Pb", "Sn", "S", "S", "S"],
+        [[0, 0, 0], [0.5] * 3, [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]],
+    )
+    assert validate(perovskite) == (
+        "the oxidation states of SnPbS3 are ambiguous: Sn4+ Pb2+, or Sn2+ Pb4+; "
+        "either way its shells are closed, and nothing else depends on it",
+    )
+
+
+def pyrite(cation: str, u: float) -> Structure:
+    return Structure.from_spacegroup(
+        "Pa-3", Lattice.cubic(5.407), [cation, "S"], [[0, 0, 0], [u, u, u]]
+    )
+
+
+def test_the_bonds_of_a_disulfide_are_counted() -> None:
+    assert validate(pyrite("Ru", 0.386)) == (
+        "RuS2 is a sulfide with 4 S-S bonds in its cell",
+        "Ru2+ (d6) is taken as low-spin, without a moment",
+    )
+    with pytest.raises(MagneticIonError, match=r"MnS2 holds .*Mn2\+ \(d5\)"):
+        validate(pyrite("Mn", 0.386))
+
+
+@pytest.mark.parametrize(("bond", "charge"), [(1.45, -4), (1.22, -2)])
+def test_nitrogen_atoms_share_one_pair_or_two(bond: float, charge: int) -> None:
+    """Pernitride N2(4-) and diazenide N2(2-) in the CaC2 structure."""
+    lattice, z = Lattice.tetragonal(3.9, 6.70), bond / 6.70 / 2
+    structure = Structure.from_spacegroup(
+        "I4/mmm", lattice, ["Sr", "N"], [[0, 0, 0], [0, 0, 0.5 - z]]
+    )
+    assert find_anions(structure).charge == 2 * charge
 
 
 def test_large_cells_pass_with_a_warning() -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import random
 from pathlib import Path
 
 import dataset
+import formula_medians
 import pytest
 
 import surfalign
@@ -33,8 +35,17 @@ def test_every_result_of_dft_states_its_checks_and_its_error() -> None:
             assert document.ionization_potential is not None
 
 
-def test_the_card_tells_of_the_data_beside_it() -> None:
+def test_the_cards_tell_of_the_data_beside_them() -> None:
     assert dataset.PAGE.read_text(encoding="utf-8") == dataset.card(dataset.read())
+    others = dataset.read(dataset.OTHER_DATA)
+    assert dataset.OTHER_PAGE.read_text(encoding="utf-8") == dataset.other_card(others)
+
+
+def test_results_are_put_with_their_kind() -> None:
+    assert all(map(dataset.is_oxide, dataset.read()))
+    others = dataset.read(dataset.OTHER_DATA)
+    assert others
+    assert not any(map(dataset.is_oxide, others))
 
 
 def _drawn(n: int, most_cpu_seconds: float) -> list[SurfaceLevelsDocument]:
@@ -89,3 +100,10 @@ def test_a_file_that_is_no_export_is_refused_and_the_data_stay(
     with pytest.raises(ConfigurationError, match=r"export\.json"):
         dataset.add([export], data)
     assert not data.exists()
+
+
+def test_the_page_of_medians_tells_of_the_data_beside_it(shared_data: Path) -> None:
+    with (shared_data / "reference" / "jacs2024_ip_medians_dev.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    both = formula_medians.compare(dataset.read(), rows)
+    assert formula_medians.PAGE.read_text(encoding="utf-8") == formula_medians.page(both, len(rows))

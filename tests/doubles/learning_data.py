@@ -41,6 +41,32 @@ def rocksalt_slab(cation: str, anion: str, n_layers: int = 4) -> Structure:
     return Structure(lattice, species, positions, coords_are_cartesian=True)
 
 
+def rocksalt_crystal(cation: str, anion: str) -> Structure:
+    """Return the primitive cell of the crystal that :func:`rocksalt_slab` is cut from."""
+    a = 1.6 * float(Element(cation).atomic_radius + Element(anion).atomic_radius)
+    lattice = Lattice([[0, a / 2, a / 2], [a / 2, 0, a / 2], [a / 2, a / 2, 0]])
+    return Structure(lattice, [cation, anion], [[0, 0, 0], [0.5, 0.5, 0.5]])
+
+
+def toy_stiffness(structure: Structure) -> float:
+    """Return a positive number by a rule of composition and volume, GPa."""
+    spread = float(np.ptp([site.specie.X for site in structure]))
+    return float(1000.0 * np.exp(spread) / (structure.volume / len(structure)))
+
+
+def crystal_entries(n_formulas: int = 40) -> list[dict[str, Any]]:
+    """Return crystals with their stiffness as a JSON table holds them."""
+    crystals = [rocksalt_crystal(c, a) for a in ANIONS for c in CATIONS][:n_formulas]
+    return [
+        {
+            "name": one.composition.reduced_formula,
+            "structure": one.as_dict(),
+            "stiffness": toy_stiffness(one),
+        }
+        for one in crystals
+    ]
+
+
 def toy_levels(structure: Structure) -> dict[str, float]:
     """Return IP and EA by a rule of the composition, eV."""
     values = [site.specie for site in structure]

@@ -20,7 +20,7 @@ IDENTITY = """
 """
 DESCRIPTION = "identifier name slab oriented_bulk"
 LEVELS = """
-    identifier state surface_identifier surface_name functional semilocal_functional quality relaxed ionization_potential
+    identifier state origin registration surface_identifier surface_name functional semilocal_functional quality relaxed ionization_potential
     electron_affinity band_gap surface_energy surface_energy_method surface_energy_oxygen_rich oxygen_energy
     oxygen_reference area_fraction termination_weight dielectric_constant
     exchange_fraction potential_step level_corrections convergence_error convergence_parts ionization_potential_site_potentials

@@ -18,6 +18,7 @@ from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
 from surfalign.stores.recomputation import can_recompute, recompute
 from surfalign.workflows.flows import BandAlignmentMaker
 from surfalign.workflows.identity import content_uuid
+from surfalign.workflows.surface_jobs import BETWEEN_LAYERS, describe_surfaces
 
 
 @pytest.fixture
@@ -179,6 +180,23 @@ def test_identities_ignore_labels_and_noise_and_nothing_else(mgo: Structure) -> 
 
 
 @pytest.mark.serial
+@pytest.mark.parametrize(
+    ("name", "index", "notes"), [("MoS2", (0, 0, 1), [BETWEEN_LAYERS]), ("MgO", (1, 0, 0), [])]
+)
+def test_a_slab_of_layers_says_that_dispersion_is_left_out(
+    name: str, index: tuple[int, int, int], notes: list[str]
+) -> None:
+    (surface,) = describe_surfaces(
+        load_crystal(name).structure,
+        source="test",
+        miller_indices=[index],
+        max_index=None,
+        slab_thickness=10.0,
+        vacuum_thickness=15.0,
+    )
+    assert surface.crystal_notes == notes
+
+
 def test_a_graph_is_built_in_milliseconds(mgo: Structure) -> None:
     maker = BandAlignmentMaker(engine=toy_engine.toy_engine(), miller_indices=[(1, 0, 0)])
     maker.make(mgo)

@@ -116,7 +116,7 @@ def test_differences_and_their_summary(oxides: Path) -> None:
     assert summary.cpu_time == pytest.approx(0.6)
 
 
-def test_the_markdown_table_has_a_row_for_each_oxide(oxides: Path) -> None:
+def test_the_markdown_table_has_a_row_for_each_crystal(oxides: Path) -> None:
     table = markdown_table(compute_entries(read_entries(oxides), toy_engine.toy_engine(gap=8.0)))
     rows = [line for line in table.splitlines() if line.startswith("| ")]
     assert len(rows) == 1 + 3
@@ -209,7 +209,7 @@ def test_the_command_goes_on_after_a_failure_and_exits_nonzero(
     )  # fmt: skip
     assert result.exit_code == 1
     assert "MetallicError" in result.output
-    assert "3 oxides, 1 failed" in result.output
+    assert "3 crystals, 1 failed" in result.output
     records = json.loads(output.read_text())["records"]
     assert [r["error"] and r["error"]["error"] for r in records] == [None, "MetallicError", None]
     assert records[1]["error"]["step"] == "band_edges"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from inspect import signature
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobflow import Maker
 from monty.json import MSONable
@@ -12,6 +12,9 @@ from monty.json import MSONable
 from surfalign.errors import ConfigurationError, PluginError
 from surfalign.plugins import PluginGroup, call_problem
 from surfalign.stores.documents import Functional, Quality
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 #: Engine name to the function ``make_engine(quality, functional, equation_of_state, **options) -> Engine``
 #: of its module. How another package adds one: docs/extending.md.
@@ -72,6 +75,26 @@ class Engine(MSONable):
     slab_potential_maker: Maker
     slab_thickness: float
     vacuum_thickness: float
+
+
+def without_later_options(options: DataclassInstance, plain: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of a dictionary the options of a later version (``metadata={"since": ...}``) that are not set.
+
+    So the settings of a calculation, and what is hashed of them, stay what they were.
+
+    Parameters
+    ----------
+    options
+        A maker, or settings.
+    plain
+        Its dictionary.
+    """
+    left_out = {
+        f.name
+        for f in fields(options)
+        if "since" in f.metadata and getattr(options, f.name) == f.default
+    }
+    return {name: value for name, value in plain.items() if name not in left_out}
 
 
 def get_engine(

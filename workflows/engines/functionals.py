@@ -13,11 +13,17 @@ returns two methods::
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from surfalign.errors import ConfigurationError
+from surfalign.stores.levels import SPIN_ORBIT_ELEMENTS
 from surfalign.stores.method_names import hubbard_word
 from surfalign.stores.vocabulary import Functional
+
+#: When band edges include spin-orbit coupling; ``heavy``: see :func:`couples_spin_orbit`.
+SpinOrbit = Literal["off", "heavy", "on"]
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,19 @@ class Method:
             ):
                 return name
         return None
+
+
+def couples_spin_orbit(choice: SpinOrbit, elements: AbstractSet[str]) -> bool:
+    """Tell whether band edges are computed with spin-orbit coupling.
+
+    Parameters
+    ----------
+    choice
+        ``off``, ``on``, or ``heavy``: for crystals with elements that split bands noticeably.
+    elements
+        Symbols of the crystal's elements.
+    """
+    return choice == "on" or (choice == "heavy" and bool(elements & SPIN_ORBIT_ELEMENTS))
 
 
 def edges_label(edges: str, density: Method, *, hybrid: bool) -> str:

@@ -10,7 +10,7 @@ COMMANDS = {
     "Data": {
         "freeze": (
             "freeze",
-            "Freeze results of the store, files of slabs or data sets into one hashed file.",
+            "Freeze results of the store, files of slabs, tables or data sets into one hashed file.",
         ),
         "import-jacs-si": (
             "freeze",
@@ -39,10 +39,13 @@ COMMANDS = {
         "rollback": ("models", "Make an earlier version of a model predict again."),
     },
     "Predictions": {
-        "predict": ("predict", "Predict IP and EA of relaxed surfaces from unrelaxed ones."),
+        "predict": (
+            "predict",
+            "Predict IP and EA of relaxed surfaces from unrelaxed ones, or what else a model learned.",
+        ),
         "explain": (
             "explain",
-            "Draw slabs with their atoms coloured by the attention, and what the inputs do, for IP and for EA.",
+            "Draw structures with their atoms coloured by the attention, and what the inputs do, for each property.",
         ),
     },
 }

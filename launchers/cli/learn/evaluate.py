@@ -28,6 +28,10 @@ def evaluate(
     slabs: options.Slabs = None,
     datasets: options.Datasets = None,
     query: options.Query = None,
+    tables: options.Tables = None,
+    properties: options.Properties = None,
+    crystals: options.FormulaCrystals = None,
+    learned: options.LearnedProperties = None,
     min_gap: options.MinGap = None,
     split: Annotated[
         str | None,
@@ -57,12 +61,13 @@ def evaluate(
     Example: surfalign learn evaluate --slabs slabs.json.gz --split formula --kind composition
     """
     make_folders(json_file)
-    dataset = sources.gather(slabs, datasets, query, min_gap=min_gap)
+    given = sources.Tables(tables or (), properties, crystals)
+    dataset = sources.gather(slabs, datasets, query, given, min_gap=min_gap)
     sources.say_what_is_left_out(dataset)
     if split is not None:
         found = crossvalidation.hold_out_folds(
             dataset,
-            sources.recipe(kind, config, changes, seed, workers),
+            sources.recipe(kind, config, changes, seed, workers, learned),
             split,
             scratch=sources.scratch_directory(),
             on_progress=Lines(),

@@ -1,4 +1,4 @@
-"""``surfalign learn explain``: which atoms and which inputs set IP and EA."""
+"""``surfalign learn explain``: which atoms and which inputs set IP and EA, or another property."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from surfalign.launchers.cli.lazy import imported_when_used
 with imported_when_used():
     from surfalign.launchers.cli.learn import predict, sources
     from surfalign.launchers.figures import learner
+    from surfalign.ml.models import prediction
 
 commands = typer.Typer()
 
@@ -22,8 +23,10 @@ commands = typer.Typer()
 def explain(
     structure: options.BulkCrystal = None,
     slabs: options.UnlabelledSlabs = None,
+    table: options.UnlabelledTable = None,
     names: Annotated[
-        list[str] | None, typer.Option("--name", help="Only this slab of --slabs; repeatable.")
+        list[str] | None,
+        typer.Option("--name", help="Only this structure of --slabs or --table; repeatable."),
     ] = None,
     hkl: options.OnlyOrientations = None,
     hkl_of_file: options.FileOrientations = None,
@@ -33,13 +36,16 @@ def explain(
     model: options.Model = None,
     directory: options.Directory = None,
 ) -> None:
-    """Draw slabs with their atoms coloured by the attention, and what the inputs do, for IP and for EA.
+    """Draw structures with their atoms coloured by the attention, and what the inputs do, for each property.
 
     A network has attention, a Gaussian process has inputs, a mixed model has both.
 
     Example: surfalign learn explain TiO2-rutile --hkl 1,1,0 --figure attention
     """
-    records = predict.surfaces(structure, slabs, hkl, hkl_of_file=hkl_of_file)
+    models, name = sources.model(directory, model)
+    ensemble, card = models.load(name)
+    given = predict.Given(structure, slabs, table, hkl or (), hkl_of_file or ())
+    records = given.records(ensemble.level)
     if names:
         unknown = set(names) - {record.name for record in records}
         if unknown:
@@ -49,8 +55,6 @@ def explain(
                 "correct --name",
             )
         records = [record for record in records if record.name in names]
-    models, name = sources.model(directory, model)
-    ensemble, card = models.load(name)
     structures = [record.structure for record in records]
     estimates, effects = ensemble.predict(structures), ensemble.input_effects(structures)
     if not any(estimate.attention for estimate in estimates) and not any(effects):
@@ -60,8 +64,9 @@ def explain(
             "a model of kind lsoap, gaussian-process or mixed",
             "train one: surfalign learn train --kind mixed",
         )
+    shown = prediction.shown_of(tuple(map(ensemble.property_of, estimates[0].values)))
     for record, estimate, own in zip(records, estimates, effects, strict=True):
         if estimate.attention:
-            typer.echo(str(learner.save_attention(record, estimate, figure)))
+            typer.echo(str(learner.save_attention(record, estimate, shown, figure)))
         if own:
-            typer.echo(str(learner.save_input_effects(record, estimate, own, figure)))
+            typer.echo(str(learner.save_input_effects(record, estimate, shown, own, figure)))

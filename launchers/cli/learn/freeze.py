@@ -33,6 +33,9 @@ def freeze(
     query: options.Query = None,
     slabs: options.Slabs = None,
     datasets: options.Datasets = None,
+    tables: options.Tables = None,
+    properties: options.Properties = None,
+    crystals: options.FormulaCrystals = None,
     min_gap: options.MinGap = None,
     flagged: Annotated[
         bool,
@@ -46,15 +49,20 @@ def freeze(
     ] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Freeze results of the store, files of slabs or data sets into one hashed file.
+    """Freeze results of the store, files of slabs, tables or data sets into one hashed file.
 
     Left out are failed results, flagged results (unless --flagged is given) and slabs without a reliable
     vacuum level; each reason is counted. Results of several functionals are refused unless --mixed-methods is
     given.
 
     Example: surfalign learn freeze --query 'functional = ddh' -o ddh.dataset.json.gz
+
+    Example: surfalign learn freeze --table eps.csv --properties eps.yaml -o eps.dataset.json.gz
     """
-    dataset = sources.gather(slabs, datasets, query, min_gap=min_gap, flagged=flagged, mixed=mixed)
+    given = sources.Tables(tables or (), properties, crystals)
+    dataset = sources.gather(
+        slabs, datasets, query, given, min_gap=min_gap, flagged=flagged, mixed=mixed
+    )
     data.write_dataset(dataset, output)
     sources.say_what_is_left_out(dataset)
     typer.echo(f"Wrote {output}", err=True)

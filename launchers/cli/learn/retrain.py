@@ -26,6 +26,10 @@ def retrain(
     slabs: options.Slabs = None,
     datasets: options.Datasets = None,
     query: options.Query = None,
+    tables: options.Tables = None,
+    properties: options.Properties = None,
+    crystals: options.FormulaCrystals = None,
+    learned: options.LearnedProperties = None,
     min_gap: options.MinGap = None,
     kind: Annotated[
         str | None,
@@ -55,8 +59,9 @@ def retrain(
     """
     models = sources.registry(directory)
     kind = kind or (models.card(model).kind if models.champion(model) else options.DEFAULT_KIND)
-    chosen = sources.recipe(kind, config, changes, seed, workers)
-    dataset = sources.gather(slabs, datasets, query, min_gap=min_gap)
+    chosen = sources.recipe(kind, config, changes, seed, workers, learned)
+    given = sources.Tables(tables or (), properties, crystals)
+    dataset = sources.gather(slabs, datasets, query, given, min_gap=min_gap)
     sources.say_what_is_left_out(dataset)
     frozen = models.data_folder(model) / f"{dataset.digest[:16]}.dataset.json.gz"
     if not frozen.is_file():

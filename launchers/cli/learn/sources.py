@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import yaml
 from surfalign.errors import ConfigurationError
 from surfalign.files import require_file
 from surfalign.launchers.database.server import open_database
+from surfalign.ml.data.candidate_surfaces import CandidateCrystal, read_crystals
 from surfalign.ml.data.datasets import FrozenDataset, is_dataset, merge, read_dataset
 from surfalign.ml.data.equal_slabs import EqualSlabs, find_equal_slabs
 from surfalign.ml.data.from_results import freeze_results
@@ -20,6 +22,9 @@ from surfalign.ml.ensemble.recipe import Recipe
 from surfalign.ml.learners.kinds import configuration_of, get_learner
 from surfalign.ml.models import shipped_model
 from surfalign.ml.models.model_registry import ModelRegistry
+from surfalign.ml.properties.declarations import read_declarations
+from surfalign.ml.properties.from_store import freeze_fields
+from surfalign.ml.properties.from_table import freeze_table
 from surfalign.processes import available_cores
 from surfalign.settings import load_settings
 from surfalign.stores.query.results import find
@@ -42,7 +47,7 @@ def model(directory: Path | None, name: str | None) -> tuple[ModelRegistry, str]
         registry, found = shipped_model.own_or_shipped(name)
         if name is None and registry.directory == shipped_model.FOLDER:
             typer.echo(
-                f"No model was trained here yet: {found} predicts, which comes with surfalign. How good it is: "
+                f"No model of IP and EA was trained here yet: {found} predicts, which comes with surfalign. How good it is: "
                 f"surfalign learn models {found}",
                 err=True,
             )
@@ -56,10 +61,48 @@ def scratch_directory() -> Path:
     return load_settings().data_directory / "training"
 
 
+@dataclass(frozen=True)
+class Tables:
+    """Tables of a user, and what stands in them.
+
+    Attributes
+    ----------
+    files
+        CSV, JSON, extXYZ.
+    properties
+        The file that declares their columns; without tables, fields of results.
+    crystals
+        Folder with the crystals of formulas.
+    """
+
+    files: Sequence[Path] = ()
+    properties: Path | None = None
+    crystals: Path | None = None
+
+    def freeze(self) -> list[FrozenDataset]:
+        """Return a data set of each table."""
+        if not self.files:
+            return []
+        if self.properties is None:
+            raise ConfigurationError(
+                f"{self.files[0]} is a table, and nothing says what its columns are",
+                "a file that declares name, unit and level of each property",
+                "name it: --properties FILE.yaml; see `surfalign learn freeze --help`",
+            )
+        declared = read_declarations(self.properties)
+        known: Sequence[CandidateCrystal] = ()
+        if self.crystals is not None:
+            known, unreadable = read_crystals(self.crystals)
+            for reason, names in unreadable.items():
+                typer.echo(f"{reason}: {', '.join(names)}", err=True)
+        return [freeze_table(path, declared, known) for path in self.files]
+
+
 def gather(
     slabs: Sequence[Path] | None,
     datasets: Sequence[Path] | None,
     query: str | None,
+    tables: Tables | None = None,
     *,
     min_gap: float | None = None,
     flagged: bool = False,
@@ -67,10 +110,13 @@ def gather(
     name: str = "",
 ) -> FrozenDataset:
     """Return one data set of all named sources; of the whole store where none is named."""
+    tables = tables or Tables()
     found = [freeze_slab_file(path, min_gap=min_gap) for path in slabs or []]
     found += [_refrozen(path) for path in datasets or []]
+    found += tables.freeze()
     if query is not None or not found:
-        found.append(_from_store(query or None, flagged, mixed))
+        fields = None if tables.files else tables.properties
+        found.append(_from_store(query or None, flagged, mixed, fields))
     if len(found) == 1:
         return found[0]
     return merge(name or "+".join(dataset.name for dataset in found), found)
@@ -90,13 +136,24 @@ def labelled_data(paths: Sequence[Path]) -> FrozenDataset:
     return gather([path for path in paths if path not in frozen], frozen, None)
 
 
-def _from_store(query: str | None, flagged: bool, mixed: bool) -> FrozenDataset:
+def _from_store(
+    query: str | None, flagged: bool, mixed: bool, properties: Path | None
+) -> FrozenDataset:
+    declared = None if properties is None else read_declarations(properties)
     with open_database() as database:
-        return freeze_results(find(database, query, full=True), flagged=flagged, mixed=mixed)
+        results = find(database, query, full=True)
+        if declared is not None:
+            return freeze_fields(results, declared, flagged=flagged, mixed=mixed)
+        return freeze_results(results, flagged=flagged, mixed=mixed)
 
 
 def recipe(
-    kind: str, file: Path | None, changes: Sequence[str] | None, seed: int, workers: int | None
+    kind: str,
+    file: Path | None,
+    changes: Sequence[str] | None,
+    seed: int,
+    workers: int | None,
+    properties: Sequence[str] | None = None,
 ) -> Recipe:
     """Return how to train, from a file and single values."""
     get_learner(kind)  # an unknown kind is named before files are read
@@ -105,7 +162,7 @@ def recipe(
         _apply(configuration, change)
     configuration_of(kind, configuration)
     cores = workers or available_cores(load_settings())
-    return Recipe(kind, configuration, seed, cores)
+    return Recipe(kind, configuration, seed, cores, tuple(properties or ()))
 
 
 def _read(file: Path) -> dict[str, Any]:

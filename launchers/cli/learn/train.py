@@ -25,6 +25,10 @@ def train(
     slabs: options.Slabs = None,
     datasets: options.Datasets = None,
     query: options.Query = None,
+    tables: options.Tables = None,
+    properties: options.Properties = None,
+    crystals: options.FormulaCrystals = None,
+    learned: options.LearnedProperties = None,
     min_gap: options.MinGap = None,
     kind: options.Kind = options.DEFAULT_KIND,
     config: options.Configuration = None,
@@ -38,13 +42,17 @@ def train(
 ) -> None:
     """Train a new version of a model and make it the champion.
 
-    Without a source it learns from the results of the store. A training that was killed goes on where it
+    Without a source it learns from the results of the store. IP and EA are learned, or any property that a file
+    of properties declares by name, unit, level and scale (docs/how-to/learn-any-property). A training that was killed goes on where it
     stopped when the same command is given again.
 
     Example: surfalign learn train --slabs slabs.json.gz --model jarvis
+
+    Example: surfalign learn train --table eps.csv --properties eps.yaml --model eps
     """
-    chosen = sources.recipe(kind, config, changes, seed, workers)
-    dataset = sources.gather(slabs, datasets, query, min_gap=min_gap)
+    chosen = sources.recipe(kind, config, changes, seed, workers, learned)
+    given = sources.Tables(tables or (), properties, crystals)
+    dataset = sources.gather(slabs, datasets, query, given, min_gap=min_gap)
     sources.say_what_is_left_out(dataset)
     models = sources.registry(directory)
     card = retraining.train_version(

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from surfalign.ml.assessment.metrics import error_rows, with_bounds
 from surfalign.ml.models.model_registry import ModelCard, ModelRegistry
+from surfalign.ml.properties.property import LEVELS
 
 
 def metrics_table(card: ModelCard) -> Table:
@@ -41,20 +42,19 @@ def number(value: float | None) -> str:
 def versions_table(models: ModelRegistry, names: list[str]) -> Table:
     """Return all versions of some models; the champion is marked."""
     table = Table(
-        caption="* predicts; MAE in eV of surfaces with a gap, else of medians, out of fold by formula"
+        caption="* predicts; MAE in eV of surfaces with a gap, else of medians, out of fold by formula; of other "
+        "properties in their unit"
     )
     for name in ("Model", "Version", "", "Kind", "Made"):
         table.add_column(name, no_wrap=True)
-    for name in ("Surfaces", "IP MAE", "EA MAE"):
+    for name in ("Structures", "IP MAE", "EA MAE", "Other MAE"):
         table.add_column(name, justify="right")
     for name in names:
         champion = models.champion(name)
         for version in models.versions(name):
             card = models.card(name, version)
-            errors = [
-                _shown_error(card.metrics.get(p, {}))
-                for p in ("ionization_potential", "electron_affinity")
-            ]
+            errors = [_shown_error(card.metrics.get(level, {})) for level in LEVELS]
+            others = [] if card.of_levels else list(card.metrics)
             table.add_row(
                 name,
                 version,
@@ -63,8 +63,15 @@ def versions_table(models: ModelRegistry, names: list[str]) -> Table:
                 card.created_at[:19].replace("T", " "),
                 str(card.dataset["labelled_surfaces"]),
                 *map(number, errors),
+                "\n".join(_other_error(name, card.metrics[name]) for name in others),
             )
     return table
+
+
+def _other_error(name: str, errors: Mapping[str, Any]) -> str:
+    """Return the error of a property that is no level, with its name and unit."""
+    unit = errors["unit"].removeprefix("1")
+    return f"{name.replace('_', ' ')} {number(_shown_error(errors))} {unit}".rstrip()
 
 
 def _shown_error(errors: Mapping[str, Any]) -> float | None:

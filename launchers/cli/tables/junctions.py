@@ -10,7 +10,7 @@ from rich.table import Table
 
 from surfalign.stores.documents import ResultState
 from surfalign.stores.measured.comparison import LEVELS, Comparison, ComparisonReport
-from surfalign.stores.measured.measured_levels import Grade, MeasuredLevels, references
+from surfalign.stores.measured.measured_levels import Grade, MeasuredLevels
 
 TYPES = ("I", "II", "III")
 
@@ -75,7 +75,7 @@ def comparison_table(report: ComparisonReport) -> Table:
         for level in levels:
             cells.extend(_level(comparison, level))
         measured = comparison.measured
-        table.add_row(*cells, measured.grade, measured.method, escape(source(measured)))
+        table.add_row(*cells, measured.grade, measured.method, escape(measured.source))
     return table
 
 
@@ -103,11 +103,6 @@ def summary_sentence(report: ComparisonReport, level: str) -> str:
         f"{summary.mean_absolute_error:.2f} eV, bias {summary.bias:+.2f} eV, "
         f"largest {summary.largest:.2f} eV{of_clean}."
     )
-
-
-def source(measured: MeasuredLevels) -> str:
-    """Return the source of a measurement with its DOI."""
-    return str(references()[measured.reference])
 
 
 def _surface(comparison: Comparison) -> str:

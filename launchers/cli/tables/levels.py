@@ -56,6 +56,8 @@ def checks_cell(document: SurfaceLevelsDocument) -> str:
         error = document.error
         reason = f"{error.error} in {error.step}: {error.message}" if error else "failed"
         return f"[red]{escape(reason)}[/]"
+    if document.registration is not None:
+        return f"[cyan]{document.origin}: {escape(document.registration.technique)}[/]"
     n_passed = sum(check.passed for check in document.checks)
     counted = f"{n_passed}/{len(document.checks)}"
     if document.failed_checks:
@@ -103,6 +105,7 @@ def _facts(document: SurfaceLevelsDocument) -> Table:
     facts = {
         "Identifier": document.identifier,
         "Crystal": f"{document.formula}, {document.space_group_symbol}",
+        **_registered(document),
         "Source": document.source,
         "Outermost planes": document.termination_label,
         "Slab": _slab(document),
@@ -121,6 +124,25 @@ def _facts(document: SurfaceLevelsDocument) -> Table:
         if value:
             table.add_row(f"[bold]{name}[/]", escape(value))
     return table
+
+
+def _registered(document: SurfaceLevelsDocument) -> dict[str, str]:
+    """Return what is known of registered levels."""
+    known = document.registration
+    if known is None:
+        return {}
+    uncertain = {level: f"± {value:g} eV" for level, value in known.uncertainties.items()}
+    return {
+        "Origin": f"{document.origin}, template {known.template}",
+        "Phase": known.phase,
+        "Sample": known.sample,
+        "Preparation": known.preparation,
+        "Face, grade": " ".join(part for part in (known.face, known.grade) if part),
+        **{name.replace("_", " ").capitalize(): value for name, value in uncertain.items()},
+        "Reference": f"{known.reference} {known.doi}".strip(),
+        "Note": known.note,
+        **{name: str(value) for name, value in known.details.items()},
+    }
 
 
 def _convergence(document: SurfaceLevelsDocument) -> str:

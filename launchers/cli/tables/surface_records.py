@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from surfalign.physics.lattice.orientations import MillerIndex
+from surfalign.physics.slabs.cleavage import cuts_no_bond
 from surfalign.physics.slabs.coordination import SurfaceCoordination
 from surfalign.physics.slabs.enumeration import OrientationSurvey, SurfaceSlab
 from surfalign.workflows.planning.cost import slab_cpu_time
@@ -22,6 +23,7 @@ def as_dict(surface: SurfaceSlab, loss: SurfaceCoordination, source: str) -> dic
         "miller_index": list(surface.miller_index),
         "gap": surface.termination.gap,
         "supercell": surface.pattern.supercell.tolist() if surface.pattern else [[1, 0], [0, 1]],
+        "cuts_no_bond": cuts_no_bond(surface),
         "broken_bonds_per_area": loss.broken_bonds_per_area,
         "lowest_coordination_ratio": loss.lowest_ratio,
         "coordination": [asdict(atom) for atom in loss.atoms],

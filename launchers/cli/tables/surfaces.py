@@ -9,8 +9,9 @@ from rich.table import Table
 
 from surfalign.launchers.cli.output import output_console
 from surfalign.physics.lattice.orientations import format_miller_index
+from surfalign.physics.slabs.cleavage import cuts_no_bond
 from surfalign.physics.slabs.coordination import SurfaceCoordination
-from surfalign.physics.slabs.enumeration import OrientationSurvey
+from surfalign.physics.slabs.enumeration import OrientationSurvey, SurfaceSlab
 from surfalign.workflows.planning.cost import slab_cpu_time
 
 
@@ -45,7 +46,6 @@ def _table(surveys: list[OrientationSurvey], losses: list[SurfaceCoordination]) 
     table.add_column("Identifier", no_wrap=True)
     slabs = [slab for found in surveys for slab in found.slabs]
     for slab, loss in zip(slabs, losses, strict=True):
-        barest = loss.atoms[0] if loss.atoms else None
         table.add_row(
             escape(slab.name),
             slab.termination_class,
@@ -54,11 +54,21 @@ def _table(surveys: list[OrientationSurvey], losses: list[SurfaceCoordination]) 
             f"{slab.slab_thickness:.1f}",
             f"{slab.bulk_repeat:.2f}",
             f"{loss.broken_bonds_per_area:.3f}",
-            f"{barest.element} {barest.surface:.1f} of {barest.bulk:.1f}" if barest else "–",
+            _barest(slab, loss),
             f"{slab_cpu_time(slab.slab) / 3600:.2g}",
             slab.identifier,
         )
     return table
+
+
+def _barest(slab: SurfaceSlab, loss: SurfaceCoordination) -> str:
+    """Write which atom misses most of its neighbours; or that the cut lies between layers."""
+    if cuts_no_bond(slab):
+        return "no bond cut"
+    if not loss.atoms:
+        return "–"
+    barest = loss.atoms[0]
+    return f"{barest.element} {barest.surface:.1f} of {barest.bulk:.1f}"
 
 
 def _rejected_table(surveys: list[OrientationSurvey]) -> Table:

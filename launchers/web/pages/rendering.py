@@ -18,7 +18,12 @@ from surfalign.stores.documents import SurfaceLevelsDocument
 from surfalign.version import __version__
 
 #: Sign and word of a state: never by colour alone.
-_MARKS = {"passed": ("✓", "passed"), "flagged": ("!", "flagged"), "failed": ("✗", "failed")}
+_MARKS = {
+    "passed": ("✓", "passed"),
+    "flagged": ("!", "flagged"),
+    "failed": ("✗", "failed"),
+    "registered": ("○", "registered"),
+}
 
 
 def fixed(value: float | None, digits: int = 2) -> str:
@@ -39,7 +44,9 @@ def mark(state: str) -> dict[str, str]:
 
 def checks_of(document: SurfaceLevelsDocument) -> dict[str, str]:
     """Return what the list says of the checks: the mark, how many passed, and which did not."""
-    if document.error is not None:
+    if document.registration is not None:
+        said = f"{document.origin}: {document.registration.technique}"
+    elif document.error is not None:
         said = f"{document.error.error} in {document.error.step}"
     else:
         passed = sum(check.passed for check in document.checks)

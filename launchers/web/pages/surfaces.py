@@ -36,6 +36,7 @@ EXAMPLES = {
     "electron_affinity < 0 eV": "negative electron affinity",
     "ionization_potential > 6 eV and band_gap < 5 eV": "two conditions",
     "failed_checks = slab_centre_plateau": "one failed check",
+    "origin = measured": "measured levels",
 }
 _MEDIA = {"csv": "text/csv", "json": "application/json"}
 

@@ -1,6 +1,6 @@
 """Formal charges of the ions of a slab, from its composition alone.
 
-They are the oxidation states that balance the charge: those of :mod:`surfalign.crystals.oxidation` where
+They are the oxidation states that balance the charge: those of :mod:`surfalign.crystals.chemistry.oxidation` where
 oxygen is the anion, else the most usual set of pymatgen (``Composition.oxi_state_guesses``, ranked by the
 states that the ICSD holds), else those that balance the lowest state of the most electronegative element. An elemental solid has the charge 0, which is no guess.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Composition, Element, Structure
 
-from surfalign.crystals.oxidation import assign_oxidation_states
+from surfalign.crystals.chemistry.oxidation import assign_oxidation_states
 
 Array = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ charge, or, where no ion has one, the atoms of the most electronegative element.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -169,19 +169,27 @@ def physical_table(structures: Sequence[Structure]) -> Array:
     SurfaceError
         If a structure has no vacuum.
     """
+    return described_once(structures, physical_inputs, len(INPUTS))
+
+
+def described_once(
+    structures: Sequence[Structure], describe: Callable[[Structure], Array], n_inputs: int
+) -> Array:
+    """Return a row for each structure, shape (n, n_inputs); equal ones are described once in a process."""
     rows = []
     for structure in structures:
         key = (
             structure.lattice.matrix.tobytes()
             + structure.frac_coords.tobytes()
             + repr(structure.species).encode()
+            + describe.__name__.encode()
         )
         if key not in _described:
             if len(_described) >= _REMEMBERED:
                 _described.clear()
-            _described[key] = physical_inputs(structure)
+            _described[key] = describe(structure)
         rows.append(_described[key])
-    return np.array(rows).reshape(len(rows), len(INPUTS))
+    return np.array(rows).reshape(len(rows), n_inputs)
 
 
 _REMEMBERED = 20_000

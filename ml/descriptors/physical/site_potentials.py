@@ -65,6 +65,25 @@ def slab_site_potentials(charges: Array, positions: Array, lateral: Array) -> Ar
     return np.asarray(COULOMB * (periodic + slab))
 
 
+def crystal_site_potentials(charges: Array, positions: Array, cell: Array) -> Array:
+    """Return the potential at each charge of a crystal, against its mean in the cell (V), shape (n,).
+
+    A crystal has no vacuum, so the mean of the potential over the cell is zero.
+
+    Parameters
+    ----------
+    charges
+        Point charges (e), shape (n,); they must sum to zero.
+    positions
+        Cartesian positions (A), shape (n, 3).
+    cell
+        Lattice vectors as rows (A), shape (3, 3).
+    """
+    own = -2.0 * _SPLITTING / np.sqrt(np.pi) * charges
+    real = _real_sum(charges, positions, cell, periodic=(True, True, True))
+    return np.asarray(COULOMB * (real + _reciprocal_sum(charges, positions, cell) + own))
+
+
 def planar_potential(charges: Array, heights: Array, area: float, at: Array) -> Array:
     """Return the potential of charges averaged over planes, against the vacuum (V), shape (n_at,).
 
@@ -82,12 +101,17 @@ def planar_potential(charges: Array, heights: Array, area: float, at: Array) -> 
     return -2.0 * np.pi * COULOMB / area * (distances @ charges)
 
 
-def _real_sum(charges: Array, positions: Array, cell: Array) -> Array:
+def _real_sum(
+    charges: Array,
+    positions: Array,
+    cell: Array,
+    periodic: tuple[bool, bool, bool] = (True, True, False),
+) -> Array:
     neighbours = NeighborList(cutoff=_ACCURACY / _SPLITTING, full_list=True, n_threads=1)
     first, second, distances = neighbours.compute(
         points=np.ascontiguousarray(positions, dtype=float),
         box=np.ascontiguousarray(cell, dtype=float),
-        periodic=[True, True, False],
+        periodic=list(periodic),
         quantities="ijd",
     )
     terms = charges[second] * erfc(_SPLITTING * distances) / distances

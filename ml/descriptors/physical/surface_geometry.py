@@ -99,7 +99,7 @@ def surface_geometry(structure: Structure) -> SurfaceGeometry:
     outer = zone_shares(slab.depths, OUTER_ZONE)
     bulk = zone_shares(slab.depths.max() - slab.depths, BULK_ZONE)
     bulk = bulk / bulk.sum()
-    coordination, unlike, length, density = _bonds(structure, slab.positions, slab.axis)
+    coordination, unlike, length, density = bonds(structure, slab.positions, _across(slab.axis))
     return SurfaceGeometry(
         positions=slab.positions,
         lateral=lateral,
@@ -117,14 +117,36 @@ def surface_geometry(structure: Structure) -> SurfaceGeometry:
     )
 
 
-def _bonds(structure: Structure, positions: Array, axis: int) -> tuple[Array, Array, Array, Array]:
-    """Return coordination, that by other elements, mean reduced bond length, and density (1/A^3)."""
+def _across(axis: int) -> tuple[bool, bool, bool]:
+    """Return along which lattice vectors a slab repeats whose vacuum lies along one of them."""
+    return axis != 0, axis != 1, axis != 2
+
+
+def bonds(
+    structure: Structure, positions: Array, periodic: tuple[bool, bool, bool]
+) -> tuple[Array, Array, Array, Array]:
+    """Return coordination, that by other elements, mean reduced bond length, and density (1/A^3).
+
+    Parameters
+    ----------
+    structure
+        Elements and cell.
+    positions
+        Cartesian positions of its atoms (A), shape (n_sites, 3).
+    periodic
+        Along which lattice vectors it repeats.
+
+    Returns
+    -------
+    tuple of arrays
+        Shape (n_sites,) each.
+    """
     numbers = np.array(structure.atomic_numbers, dtype=np.int64)
     neighbours = NeighborList(cutoff=_REACH, full_list=True, n_threads=1)
     first, second, distances = neighbours.compute(
         points=np.ascontiguousarray(positions, dtype=float),
         box=np.ascontiguousarray(structure.lattice.matrix, dtype=float),
-        periodic=[k != axis for k in range(3)],
+        periodic=list(periodic),
         quantities="ijd",
     )
     radii = np.array([atomic_radius(site.specie.symbol) for site in structure])

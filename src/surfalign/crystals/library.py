@@ -1,4 +1,4 @@
-"""The built-in library of textbook oxides: measured structures with their sources."""
+"""The built-in library of textbook crystals: measured structures with their sources."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pymatgen.core import Lattice, Structure
     from pymatgen.symmetry.groups import SpaceGroup
 
-FILE_NAME = "oxides.yaml"
+#: The oxides come first, as in every list of the library.
+FILE_NAMES = ("oxides.yaml", "other_crystals.yaml")
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class WyckoffSite:
 
 @dataclass(frozen=True)
 class LibraryEntry:
-    """One oxide of the library, in the axes of its source.
+    """One crystal of the library, in the axes of its source.
 
     Parameters
     ----------
@@ -91,6 +92,17 @@ class LibraryEntry:
     note: str = ""
 
     @property
+    def anions(self) -> tuple[str, ...]:
+        """Elements that are anions: the main one first."""
+        # pymatgen is loaded here: the command line lists crystals without it.
+        from surfalign.crystals.chemistry.oxidation import anion_elements
+
+        amounts: dict[str, int] = {}
+        for site in self.sites:
+            amounts[site.element] = amounts.get(site.element, 0) + site.multiplicity
+        return anion_elements(amounts)
+
+    @property
     def space_group_symbol(self) -> str:
         """Symbol of the setting without the origin choice, e.g. ``P4_2/mnm``."""
         return self.setting.split(":")[0]
@@ -127,15 +139,21 @@ def library() -> dict[str, LibraryEntry]:
 def find_entry(name: str) -> LibraryEntry | None:
     """Find an entry by name, alias or formula; None where there is none.
 
-    Names and aliases are compared without regard to case, spaces and underscores; a formula may be
-    written in any order of its elements (``OMg``) but with proper capitals, because ``CO`` is not
-    ``Co``. A bare formula means the entry marked as default.
+    Names and aliases are compared without regard to case, spaces and underscores, where that leaves one
+    (``BAs`` is not ``BaS``); a formula may be written in any order of its elements (``OMg``) but with
+    proper capitals, because ``CO`` is not ``Co``. A bare formula means the entry marked as default.
     """
     entries = _read_library()
+    if name in entries:
+        return entries[name]
     wanted = _fold(name)
-    for entry in entries.values():
-        if wanted in {_fold(entry.name), *map(_fold, entry.aliases)}:
-            return entry
+    alike = [
+        entry
+        for entry in entries.values()
+        if wanted in {_fold(entry.name), *map(_fold, entry.aliases)}
+    ]
+    if len(alike) == 1:
+        return alike[0]
     formula = _reduced_formula(name)
     if formula is None:
         return None
@@ -159,11 +177,15 @@ def known_names() -> list[str]:
 
 @cache
 def _read_library() -> dict[str, LibraryEntry]:
-    text = files("surfalign.crystals").joinpath(FILE_NAME).read_text(encoding="utf-8")
-    # The C loader is ten times faster; some builds of PyYAML lack it.
-    content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    references = {key: Reference(**value) for key, value in content["references"].items()}
-    return {name: _entry(name, raw, references) for name, raw in content["oxides"].items()}
+    entries: dict[str, LibraryEntry] = {}
+    for file_name in FILE_NAMES:
+        text = files("surfalign.crystals").joinpath(file_name).read_text(encoding="utf-8")
+        # The C loader is ten times faster; some builds of PyYAML lack it.
+        content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        references = {key: Reference(**value) for key, value in content["references"].items()}
+        for name, raw in content["crystals"].items():
+            entries[name] = _entry(name, raw, references)
+    return entries
 
 
 @cache

@@ -195,7 +195,7 @@ def _offline(database: str, host: str, error: Exception) -> OfflineError:
         f"{database} cannot be reached ({type(error).__name__} at {host})",
         "a network connection",
         "connect and try again, or use a structure file or the built-in library "
-        "(`surfalign oxides`), which need no network",
+        "(`surfalign crystals`), which need no network",
     )
 
 

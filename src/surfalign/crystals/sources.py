@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from surfalign.crystals.chemistry.closed_shells import stated_states
 from surfalign.crystals.crystal import Crystal
 from surfalign.crystals.library import LibraryEntry, find_entry, known_names, phases_of
 from surfalign.crystals.validation import validate
@@ -60,7 +61,7 @@ def load_crystal(target: str | PathLike[str] | Structure | Crystal) -> Crystal:
             raise InvalidStructureError(
                 f"{target!r} is no crystal",
                 "a name, a file or a pymatgen Structure",
-                "list the names with `surfalign oxides`",
+                "list the names with `surfalign crystals`",
             )
         return make_crystal(target, source="structure")
     target = str(target)
@@ -133,12 +134,13 @@ def _standardised(
     from surfalign.crystals.plausibility import empty_layer_note, looser_tolerance_note
     from surfalign.physics.lattice.symmetry import symmetrize
 
-    found = validate(structure)
+    stated = stated_states(structure)
+    found = validate(structure, stated)
     symmetric = symmetrize(structure)
     primitive = symmetric.primitive_structure().remove_site_property("bulk_site")
     if len(primitive) < len(structure):
         # How large the cell is shows only now, that of the input may be a supercell.
-        found = validate(primitive)
+        found = validate(primitive, stated)
     if not source.startswith("library:"):
         found = (*empty_layer_note(structure), *looser_tolerance_note(symmetric), *found)
     formula = structure.composition.reduced_formula
@@ -198,5 +200,5 @@ def _unknown(target: str, path: Path) -> UnknownMaterialError | InvalidStructure
         + (f"; the nearest names are {', '.join(near)}" if near else ""),
         "a structure file, a name of the library, a Materials Project id such as mp-1265, "
         "or optimade:PROVIDER/ID",
-        "list the library with `surfalign oxides`",
+        "list the library with `surfalign crystals`",
     )

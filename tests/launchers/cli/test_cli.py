@@ -96,7 +96,9 @@ def commands(group: TyperGroup | None = None, prefix: str = "") -> Iterator[tupl
 
 def test_every_command_has_help_with_an_example() -> None:
     found = dict(commands())
-    assert {"run", "oxides", "query", "show", "export", "doctor", "learn train"} <= set(found)
+    assert {"run", "crystals", "oxides", "query", "show", "export", "doctor", "learn train"} <= set(
+        found
+    )
     for name, command in found.items():
         if not isinstance(command, TyperGroup):
             assert f"Example: surfalign {name}" in command.help, f"{name} --help shows no example"
@@ -118,9 +120,9 @@ def test_the_table_says_the_first_line_of_each_help() -> None:
     assert set(listed) | members == set(found)
 
 
-#: Commands whose outcome is a list of oxides, surfaces or results.
+#: Commands whose outcome is a list of crystals, surfaces or results.
 LISTS = {
-    "run", "surfaces", "oxides", "query", "results", "import-vasp", "validate gaps", "learn predict",
+    "run", "surfaces", "crystals", "oxides", "query", "results", "import-vasp", "validate gaps", "learn predict",
     "learn evaluate", "learn score", "screen", "shape", "phases", "junction", "validate levels",
     "recommend",
 }  # fmt: skip

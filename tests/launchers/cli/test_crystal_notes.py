@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from surfalign.errors import ConfigurationError, SurfaceError
 from surfalign.launchers.campaign.target_plan import write_target_plan
-from surfalign.launchers.cli import crystals
+from surfalign.launchers.cli import wanted_crystals
 from surfalign.launchers.cli.learn import predict
 from surfalign.launchers.cli.main import app
 from surfalign.stores.campaign_register import Method
@@ -143,7 +143,7 @@ def test_submit_and_predict_take_orientations_of_the_file(
     write_target_plan(
         plan,
         [rutile],
-        lambda crystal: crystals.wanted_indices(crystal, None, [of_file]),
+        lambda crystal: wanted_crystals.wanted_indices(crystal, None, [of_file]),
         None,
         Method(engine="gpaw", quality="quick"),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,6 +49,36 @@ def test_start_status_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert invoke("stop").stdout == "Stopped the local database.\n"
     assert invoke("stop").stdout == "No local database was running.\n"
     assert invoke("status").exit_code == 1
+
+
+def test_a_backup_is_checked_restored_and_refused_by_a_filled_database(
+    database: Database,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    database.jobs.update([job_output(passed_result("a"), "job-a", "2026-01-01T00:00:00")])
+    path = str(tmp_path / "oxides.backup")
+    assert "Wrote 1 documents to" in invoke("backup", path).stderr
+    assert "is whole: 1 documents" in invoke("restore", path, "--check").stdout
+    assert "holds documents (jobs: 1)" in _said(capsys, "db", "restore", path)
+    assert "--merge" in _said(capsys, "db", "restore", path)
+    assert invoke("restore", path, "--merge").exit_code == 0
+    monkeypatch.setenv("SURFALIGN_DATABASE_NAME", f"{database.name}_copy")
+    restored = invoke("restore", path)
+    assert re.search(r"jobs +│ 1 ", restored.stdout)
+    assert json.loads(invoke("status", "--json").stdout)["jobs"] == 1
+
+
+def test_a_large_local_database_is_told_to_move(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SURFALIGN_DATA_DIRECTORY", str(tmp_path))
+    (tmp_path / "database" / "storage").mkdir(parents=True)
+    with (tmp_path / "database" / "storage" / "large").open("wb") as file:
+        file.truncate(3 * 10**9)  # a hole, which takes no room
+    report = json.loads(invoke("status", "--json").stdout)
+    assert report["advice"].startswith("beyond 2 GB use a MongoDB")
 
 
 def test_looking_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,6 +239,7 @@ _COMMANDS = [
     ("build",),
     ("db", "status"),
     ("db", "status", "--json"),
+    ("db", "backup", "oxides.backup"),
     ("run", "MgO", "--quality", "quick"),
     ("learn", "freeze", "-o", "data.json.gz"),
     ("status", "--profile", "cluster.yaml"),

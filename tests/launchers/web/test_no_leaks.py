@@ -126,7 +126,7 @@ def test_nobody_is_told_of_what_they_may_not_see(
     hidden = [result for result in (*RESULTS, UNSAID) if result not in shown]
     _counts(case, viewer, shown)
     # The other ways take turns, for each takes its time.
-    (_export, _cursors, _page)[way % 3](case, viewer, shown, hidden)
+    (_export, _cursors, _page, _optimade)[way % 4](case, viewer, shown, hidden)
     if hidden:
         (_filter, _file)[way % 2](case, viewer, shown, hidden[one % len(hidden)], one)
 
@@ -174,6 +174,18 @@ def _page(case: Case, viewer: Viewer, shown: Results, hidden: Results) -> None:
         number = re.search(r"<strong>(\d+)</strong> results?", page)
         assert number is None or int(number[1]) == len(shown)
         _tells_nothing(page, shown, hidden)
+
+
+def _optimade(case: Case, viewer: Viewer, shown: Results, hidden: Results) -> None:
+    """Ask as other databases do, for all and for what hidden results alone would answer."""
+    structures = "/optimade/v1/structures"
+    found = case.get(viewer, f"{structures}?page_limit=100").json()
+    assert sorted(entry["id"] for entry in found["data"]) == _identifiers(shown)
+    assert found["meta"]["data_returned"] == found["meta"]["data_available"] == len(shown)
+    for result in hidden:
+        asked = f'filter=_surfalign_identifier="{result.identifier}"'
+        assert case.get(viewer, f"{structures}?{asked}").json()["data"] == []
+        assert not case.get(viewer, f"{structures}/{result.identifier}").json().get("data")
 
 
 def _filter(

@@ -60,7 +60,7 @@ def test_formulas_fields_and_models_are_listed(client: TestClient) -> None:
     assert client.get("/api/v1/formulas?query=state+=+passed").json() == {"MgO": 1}
     fields = {field["path"]: field for field in client.get("/api/v1/fields").json()}
     assert fields["ionization_potential"]["unit"] == "eV"
-    assert fields["state"]["choices"] == ["passed", "flagged", "failed"]
+    assert fields["state"]["choices"] == ["passed", "flagged", "failed", "registered"]
     models = client.get("/api/v1/models").json()
     assert models[-1]["name"] == "oxides-v0"
     assert models[-1]["card"]["kind"] == "gaussian-process"

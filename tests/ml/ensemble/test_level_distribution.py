@@ -9,9 +9,10 @@ from scipy.stats import norm
 
 from surfalign.errors import UncalibratedModelError
 from surfalign.ml.ensemble.calibration import Calibration
-from surfalign.ml.ensemble.ensemble import LEVELS, Ensemble
+from surfalign.ml.ensemble.ensemble import Ensemble
 from surfalign.ml.ensemble.level_distribution import level_distribution
 from surfalign.ml.ensemble.recipe import Recipe
+from surfalign.ml.properties.property import LEVELS
 from surfalign.physics.levels.distribution import LevelWindow
 
 

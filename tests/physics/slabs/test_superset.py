@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from itertools import islice
 from pathlib import Path
 
 import pytest
+from pymatgen.core import Structure
 
+KNOWN = {"GaAs", "CdS-wurtzite", "MoS2", "CaF2", "SnS"}
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 
 
@@ -28,6 +31,25 @@ def test_sample_of_the_reference_crystals(
     assert sum(record["reference_accepted"] for record in compared) >= 10
     assert [record["missed"] for record in compared] == [[]] * len(compared)
     assert sum(len(record["matched"]) for record in compared) >= 10
+
+
+@pytest.mark.filterwarnings("ignore")  # pymatgen's, about guesses and electronegativities
+def test_random_crystals_without_oxygen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    surfaces, random_crystals = _load("surfaces"), _load("random_crystals")
+    drawn = random_crystals.random_crystals(seed=3)
+    crystals = [record for record in islice(drawn, 35) if record["nsites"] <= 6][:10]
+    crystals += [
+        record for record in random_crystals.library_crystals() if record["mp_id"] in KNOWN
+    ]
+    records = [
+        surfaces.compare(record["mp_id"], Structure.from_dict(record["structure"]), 1, budget=1e5)
+        for record in crystals
+    ]
+    compared = [record for record in records if "missed" in record]
+    assert len(compared) >= 10
+    assert sum(record["reference_accepted"] for record in compared) >= 10
+    assert [record["missed"] for record in compared] == [[]] * len(compared)
 
 
 def _load(name: str) -> object:

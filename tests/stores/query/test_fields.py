@@ -121,7 +121,7 @@ def test_describe() -> None:
         unit="eV",
         description="Vacuum level - VBM",
     )
-    assert fields["state"].choices == ("passed", "flagged", "failed")
+    assert fields["state"].choices == ("passed", "flagged", "failed", "registered")
     assert fields["miller_index"].kind is Kind.VECTOR
     assert fields["timings.cpu_time"].repeated
     assert fields["timings.cpu_time"].unit == "s"
@@ -176,7 +176,7 @@ def test_the_reference_page_names_every_field_with_its_unit() -> None:
     assert (
         "| `slab_thickness` | number | angstrom | Distance of the outermost atomic planes |" in page
     )
-    assert "| `state` | choice: passed, flagged, failed |" in page
+    assert "| `state` | choice: passed, flagged, failed, registered |" in page
     for model in all_documents():
         if model.__name__.endswith("Document"):
             assert f"## {model.__name__}\n" in page

@@ -70,7 +70,7 @@ def require_supported(elements: Iterable[str]) -> None:
         raise MissingDatasetError(
             f"there is no PAW dataset for {', '.join(missing)}",
             f"elements among {' '.join(sorted(SUPPORTED_ELEMENTS))}",
-            "choose another oxide, or another engine",
+            "choose another crystal, or another engine",
         )
 
 

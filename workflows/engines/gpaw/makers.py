@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 from ase import Atoms
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Molecule, Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
+from surfalign.errors import ConfigurationError
 from surfalign.physics.checks import Check, within
 from surfalign.physics.slabs.faces import faces_are_equivalent
 from surfalign.settings import load_settings
@@ -36,8 +37,12 @@ from surfalign.stores.documents import (
     SlabRelaxationDocument,
 )
 from surfalign.workflows.engines.edge_sampling import EdgeSampling, edge_sampling
-from surfalign.workflows.engines.engine import Engine
-from surfalign.workflows.engines.functionals import exchange_fraction
+from surfalign.workflows.engines.engine import Engine, without_later_options
+from surfalign.workflows.engines.functionals import (
+    SpinOrbit,
+    couples_spin_orbit,
+    exchange_fraction,
+)
 from surfalign.workflows.engines.gpaw.calculator import ParallelGPAW
 from surfalign.workflows.engines.gpaw.cost import (
     EXCHANGE_MEMORY,
@@ -283,6 +288,9 @@ class GpawBandEdgesMaker(GpawMaker):
         Numerical settings.
     functional
         ``ddh``, ``hse06``, ``pbe0`` or ``pbesol``.
+    spin_orbit
+        Spin-orbit coupling, without self-consistency: ``off``, ``heavy`` (crystals with Pb, Bi, Tl, Hg, W, I or
+        Te) or ``on``.
     """
 
     stable_name: ClassVar[str] = "gpaw.band_edges"
@@ -290,6 +298,11 @@ class GpawBandEdgesMaker(GpawMaker):
 
     name: str = "gpaw band edges"
     functional: str = Functional.DDH.value
+    spin_orbit: SpinOrbit = field(default="off", metadata={"since": "0.3"})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return monty's dictionary, without spin-orbit coupling where it is off."""
+        return without_later_options(self, super().as_dict())
 
     def _time(self, size: CellSize, structure: Structure) -> float:
         hybrid = self.functional != Functional.PBESOL
@@ -314,10 +327,16 @@ class GpawBandEdgesMaker(GpawMaker):
             When ``ddh`` is asked for without a dielectric constant.
         """
         fraction = exchange_fraction(self.functional, dielectric_constant)
+        elements = {site.specie.symbol for site in structure}
+        couples = couples_spin_orbit(self.spin_orbit, elements)
         with self._calculator_for(structure, "band edges") as calculator:
             atoms = plain_copy(structure)
             answer = calculator.request(
-                "band_edges", atoms, functional=self.functional, exchange_fraction=fraction
+                "band_edges",
+                atoms,
+                functional=self.functional,
+                exchange_fraction=fraction,
+                **({"spin_orbit": True} if couples else {}),
             )
             sampling = sampling_of(structure, answer)
             record = calculation_record(
@@ -331,7 +350,7 @@ class GpawBandEdgesMaker(GpawMaker):
             )
             record.warnings += sampling.notes
             known = {
-                "functional": self.functional,
+                "functional": f"{self.functional}+soc" if couples else self.functional,
                 "exchange_fraction": fraction,
                 "dielectric_constant": (
                     dielectric_constant if self.functional == Functional.DDH else None
@@ -554,6 +573,7 @@ def gpaw_engine(
     quality: str = Quality.STANDARD.value,
     functional: str = Functional.DDH.value,
     equation_of_state: bool = False,
+    spin_orbit: SpinOrbit = "off",
 ) -> Engine:
     """Return the embedded engine at one quality.
 
@@ -565,13 +585,21 @@ def gpaw_engine(
         Functional of the bulk band edges.
     equation_of_state
         Whether the bulk's volume is fitted rather than given.
+    spin_orbit
+        Spin-orbit coupling in the band edges: ``off``, ``heavy`` or ``on``.
 
     Raises
     ------
     ConfigurationError
-        When there is no such preset.
+        When there is no such preset, or spin-orbit coupling is neither of these.
     """
     settings = preset(quality)
+    if spin_orbit not in get_args(SpinOrbit):
+        raise ConfigurationError(
+            f"spin_orbit is {spin_orbit!r}",
+            f"one of {', '.join(get_args(SpinOrbit))}",
+            "write --option spin_orbit=heavy",
+        )
     return Engine(
         name="gpaw",
         quality=str(quality),
@@ -581,7 +609,9 @@ def gpaw_engine(
             name="gpaw oriented bulk", settings=settings, relax=False, oriented=True
         ),
         dielectric_maker=GpawDielectricMaker(settings=settings),
-        band_edges_maker=GpawBandEdgesMaker(settings=settings, functional=str(functional)),
+        band_edges_maker=GpawBandEdgesMaker(
+            settings=settings, functional=str(functional), spin_orbit=spin_orbit
+        ),
         slab_relax_maker=GpawSlabRelaxMaker(
             settings=settings, relaxation=RELAXATIONS[settings.quality]
         ),

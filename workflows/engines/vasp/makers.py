@@ -148,7 +148,10 @@ class VaspBandEdgesMaker(VaspMaker):
         elements = sorted({site.specie.symbol for site in structure})
         values = {e: u.value for e in elements if (u := hubbard_u(e)) and self.settings.hubbard_u}
         spinors = self.settings.couples_spin_orbit(set(elements))
-        return Method(Functional.PBESOL.value, hubbard_u=values, spin_orbit=spinors)
+        dispersion = "" if self.settings.dispersion == "off" else self.settings.dispersion
+        return Method(
+            Functional.PBESOL.value, hubbard_u=values, dispersion=dispersion, spin_orbit=spinors
+        )
 
     def calculations(
         self,

@@ -94,7 +94,17 @@ def read_cif(path: Path) -> tuple[Structure, tuple[str, ...]]:
     readings = [reading_as(setting) for setting in choice.settings]
     reading, reason = _decide(readings, choice, reading_as)
     found = [*choice.notes, *notes, *reading.comparison.notes, *([reason] if reason else [])]
-    return reading.structure, tuple(dict.fromkeys(found))
+    return _with_charges(reading.structure, sites), tuple(dict.fromkeys(found))
+
+
+def _with_charges(structure: Structure, sites: Sequence[AtomSite]) -> Structure:
+    """Give the atoms the charges of their type symbols (Fe3+), where all sites have one."""
+    charges = {site.label: site.charge for site in sites if site.charge is not None}
+    if not structure.is_ordered or len(charges) < len({site.label for site in sites}):
+        return structure
+    return structure.add_oxidation_state_by_site(
+        [charges[str(label)] for label in structure.labels]
+    )
 
 
 def _reading(
@@ -293,5 +303,5 @@ def _refuse_what_is_no_plain_crystal(block: CifBlock) -> None:
         raise MagneticIonError(
             "the file states magnetic moments",
             "a crystal without moments",
-            "surfalign treats nonmagnetic oxides only",
+            "surfalign treats nonmagnetic crystals only",
         )

@@ -22,6 +22,7 @@ from surfalign.errors import ConfigurationError, MetallicError
 from surfalign.physics.checks import Check, within
 from surfalign.workflows.engines.functionals import hybrid_of
 from surfalign.workflows.engines.gpaw.child import exchange, ground_state
+from surfalign.workflows.engines.gpaw.child.spin_orbit import spin_orbit_change
 
 Floats = NDArray[np.float64]
 
@@ -29,6 +30,8 @@ Floats = NDArray[np.float64]
 _DEGENERATE = 0.02
 #: Bands on each side of the gap that may become the edge with the hybrid.
 _EDGE_BANDS = 3
+#: Empty bands for spin-orbit coupling: 6 instead of 12 change the CBM of PbS by some 0.03 eV.
+_SPIN_ORBIT_BANDS = 12
 #: Bands of one k-point nearer than this are one multiplet, and shift alike, eV.
 _MULTIPLET = 0.005
 #: Most k-points tried with the hybrid on each side.
@@ -69,6 +72,8 @@ def band_edges(
     exchange_fraction: float | None,
     settings: dict[str, Any],
     report: Callable[[str], None],
+    *,
+    spin_orbit: bool = False,
 ) -> dict[str, Any]:
     """Compute the band edges of a bulk insulator.
 
@@ -84,6 +89,8 @@ def band_edges(
         ``GpawSettings.numerical()``.
     report
         Shows progress.
+    spin_orbit
+        Whether spin-orbit coupling is added to the edges.
 
     Returns
     -------
@@ -100,7 +107,8 @@ def band_edges(
     """
     hybrid = libxc_hybrid(functional, exchange_fraction)
     n_occupied = ground_state.count_occupied_bands(atoms)
-    calculator, semilocal = _semilocal(atoms, n_occupied, settings, report)
+    n_empty = _SPIN_ORBIT_BANDS if spin_orbit else _EDGE_BANDS + 3
+    calculator, semilocal = _semilocal(atoms, n_occupied, n_empty, settings, report)
     zero = float(np.mean(calculator.get_electrostatic_potential()))
     result = _semilocal_fields(calculator, semilocal, zero) | _sampled(calculator, n_occupied)
     edges, correction, checks = semilocal, None, [_zero_check(zero)]
@@ -113,19 +121,30 @@ def band_edges(
             checks.append(_self_consistency_check(found))
     gap = edges.gap + (correction or 0.0)
     _require_gap(gap, atoms, "self-consistent hybrid")
-    return result | {
-        "exchange_fraction": hybrid.fraction if hybrid else 0.0,
-        "screening": hybrid.screening / Bohr if hybrid else 0.0,
-        "valence_band_maximum": edges.valence - zero,
-        "conduction_band_minimum": edges.valence - zero + gap,
-        "band_gap": gap,
-        "one_shot_band_gap": edges.gap if hybrid else None,
-        "self_consistency_gap_correction": correction,
-        "valence_band_k_point": list(edges.valence_point),
-        "conduction_band_k_point": list(edges.conduction_point),
-        "is_direct": edges.is_direct,
-        "checks": [asdict(check) for check in checks],
-    }
+    top, coupling = edges.valence, {}
+    if spin_orbit:
+        report("spin-orbit coupling of the band edges")
+        change = spin_orbit_change(calculator, n_occupied, gap - semilocal.gap)
+        top, gap = top + change.valence, gap + change.conduction - change.valence
+        _require_gap(gap, atoms, "with spin-orbit coupling")
+        coupling = change.fields()
+    return (
+        result
+        | coupling
+        | {
+            "exchange_fraction": hybrid.fraction if hybrid else 0.0,
+            "screening": hybrid.screening / Bohr if hybrid else 0.0,
+            "valence_band_maximum": top - zero,
+            "conduction_band_minimum": top - zero + gap,
+            "band_gap": gap,
+            "one_shot_band_gap": edges.gap if hybrid else None,
+            "self_consistency_gap_correction": correction,
+            "valence_band_k_point": list(edges.valence_point),
+            "conduction_band_k_point": list(edges.conduction_point),
+            "is_direct": edges.is_direct,
+            "checks": [asdict(check) for check in checks],
+        }
+    )
 
 
 def libxc_hybrid(functional: str, exchange_fraction: float | None) -> exchange.LibxcHybrid | None:
@@ -209,7 +228,11 @@ def count_bands_to_try(levels: Floats, window: float) -> int:
 
 
 def _semilocal(
-    atoms: Atoms, n_occupied: int, settings: dict[str, Any], report: Callable[[str], None]
+    atoms: Atoms,
+    n_occupied: int,
+    n_empty: int,
+    settings: dict[str, Any],
+    report: Callable[[str], None],
 ) -> tuple[Any, Edges]:
     kpts = even_mesh(atoms.cell.array, settings["hybrid_k_spacing"])
     report(f"PBEsol on a mesh of {'x'.join(map(str, kpts['size']))}")
@@ -218,7 +241,7 @@ def _semilocal(
         atoms,
         settings | {"eigenstates_tolerance": tolerance},
         kpts=kpts,
-        nbands=n_occupied + max(_EDGE_BANDS + 3, n_occupied // 8),
+        nbands=n_occupied + max(n_empty, n_occupied // 8),
         converge_bands=n_occupied + _EDGE_BANDS,
     )
     ground_state.converge(calculator, atoms, report)

@@ -196,13 +196,19 @@ class Tasks:
         settings: dict[str, Any],
         functional: str,
         exchange_fraction: float | None,
+        spin_orbit: bool = False,
         **_: Any,
     ) -> dict[str, Any]:
         """Compute the band edges of a bulk crystal."""
         from surfalign.workflows.engines.gpaw.child.band_edges import band_edges
 
         return band_edges(
-            Atoms(**atoms, pbc=True), functional, exchange_fraction, settings, self.report
+            Atoms(**atoms, pbc=True),
+            functional,
+            exchange_fraction,
+            settings,
+            self.report,
+            spin_orbit=spin_orbit,
         )
 
     def _converge(

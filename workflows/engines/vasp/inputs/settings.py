@@ -6,20 +6,21 @@ The preset ``standard`` is the protocol of J. Am. Chem. Soc. 146, 9697 (2024), d
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from monty.json import MSONable
 
 from surfalign.errors import ConfigurationError
 from surfalign.stores.documents import Quality
-from surfalign.stores.levels import SPIN_ORBIT_ELEMENTS
+from surfalign.workflows.engines.engine import without_later_options
+from surfalign.workflows.engines.functionals import SpinOrbit, couples_spin_orbit
 
 #: Sets of POTCAR files that hold all of :mod:`.potentials`.
 POTCAR_FUNCTIONALS = ("PBE_54", "PBE_64")
 
-SpinOrbit = Literal["off", "heavy", "on"]
 OneShot = Literal["Eigenval", "Subrot"]
+Dispersion = Literal["off", "d3bj"]
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,15 @@ class VaspSettings(MSONable):
     hubbard_u
         Whether U (:mod:`.hubbard`) is added to the semilocal functional of all steps.
     spin_orbit
-        Spin-orbit coupling in the band edges: ``off``, ``heavy`` (crystals with Pb, Bi, Tl, Hg or W)
+        Spin-orbit coupling in the band edges: ``off``, ``heavy`` (crystals with Pb, Bi, Tl, Hg, W, I or Te)
         or ``on``.
     one_shot
         ALGO of the non-self-consistent hybrid: ``Eigenval`` keeps the PBEsol orbitals, ``Subrot``
         diagonalises the hybrid's Hamiltonian in their space. It came later than the others: it counts for
         the identity of a calculation only where it is set.
+    dispersion
+        Correction of energies and forces for dispersion: ``off``, or ``d3bj`` for Grimme's D3 with damping after
+        Becke and Johnson. It came later, too.
     """
 
     quality: str
@@ -89,19 +93,14 @@ class VaspSettings(MSONable):
     hubbard_u: bool = False
     spin_orbit: SpinOrbit = "off"
     one_shot: OneShot = field(default="Eigenval", metadata={"since": "0.3"})
+    dispersion: Dispersion = field(default="off", metadata={"since": "0.3"})
 
     def as_dict(self) -> dict[str, Any]:
         """Return monty's dictionary, without options of a later version that are not set.
 
         So the settings of a calculation, and what is hashed of them, stay what they were.
         """
-        left_out = {
-            f.name
-            for f in fields(self)
-            if "since" in f.metadata and getattr(self, f.name) == f.default
-        }
-        plain: dict[str, Any] = super().as_dict()
-        return {name: value for name, value in plain.items() if name not in left_out}
+        return without_later_options(self, super().as_dict())
 
     def numerical(self) -> dict[str, Any]:
         """Return the settings as plain JSON, without serialisation marks."""
@@ -109,9 +108,7 @@ class VaspSettings(MSONable):
 
     def couples_spin_orbit(self, elements: set[str]) -> bool:
         """Return whether the band edges of a crystal of these elements include the coupling."""
-        if self.spin_orbit == "heavy":
-            return bool(elements & SPIN_ORBIT_ELEMENTS)
-        return self.spin_orbit == "on"
+        return couples_spin_orbit(self.spin_orbit, elements)
 
 
 STANDARD = VaspSettings(
@@ -177,6 +174,7 @@ def preset(quality: str, **options: Any) -> VaspSettings:
         ("self_consistent", (False, True)),
         ("hubbard_u", (False, True)),
         ("one_shot", ("Eigenval", "Subrot")),
+        ("dispersion", ("off", "d3bj")),
     )
     for name, known in choices:
         if getattr(settings, name) not in known:

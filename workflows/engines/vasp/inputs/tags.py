@@ -65,6 +65,8 @@ def semilocal(settings: VaspSettings, structure: Structure) -> Tags:
         "LWAVE": Tag(False, "nobody reads the wave functions of this step"),
         "LCHARG": Tag(False, "nobody reads the density of this step"),
     }
+    if settings.dispersion == "d3bj":
+        tags["IVDW"] = Tag(12, "option dispersion: D3 with Becke-Johnson damping, for layers")
     return tags | _mixing(structure) | (hubbard_u_tags(structure) if settings.hubbard_u else {})
 
 
@@ -161,9 +163,7 @@ def one_shot(
         "ISTART": Tag(1, "reads the PBEsol wave functions"),
         "ICHARG": Tag(0, "density of those wave functions: it stays the PBEsol one"),
     }
-    for name in [n for n in tags if n.startswith("LDAU")] + ["NELMIN"]:
-        tags.pop(name, None)
-    return tags
+    return _without_corrections(tags, "NELMIN")
 
 
 def self_consistent(
@@ -182,7 +182,13 @@ def self_consistent(
         "ICHARG": Tag(0, "density of those wave functions, then self-consistent"),
         "LWAVE": Tag(True, "hours of work: continued from here after the wall time"),
     }
-    return {name: tag for name, tag in tags.items() if not name.startswith("LDAU")}
+    return _without_corrections(tags)
+
+
+def _without_corrections(tags: Tags, *others: str) -> Tags:
+    """Leave out what belongs to the semilocal functional: U, and dispersion, which moves no level."""
+    left_out = ("IVDW", *others)
+    return {n: tag for n, tag in tags.items() if not n.startswith("LDAU") and n not in left_out}
 
 
 def _hybrid(exchange_fraction: float, screening: float, n_bands: int) -> Tags:

@@ -64,6 +64,20 @@ def test_a_one_shot_hybrid_moves_nothing_but_eigenvalues(mgo: Structure) -> None
     assert "HFRCUT" not in screened
 
 
+def test_dispersion_moves_atoms_and_no_levels(mgo: Structure) -> None:
+    settings = preset("standard", dispersion="d3bj")
+    for made in (tags.bulk_relaxation, tags.bulk_static, tags.band_density):
+        assert value(made(settings, mgo), "IVDW") == 12
+    assert value(tags.slab_relaxation(settings, mgo, None), "IVDW") == 12
+    hybrid = {"exchange_fraction": 0.25, "screening": 0.208, "n_bands": 20}
+    for of_hybrid in (tags.one_shot, tags.self_consistent):
+        assert "IVDW" not in of_hybrid(settings, mgo, **hybrid)
+    assert "IVDW" not in tags.bulk_static(preset("standard"), mgo)
+    assert "dispersion" not in preset("standard").as_dict()
+    with pytest.raises(ConfigurationError, match="dispersion is 'd2'"):
+        preset("standard", dispersion="d2")
+
+
 def test_the_one_shot_hybrid_may_be_diagonalised_once(mgo: Structure) -> None:
     settings = preset("standard", one_shot="Subrot")
     found = tags.one_shot(settings, mgo, exchange_fraction=0.25, screening=0.208, n_bands=20)
@@ -129,7 +143,7 @@ def test_spin_orbit_is_for_heavy_cations_or_everyone() -> None:
     assert not preset("standard").couples_spin_orbit({"Pb", "O"})
 
 
-def test_every_oxide_of_the_library_has_potentials() -> None:
+def test_every_crystal_of_the_library_has_potentials() -> None:
     for entry in library().values():
         structure = entry.conventional_structure()
         symbols = potcar_symbols({site.specie.symbol for site in structure})

@@ -7,7 +7,14 @@ import time
 import pytest
 from pymatgen.core import Composition
 
-from surfalign.crystals.oxidation import Assignment, Ion, assign_oxidation_states
+from surfalign.crystals.chemistry.anions import ANION_CHARGES
+from surfalign.crystals.chemistry.ions import Ion, IonRules
+from surfalign.crystals.chemistry.oxidation import (
+    Assignment,
+    anion_elements,
+    assign_oxidation_states,
+)
+from surfalign.physics.lattice.bond_network import ANIONS
 
 
 def assign(formula: str) -> Assignment:
@@ -114,6 +121,72 @@ def test_closed_shells_are_assigned(formula: str, states: dict[str, tuple[int, .
     found = assign(formula)
     assert found.magnetic_ions == ()
     assert found.states == states
+
+
+@pytest.mark.parametrize(
+    ("formula", "anion", "states"),
+    [
+        ("GaN", "N", {"Ga": (3,)}),
+        ("Si3N4", "N", {"Si": (4,)}),
+        ("ZnGeN2", "N", {"Zn": (2,), "Ge": (4,)}),
+        ("InP", "P", {"In": (3,)}),
+        ("Cu2ZnSnS4", "S", {"Cu": (1,), "Zn": (2,), "Sn": (4,)}),
+        ("CuInSe2", "Se", {"Cu": (1,), "In": (3,)}),
+        ("Na3PS4", "S", {"Na": (1,), "P": (5,)}),
+        ("MoS2", "S", {"Mo": (4,)}),
+        ("PbTe", "Te", {"Pb": (2,)}),
+        ("LiPF6", "F", {"Li": (1,), "P": (5,)}),
+        ("Cs2AgBiBr6", "Br", {"Cs": (1,), "Ag": (1,), "Bi": (3,)}),
+        ("TaON", "O", {"Ta": (5,), "N": (-3,)}),
+        ("LaOCl", "O", {"La": (3,), "Cl": (-1,)}),
+        ("CaZnOS", "O", {"Ca": (2,), "Zn": (2,), "S": (-2,)}),
+        ("WO2F2", "O", {"W": (6,), "F": (-1,)}),
+        ("SbSI", "I", {"Sb": (3,), "S": (-2,)}),
+        ("GaCl2", "Cl", {"Ga": (1, 3)}),
+    ],
+)
+def test_closed_shells_beside_other_anions(
+    formula: str, anion: str, states: dict[str, tuple[int, ...]]
+) -> None:
+    amounts = {e: int(n) for e, n in Composition(formula).get_el_amt_dict().items()}
+    charge = ANION_CHARGES[anion] * amounts.pop(anion)
+    found = assign_oxidation_states(amounts, charge, IonRules.beside(anion))
+    assert found.magnetic_ions == ()
+    assert found.states == states
+
+
+@pytest.mark.parametrize(
+    ("formula", "states", "other"),
+    [
+        ("SnPbO3", {"Sn": (4,), "Pb": (2,)}, {"Sn": (2,), "Pb": (4,)}),
+        ("TlSbO3", {"Tl": (1,), "Sb": (5,)}, {"Tl": (3,), "Sb": (3,)}),
+    ],
+)
+def test_of_equally_usual_states_the_heavier_element_has_the_lower(
+    formula: str, states: dict[str, tuple[int, ...]], other: dict[str, tuple[int, ...]]
+) -> None:
+    found = assign(formula)
+    assert found.states == states
+    assert found.alternatives == (other,)
+
+
+@pytest.mark.parametrize(
+    ("formula", "anions"),
+    [
+        ("BaSO4", ("O",)),
+        ("BiOCl", ("O", "Cl")),
+        ("PbFCl", ("F", "Cl")),
+        ("SbSI", ("I", "S")),
+        ("ZnS", ("S",)),
+    ],
+)
+def test_anions_of_a_composition(formula: str, anions: tuple[str, ...]) -> None:
+    amounts = {e: int(n) for e, n in Composition(formula).get_el_amt_dict().items()}
+    assert anion_elements(amounts) == anions
+
+
+def test_the_anions_are_those_that_bonds_lead_to() -> None:
+    assert set(ANION_CHARGES) == ANIONS
 
 
 def test_a_formula_that_does_not_balance_is_left_open() -> None:

@@ -1,4 +1,4 @@
-"""``surfalign oxides``."""
+"""``surfalign crystals``, and ``surfalign oxides``."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ import pytest
 from typer.testing import CliRunner
 
 from surfalign.crystals.library import library
+from surfalign.errors import ConfigurationError
+from surfalign.launchers.cli.crystals import short_source
 from surfalign.launchers.cli.main import app
-from surfalign.launchers.cli.oxides import short_source
 
 
-def oxides(*arguments: str) -> str:
-    result = CliRunner().invoke(app, ["oxides", *arguments], catch_exceptions=False)
+def crystals(*arguments: str) -> str:
+    result = CliRunner().invoke(app, ["crystals", *arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout
 
 
 def names(*arguments: str) -> set[str]:
-    return {entry["name"] for entry in json.loads(oxides(*arguments, "--json", "-"))}
+    return {entry["name"] for entry in json.loads(crystals(*arguments, "--json", "-"))}
 
 
-def test_table_lists_every_oxide_with_its_plane_and_source() -> None:
-    text = oxides()
-    assert f"{len(library())} oxides" in text
+def test_table_lists_every_crystal_with_its_plane_and_source() -> None:
+    text = crystals()
+    assert f"{len(library())} crystals" in text
     for name in library():
         assert name in text
     row = next(line for line in text.splitlines() if "TiO2-rutile" in line)
@@ -34,8 +35,8 @@ def test_table_lists_every_oxide_with_its_plane_and_source() -> None:
 
 
 def test_json_holds_everything(tmp_path: Path) -> None:
-    file = tmp_path / "oxides.json"
-    assert oxides("--json", str(file)) == ""
+    file = tmp_path / "crystals.json"
+    assert crystals("--json", str(file)) == ""
     entries = {entry["name"]: entry for entry in json.loads(file.read_text())}
     assert set(entries) == set(library())
     gallia = entries["Ga2O3-beta"]
@@ -60,7 +61,7 @@ def test_json_holds_everything(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("Sn", {"SnO", "SnO2", "BaSnO3", "Y2Sn2O7"}),
+        ("Sn", {"SnO", "SnO2", "BaSnO3", "Y2Sn2O7", "SnS", "SnS2", "SnSe", "SnTe"}),
         ("litharge", {"SnO", "PbO-litharge"}),
         ("Pn-3m", {"Cu2O", "Ag2O"}),
         ("Zircon", {"ZrSiO4", "HfSiO4", "ZrO2-monoclinic", "ZrO2-cubic", "ZrO2-tetragonal"}),
@@ -71,8 +72,26 @@ def test_filter(text: str, expected: set[str]) -> None:
     assert names("--filter", text) == expected
 
 
+def test_anion_keeps_its_compounds_mixed_ones_too() -> None:
+    assert names("--anion", "N", "--filter", "Ta") == {"TaON"}
+    sulfides = names("--anion", "S")
+    assert {"ZnS-zincblende", "MoS2", "La2O2S"} <= sulfides
+    assert not sulfides & {"MgO", "ZnSe", "NaCl"}
+
+
+def test_an_unknown_anion_is_an_error_with_the_known_ones() -> None:
+    result = CliRunner().invoke(app, ["crystals", "--anion", "Sb"])
+    assert isinstance(result.exception, ConfigurationError)
+    assert "one of N, O, F, P, S, Cl, As, Se, Br, Te, I" in str(result.exception)
+
+
+def test_oxides_are_the_crystals_of_oxygen() -> None:
+    result = CliRunner().invoke(app, ["oxides", "--json", "-"])
+    assert {entry["name"] for entry in json.loads(result.stdout)} == names("--anion", "O")
+
+
 def test_a_filter_that_finds_nothing_fails() -> None:
-    result = CliRunner().invoke(app, ["oxides", "--filter", "kryptonite"])
+    result = CliRunner().invoke(app, ["crystals", "--filter", "kryptonite"])
     assert result.exit_code == 1
     assert "kryptonite" in result.stdout
 

@@ -1,0 +1,1 @@
+"""Anions, oxidation states, closed shells."""
