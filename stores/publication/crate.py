@@ -42,6 +42,7 @@ from surfalign.stores.publication.layout import (
 )
 from surfalign.stores.publication.selection import Selection, documents, select
 from surfalign.stores.query.exports import ExportFormat, export
+from surfalign.stores.query.fields import large_fields
 from surfalign.stores.query.results import json_line
 
 if TYPE_CHECKING:
@@ -151,9 +152,10 @@ def _write_data(folder: Path, found: Iterable[SurfaceLevelsDocument]) -> int:
 
 def _write_rest(folder: Path, description: Description) -> None:
     """Write what follows from the results."""
-    held = counts(_lean(document) for document in read_documents(folder))
-    export(read_documents(folder), folder / TABLE, ExportFormat.PARQUET)
-    export(read_documents(folder), folder / SLABS, ExportFormat.EXTXYZ)
+    large = set(large_fields(SurfaceLevelsDocument))
+    held = counts(read_documents(folder, {*large, "settings"}))
+    export(read_documents(folder, large), folder / TABLE, ExportFormat.PARQUET)
+    export(read_documents(folder, large - {"slab_structure"}), folder / SLABS, ExportFormat.EXTXYZ)
     if not any((folder / CIF).iterdir()):
         (folder / CIF / "README.txt").write_text("No result of this data set holds a structure.\n")
     (folder / SCHEMA).parent.mkdir()
@@ -167,14 +169,6 @@ def _write_rest(folder: Path, description: Description) -> None:
     _write_crate(folder, description, held)
     lines = [f"{sha256_of(folder / name)}  {name}\n" for name in all_files(folder)]
     (folder / CHECKSUMS).write_text("".join(lines), encoding="utf-8")
-
-
-def _lean(document: SurfaceLevelsDocument) -> SurfaceLevelsDocument:
-    """Return a result without its large fields, so that many fit into memory."""
-    large = dict.fromkeys(
-        ("bulk_structure", "slab_structure", "unrelaxed_slab_structure", "potential")
-    )
-    return document.model_copy(update=large | {"settings": {}})
 
 
 def _write_crate(folder: Path, description: Description, held: Counts) -> None:
