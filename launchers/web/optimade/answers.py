@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from surfalign.errors import SurfalignError
-from surfalign.launchers.web.answers import status_of
+from surfalign.launchers.web.answers import status_of, told
 from surfalign.version import __version__
 
 #: Version of the specification.
@@ -92,7 +92,8 @@ def refused(request: Request, error: Exception) -> Response:
     if isinstance(error, OptimadeHTTPException):
         return refusal(request, error.status_code, error.title, str(error))
     assert isinstance(error, SurfalignError)
-    return refusal(request, status_of(error), type(error).__name__, str(error))
+    said = told(request, error)
+    return refusal(request, status_of(error), type(said).__name__, str(said))
 
 
 def time_text(time: datetime) -> str:

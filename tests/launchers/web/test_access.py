@@ -322,7 +322,7 @@ def test_addresses_of_this_machine_are_told_to_its_owner_alone(shared: Database)
     with TestClient(
         create_app(away, entrance=Entrance(asks=True, public=True)), base_url="http://127.0.0.1"
     ) as client:
-        for address in ("/", "/api/v1/surfaces", "/surfaces/x"):
+        for address in ("/", "/api/v1/surfaces", "/surfaces/x", "/optimade/v1/structures"):
             answer = client.get(address, headers={} if address != "/surfaces/x" else bearer("x"))
             assert answer.status_code == 503
             assert "db.internal" not in answer.text
