@@ -25,6 +25,7 @@ from surfalign.stores.query.language import Filter, known_field
 from surfalign.stores.query.matching import holds
 from surfalign.stores.query.results import find_fields
 from surfalign.stores.query.searches import collection_of
+from surfalign.stores.vocabulary import Origin
 
 if TYPE_CHECKING:
     from surfalign.stores.database import Database
@@ -102,7 +103,8 @@ class ResultList:
     places
         Value of the sorted field (None where there is none) and identifier of each.
     methods
-        Methods of those with numbers, most first; levels of different methods do not compare.
+        Methods of those with numbers that were not measured, most first; levels of different methods do not
+        compare.
     """
 
     order: Order
@@ -158,13 +160,14 @@ def listed(
         When the connection breaks.
     """
     order = order or Order()
-    fields = (order.field, "identifier", "functional", "ionization_potential")
+    fields = (order.field, "identifier", "functional", "ionization_potential", "origin")
     places: list[tuple[Any, str]] = []
     methods: Counter[str] = Counter()
     # Sorted here: the local server takes longer for it than for the search.
     for record in find_fields(database, query, fields, within=within):
         places.append((_value(record, order.field), record["identifier"]))
-        if record.get("ionization_potential") is not None:
+        measured = record.get("origin") == Origin.MEASURED.value
+        if record.get("ionization_potential") is not None and not measured:
             methods[str(record.get("functional"))] += 1
     return ResultList(order, _sorted(places, order), dict(methods.most_common()))
 

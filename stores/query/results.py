@@ -17,6 +17,7 @@ from surfalign.stores.query.fields import large_fields
 from surfalign.stores.query.language import Filter, known_field, to_filter
 from surfalign.stores.query.matching import fields_of, holds
 from surfalign.stores.query.searches import collection_of, narrowed, searched
+from surfalign.stores.vocabulary import Origin
 
 if TYPE_CHECKING:
     from pymongo.collection import Collection
@@ -139,14 +140,15 @@ def count(database: Database, query: str | None = None) -> int:
 def methods(database: Database, query: str | None = None) -> dict[str, int]:
     """Return the methods (``functional``) of the results with numbers that a query matches, most first.
 
-    Levels of different methods do not compare: what lists several says so.
+    Levels of different methods do not compare: what lists several says so. Measured levels, with which all
+    compare, are not counted.
 
     Raises
     ------
     QuerySyntaxError
         When the query cannot be understood.
     """
-    numbers = {"ionization_potential": {"$ne": None}}
+    numbers = {"ionization_potential": {"$ne": None}, "origin": {"$ne": Origin.MEASURED.value}}
     condition = {"$and": [to_filter(query or ""), numbers]}
     with database.errors_named():
         place, wanted = searched(database, condition)

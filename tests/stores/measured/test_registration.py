@@ -30,6 +30,7 @@ from surfalign.stores.measured.registration import (
 from surfalign.stores.measured.templates import example, find_template, templates
 from surfalign.stores.query import results
 from surfalign.stores.query.exports import plain_values
+from surfalign.stores.query.pages import listed
 from surfalign.stores.screening.candidates import from_results
 from surfalign.stores.vocabulary import Origin
 
@@ -220,6 +221,7 @@ def test_registered_levels_stand_beside_computed_ones_and_are_told_apart(
         "registration.technique = UPS": ["TiO2"],
         "registration.uncertainties.ionization_potential < 0.2": ["TiO2"],
     }
+    assert results.methods(database) == listed(database).methods == {"ddh": 1}
     values = plain_values(results.get(database, documents[0].identifier))
     assert (values["origin"], values["registration.technique"]) == ("measured", "UPS")
     with pytest.raises(RegistrationError, match="no registered levels"):
