@@ -88,6 +88,8 @@ def _breaks_bonds(termination: Termination) -> bool:
     top, above = termination.plane.top, termination.cut_height / oriented.spacing
     kept, kept_sites = oriented.column(origin + top - reach, origin + top)
     gone, gone_sites = oriented.column(origin + above, origin + above + reach)
+    if not len(gone):
+        return False
     _, origins, distances, targets = neighbour_pairs(
         oriented.lattice[:2], kept @ oriented.lattice, _REACH, gone @ oriented.lattice
     )
