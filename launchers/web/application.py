@@ -73,7 +73,7 @@ def create_app(
     for router in (
         surfaces.routes(store),
         formula.routes(store),
-        surface.routes(store),
+        surface.routes(store, predicting),
         prediction.routes(predicting),
         models.routes(),
         campaigns.routes(open_campaign),
