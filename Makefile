@@ -14,8 +14,8 @@ SYSTEM_PACKAGES := gcc g++ libc6-dev libxc-dev libopenblas-dev libfftw3-dev libo
 export GPAW_CONFIG ?= $(abspath workflows/engines/gpaw/siteconfig.py)
 GPAW := $(shell sed -n 's/^gpaw = \["\(.*\)"\]/\1/p' pyproject.toml)
 
-# A SLURM of one's own, for the tests that submit.
-TEST_PACKAGES := slurm-wlm munge
+# A SLURM of one's own, for the tests that submit, and a browser for those of the pages.
+TEST_PACKAGES := slurm-wlm munge chromium chromium-driver
 
 # One build for everybody who tests; asked for first, for a range would take the newest.
 TORCH := torch==2.13.0

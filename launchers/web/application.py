@@ -94,7 +94,7 @@ def create_app(
     for router in (
         surfaces.routes(store),
         formula.routes(store),
-        surface.routes(store),
+        surface.routes(store, predicting),
         prediction.routes(predicting),
         registration.routes(store),
         models.routes(),

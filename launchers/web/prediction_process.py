@@ -11,11 +11,15 @@ import math
 import multiprocessing
 import tempfile
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pymatgen.core import Structure
 
 from surfalign.errors import (
     InvalidStructureError,
@@ -28,11 +32,14 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
     from surfalign.crystals.crystal import Crystal
+    from surfalign.ml.models.prediction import PredictedSurface
 
 #: Longest time of one prediction, that of loading the learner included (s).
 TIME_LIMIT = 120.0
 #: Most atoms of a primitive cell: larger ones take longer than people wait at a page.
 MOST_ATOMS = 120
+#: Groups of atoms that are named of those a model looks at.
+MOST_ATTENDED = 6
 #: Largest text of a crystal (characters).
 LARGEST_TEXT = 1_000_000
 
@@ -47,6 +54,8 @@ class Question:
         Of a crystal of the library; empty where a text is given. Never a path or an address.
     text
         A CIF, POSCAR or pymatgen JSON file.
+    slab
+        An unrelaxed slab of the store as pymatgen's dictionary, with its name above; no other is predicted then.
     max_index
         Largest Miller index.
     model
@@ -57,9 +66,10 @@ class Question:
 
     name: str = ""
     text: str = ""
+    slab: dict[str, Any] | None = None
     max_index: int = 1
     model: str | None = None
-    own_models: bool = True
+    own_models: bool = False
 
 
 @dataclass(frozen=True)
@@ -190,23 +200,31 @@ def _answer(question: Question) -> Answer | SurfalignError:
 def predicted(question: Question) -> Answer:
     """Predict the surfaces of a crystal, in this process; errors as for :meth:`PredictionProcess.ask`."""
     from surfalign.ml.data.from_crystal import crystal_surfaces
+    from surfalign.ml.data.records import surface_record
     from surfalign.ml.models.prediction import predict_records
     from surfalign.ml.models.shipped_model import NAME, own_or_shipped, shipped_registry
 
-    crystal = crystal_of(question)
+    if question.slab is not None:
+        slab = Structure.from_dict(question.slab)
+        said, notes = question.name, list[str]()
+        records = [surface_record(question.name, slab, "store")]
+    else:
+        crystal = crystal_of(question)
+        said, notes = f"{crystal.formula}, {crystal.space_group_symbol}", list(crystal.notes)
+        records = crystal_surfaces(crystal, (), question.max_index)
     registry, model = (
         own_or_shipped(question.model) if question.own_models else (shipped_registry(), NAME)
     )
     card = registry.card(model)
-    found = predict_records(
-        crystal_surfaces(crystal, (), question.max_index), registry, model, card.version
-    )
     return Answer(
-        crystal=f"{crystal.formula}, {crystal.space_group_symbol}",
-        notes=list(crystal.notes),
+        crystal=said,
+        notes=notes,
         model=f"{card.name} {card.version}",
         fidelity=card.fidelity,
-        surfaces=[_plain(prediction.as_dict()) for prediction in found],
+        surfaces=[
+            _plain(prediction)
+            for prediction in predict_records(records, registry, model, card.version)
+        ],
     )
 
 
@@ -264,9 +282,39 @@ def _file_name(text: str) -> str:
     return "crystal.cif" if is_cif else "POSCAR"
 
 
-def _plain(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a prediction without numbers that JSON cannot hold."""
+def _plain(prediction: PredictedSurface) -> dict[str, Any]:
+    """Return a prediction without numbers that JSON cannot hold, and which atoms its IP rests on."""
+    record = prediction.as_dict()
     score = record["domain_score"]
     if isinstance(score, float) and not math.isfinite(score):
-        record = record | {"domain_score": None}
-    return record
+        record |= {"domain_score": None}
+    weights = prediction.estimate.attention.get("ionization_potential", ())
+    return record | {"attention": attended(prediction.record.structure, list(weights))}
+
+
+def attended(slab: Structure, weights: Sequence[float]) -> list[dict[str, Any]]:
+    """Return the atoms that a model looks at most, those of one element at one depth together.
+
+    Parameters
+    ----------
+    slab
+        Of the prediction, the normal along z.
+    weights
+        Of each atom, shape (n_sites,); empty for a model that does not look at atoms.
+
+    Returns
+    -------
+    list
+        Up to :data:`MOST_ATTENDED` with ``element``, ``depth`` below the nearer face (angstrom), ``atoms`` and
+        ``weight``, which sums to 1 over all; the largest weight first.
+    """
+    heights = [float(z) for z in slab.cart_coords[:, 2]]
+    groups: dict[tuple[str, float], list[float]] = {}
+    for site, height, weight in zip(slab, heights, weights, strict=False):
+        depth = abs(round(min(height - min(heights), max(heights) - height), 1))
+        groups.setdefault((site.specie.symbol, depth), []).append(float(weight))
+    found: list[dict[str, Any]] = [
+        {"element": element, "depth": depth, "atoms": len(shares), "weight": sum(shares)}
+        for (element, depth), shares in groups.items()
+    ]
+    return sorted(found, key=itemgetter("weight"), reverse=True)[:MOST_ATTENDED]

@@ -107,7 +107,7 @@ class PredictionAnswer(BaseModel):
     model: str
     fidelity: str = Field(description="What the model predicts")
     surfaces: list[dict[str, Any]] = Field(
-        description="For each: name, levels and interval_90 (eV), in_domain, unknown_elements"
+        description="For each: name, levels and interval_90 (eV), in_domain, unknown_elements, attention"
     )
 
 

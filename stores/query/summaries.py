@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -54,8 +55,10 @@ STALE = "summary_is_stale"
 WRITTEN = {"slab_cell": {"$exists": True}}
 #: Results read or summaries written in one go.
 BATCH_SIZE = 100
-#: Numbers of results and summaries that were found to agree.
-_AGREED: WeakKeyDictionary[Database, tuple[int, int]] = WeakKeyDictionary()
+#: From so many results on, to count them takes so long that their number is taken to hold for a while (s).
+MANY, HOLDS = 5000, 30.0
+#: Numbers of results and summaries that were found to agree, and until when nobody counts again.
+_AGREED: WeakKeyDictionary[Database, tuple[tuple[int, int], float]] = WeakKeyDictionary()
 
 
 def summary(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,7 +94,7 @@ def summaries(database: Database) -> Collection[dict[str, Any]] | None:
             stored = {one["identifier"] for one in results.find({}, {"identifier": 1})}
             known = {one["identifier"] for one in kept.find({}, {"identifier": 1})}
             write_summaries(results, stored ^ known)
-            _AGREED[database] = _numbers(results, kept)
+            _agreed(database, _numbers(results, kept))
     except OperationFailure as error:
         if error.code not in (UNAUTHORIZED, ATLAS_ERROR):
             raise
@@ -162,11 +165,20 @@ def _agree(
     database: Database, results: Collection[dict[str, Any]], kept: Collection[dict[str, Any]]
 ) -> bool:
     """Tell whether there are as many summaries as results, or as many as when all were compared."""
+    known, holds_until = _AGREED.get(database, (None, 0.0))
+    if time.monotonic() < holds_until:
+        return True
     for _ in range(2):  # somebody may write between the two questions
         numbers = _numbers(results, kept)
-        if numbers[0] == numbers[1] or numbers == _AGREED.get(database):
+        if numbers[0] == numbers[1] or numbers == known:
+            _agreed(database, numbers)
             return True
     return False
+
+
+def _agreed(database: Database, numbers: tuple[int, int]) -> None:
+    holds = HOLDS if numbers[0] > MANY else 0.0
+    _AGREED[database] = numbers, time.monotonic() + holds
 
 
 def _cell(structure: Mapping[str, Any] | None) -> dict[str, Any] | None:

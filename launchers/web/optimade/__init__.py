@@ -1,1 +1,1 @@
-"""The results as an OPTIMADE database: slabs and bulk crystals, and their levels as provider fields."""
+"""Results as an OPTIMADE database."""

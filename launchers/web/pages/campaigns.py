@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import shlex
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Literal
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from surfalign.launchers.campaign.status import CampaignStatus, FailureGroup, campaign_status
+from surfalign.launchers.campaign.status import (
+    CampaignStatus,
+    FailureGroup,
+    SurfaceRow,
+    campaign_status,
+    surface_rows,
+)
 from surfalign.launchers.cluster.launcher import TRANSIENT, JobState
 from surfalign.launchers.web.access import require
 from surfalign.launchers.web.pages.rendering import render
@@ -24,6 +31,9 @@ if TYPE_CHECKING:
 
 #: Opens launcher and database of a profile.
 OpenCampaign = Callable[[], AbstractContextManager[tuple["Launcher", "Database", "Profile"]]]
+
+#: Surfaces of a state that are listed.
+SHOWN = 300
 
 #: What to do before the jobs of a cause are run again.
 _FIRST = {
@@ -43,14 +53,20 @@ def routes(open_campaign: OpenCampaign | None) -> APIRouter:
     looking = threading.Lock()
 
     @router.get("/campaign")
-    def campaign(request: Request) -> Response:
-        """Show the campaign as it stands now, to who sees all: its failures name surfaces."""
+    def campaign(
+        request: Request, state: Literal["", "done", "running", "waiting", "failed"] = ""
+    ) -> Response:
+        """Show the campaign as it stands now, and its surfaces of one state where that is asked for.
+
+        To who sees all: it names surfaces.
+        """
         require(request, Role.ADMIN)
         if open_campaign is None:
             return render(request, "campaign.html", status_now=None, profile=None)
         # Workflow managers keep their settings in the process: one look at a time.
         with looking, open_campaign() as (launcher, database, profile):
             found = campaign_status(launcher, database, profile, launcher.counts())
+            rows = list(_surfaces(launcher, database, state)) if state else []
         return render(
             request,
             "campaign.html",
@@ -59,6 +75,9 @@ def routes(open_campaign: OpenCampaign | None) -> APIRouter:
             states=[state.value for state in JobState],
             failures=[(group, *mending(group, profile.name)) for group in found.failures],
             shares=_shares(found),
+            chosen=state,
+            rows=rows[:SHOWN],
+            more=len(rows) > SHOWN,
         )
 
     return router
@@ -69,6 +88,13 @@ def mending(group: FailureGroup, profile: str) -> tuple[str, str]:
     command = ["surfalign", "retry", "--profile", profile, "--step", group.step]
     first = _BY_ITSELF if group.cause in TRANSIENT else _FIRST.get(group.cause, _FIRST["error"])
     return first, shlex.join([*command, "--cause", group.cause])
+
+
+def _surfaces(launcher: Launcher, database: Database, state: str) -> Iterator[SurfaceRow]:
+    """Yield the surfaces of a state, one more than are shown where there are more."""
+    states = (state, JobState.QUEUED.value) if state == "running" else (state,)
+    matching = (row for row in surface_rows(launcher, database) if row.state in states)
+    return islice(matching, SHOWN + 1)
 
 
 def _shares(found: CampaignStatus) -> list[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""The page of one surface: potential, slab, checks, method, cost, provenance, downloads, citation."""
+"""The page of one surface: potential, slab, prediction, checks, method, cost, provenance, files, citation."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Literal
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from surfalign.errors import DocumentNotFoundError
-from surfalign.launchers.web.access import Store
+from surfalign.errors import DocumentNotFoundError, SurfalignError
+from surfalign.launchers.web.access import Store, viewer_of
 from surfalign.launchers.web.answers import unless_known
 from surfalign.launchers.web.pages import pictures
 from surfalign.launchers.web.pages.rendering import render
+from surfalign.launchers.web.prediction_process import Answer, PredictionProcess, Question
 from surfalign.stores.query.results import json_record
 
 if TYPE_CHECKING:
@@ -29,19 +30,31 @@ STRUCTURES = {
 FORMATS = {"poscar": "vasp", "cif": "cif"}
 
 
-def routes(store: Store) -> APIRouter:
-    """Return the page of a surface, its pictures and its files."""
+def routes(store: Store, process: PredictionProcess) -> APIRouter:
+    """Return the page of a surface, its pictures and its files.
+
+    Parameters
+    ----------
+    store
+        Where the results are.
+    process
+        Predicts what a model would say of a slab, when somebody asks for it.
+    """
     router = APIRouter()
 
     @router.get("/surfaces/{identifier}")
-    def surface(request: Request, identifier: str) -> Response:
-        """Show everything about a result."""
+    def surface(request: Request, identifier: str, predicted: bool = False) -> Response:
+        """Show everything about a result; beside it what the model predicts, where that is asked for."""
         with store.reading(request) as reader:
             document = reader.get(identifier)
+        own = viewer_of(request).sees_all
+        answer, problem = _prediction(document, process, own) if predicted else (None, None)
         return render(
             request,
             "surface.html",
             document=document,
+            answer=answer,
+            problem=problem,
             has_potential=pictures.has_potential(document),
             slabs=_slabs(document),
             structures={
@@ -91,6 +104,23 @@ def routes(store: Store) -> APIRouter:
         return _file(unless_known(request, content, "text/plain"), document, name, FORMATS[format])
 
     return router
+
+
+def _prediction(
+    document: SurfaceLevelsDocument, process: PredictionProcess, own_models: bool
+) -> tuple[Answer | None, SurfalignError | None]:
+    """Return what the model says of the unrelaxed slab, or why it says nothing."""
+    slab = document.unrelaxed_slab_structure or document.slab_structure
+    try:
+        if slab is None:
+            raise DocumentNotFoundError(
+                f"{document.identifier} holds no slab", "a result with its slab", "choose another"
+            )
+        name = document.surface_name or document.formula
+        question = Question(name=name, slab=slab.as_dict(), own_models=own_models)
+        return process.ask(question), None
+    except SurfalignError as error:
+        return None, error
 
 
 def _slabs(document: SurfaceLevelsDocument) -> dict[str, object]:

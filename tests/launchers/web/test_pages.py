@@ -238,5 +238,40 @@ def test_a_campaign_shows_failures_with_the_command_that_mends_them(database: Da
     assert "<b>" not in client.get("/campaign").text
 
 
+def test_a_campaign_lists_its_surfaces_of_a_state(database: Database) -> None:
+    database.collection("campaign_surfaces").insert_many(
+        [
+            {
+                "key": name,
+                "formula": "MgO",
+                "name": name,
+                "bulk": "MgO",
+                "crystal": "c",
+                "state": state,
+            }
+            for name, state in (("MgO(100)-A", "submitted"), ("MgO(110)-A", "new"))
+        ]
+    )
+    metadata = {"crystal": "MgO", "surface_name": "MgO(100)-A"}
+    failed = JobRecord(
+        "1",
+        "job",
+        "slab potential",
+        JobState.FAILED,
+        metadata=metadata,
+        cause="memory",
+        message="<i>",
+    )
+    with campaign_client([failed]) as client:
+        assert 'href="/campaign?state=failed#surfaces"' in client.get("/campaign").text
+        shown = client.get("/campaign?state=failed").text
+        assert "MgO(100)-A" in shown
+        assert "memory: &lt;i&gt;" in shown
+        assert "MgO(110)-A" not in shown
+        assert "MgO(110)-A" in client.get("/campaign?state=waiting").text
+        assert "There is none." in client.get("/campaign?state=done").text
+        assert client.get("/campaign?state=lost").status_code == 422
+
+
 def test_without_a_profile_the_page_of_campaigns_says_how_to_name_one(client: TestClient) -> None:
     assert "surfalign serve --profile" in text(client, "/campaign")

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from pymatgen.core import Lattice, Structure
 from starlette.testclient import TestClient
+from stored_results import passed_result, store
 
 from surfalign.crystals.sources import load_crystal
 from surfalign.errors import InvalidStructureError, TimeLimitError, UnknownMaterialError
@@ -15,9 +17,12 @@ from surfalign.launchers.web.prediction_process import (
     MOST_ATOMS,
     PredictionProcess,
     Question,
+    attended,
     crystal_of,
 )
-from surfalign.stores.database import Database
+from surfalign.ml.data.from_crystal import crystal_surfaces
+from surfalign.settings import load_settings
+from surfalign.stores.database import Database, connect
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +50,7 @@ def test_a_crystal_of_the_library_is_predicted_with_interval_and_domain(client: 
 def test_a_pasted_and_an_uploaded_crystal_say_the_same(client: TestClient) -> None:
     crystal = load_crystal("MgO").structure
     asked = client.get("/predict?crystal=MgO").text
-    row = r'<th scope="row">MgO\(100\)-A</th>\s*<td class="number">([-\d.]+)</td>'
+    row = r'<th scope="row">MgO\(100\)-A</th>\s*<td class="number" data-label="IP">([-\d.]+)</td>'
     level = re.search(row, asked)
     assert level
     for format in ("cif", "poscar", "json"):
@@ -108,3 +113,35 @@ def test_a_prediction_that_takes_too_long_is_ended_and_the_next_one_answered() -
         assert process.ask(Question(name="MgO")).crystal == "MgO, Fm-3m"
     finally:
         process.close()
+
+
+def test_the_atoms_that_a_model_looks_at_are_told_by_element_and_depth() -> None:
+    slab = Structure(
+        Lattice.tetragonal(3, 20),
+        ["Mg", "O", "Mg", "O", "O"],
+        [[0, 0, 0.4], [0, 0, 0.5], [0, 0, 0.6], [0.5, 0, 0.4], [0.5, 0, 0.6]],
+    )
+    found = attended(slab, [0.1, 0.5, 0.1, 0.2, 0.1])
+    assert [(g["element"], g["depth"], g["atoms"], round(g["weight"], 3)) for g in found] == [
+        ("O", 2.0, 1, 0.5), ("O", 0.0, 2, 0.3), ("Mg", 0.0, 2, 0.2),
+    ]  # fmt: skip
+    assert attended(slab, []) == []
+
+
+@pytest.mark.programs
+def test_the_page_of_a_surface_shows_what_the_model_says_beside_it(database: Database) -> None:
+    slab = crystal_surfaces(load_crystal("MgO"), [(1, 0, 0)], 1)[0].structure
+    store(database, passed_result("mgo-100", unrelaxed_slab_structure=slab))
+    settings = load_settings()
+    with TestClient(create_app(lambda: connect(settings)), base_url="http://127.0.0.1") as client:
+        page = client.get("/surfaces/mgo-100").text
+        assert 'href="/surfaces/mgo-100?predicted=true#prediction"' in page
+        page = client.get("/surfaces/mgo-100?predicted=true").text
+        row = re.search(
+            r'IP</th><td class="number">7.15</td><td class="number">([\d.]+)</td>', page
+        )
+        assert row
+        direct = client.get("/predict?crystal=MgO").text
+        assert f'MgO(100)-A</th>\n<td class="number" data-label="IP">{row[1]}</td>' in direct
+        store(database, passed_result("bare", slab_structure=None))
+        assert "holds no slab" in client.get("/surfaces/bare?predicted=true").text

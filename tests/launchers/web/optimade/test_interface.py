@@ -188,13 +188,11 @@ REFUSED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("address", REFUSED, ids=lambda address: address[:50])
-def test_what_cannot_be_met_is_an_error_of_the_specification(
-    client: TestClient, address: str
-) -> None:
-    response = client.get(f"{BASE}/{address}")
-    assert response.status_code == REFUSED[address], response.text
-    ErrorResponse.model_validate(response.json())
+def test_what_cannot_be_met_is_an_error_of_the_specification(client: TestClient) -> None:
+    for address, status in REFUSED.items():
+        response = client.get(f"{BASE}/{address}")
+        assert response.status_code == status, (address, response.text)
+        ErrorResponse.model_validate(response.json())
 
 
 def test_other_versions_are_told_apart_from_other_addresses(client: TestClient) -> None:
