@@ -14,6 +14,7 @@ with imported_when_used():
     from surfalign.launchers.cluster import profiles
     from surfalign.launchers.database import server
     from surfalign.launchers.web import application, serving
+    from surfalign.stores.query import summaries
 
 commands = typer.Typer()
 
@@ -43,7 +44,9 @@ def serve(
         chosen = profiles.load_profile(profile) if profile else None
         settings = chosen.settings() if chosen else None
         has_campaign = chosen is not None and chosen.launcher != "local"
-        server.open_database(settings, announce=partial(typer.echo, err=True)).close()
+        with server.open_database(settings, announce=partial(typer.echo, err=True)) as database:
+            # Of a store that knows none yet they are written now, and not while a page waits.
+            summaries.summaries(database)
         app = application.create_app(
             partial(server.open_database, settings),
             partial(campaign.opened_campaign, profile) if has_campaign else None,

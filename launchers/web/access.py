@@ -188,6 +188,7 @@ class Store:
         DatabaseUnreachableError
             When the database is away; the next request tries again.
         """
+        database: Database | None = None
         try:
             # With limits of its own: starting the local server may take longer.
             database = self._opened()
@@ -196,7 +197,11 @@ class Store:
                     database.collection(SURFACE_LEVELS).database.command("ping")
                 yield Reader(database, visible(request), self._memory)
         except DatabaseUnreachableError:
-            self.close()
+            # Not closed: to other requests, which go on with it, it may answer yet.
+            with self._lock:
+                if self._database is database:
+                    self._database = None
+            self._memory.forget()
             raise
 
     def close(self) -> None:
