@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import os
+import re
 import statistics
 import sys
 import tempfile
@@ -196,10 +197,11 @@ class Asking:
                 connection = http.client.HTTPConnection(self.host, timeout=60)
                 connection.request("GET", addresses[number % len(addresses)])
                 response = connection.getresponse()
-                response.read()
+                body = response.read()
                 connection.close()
                 if response.status != 200:
-                    self.errors.append(f"status {response.status}")
+                    said = re.sub(r"<[^>]*>|\s+", " ", body.decode())
+                    self.errors.append(f"status {response.status}: {said[-300:]}")
             except OSError as error:
                 self.errors.append(repr(error))
             self.times.append(time.perf_counter() - start)

@@ -15,6 +15,7 @@ with imported_when_used():
     from surfalign.launchers.cluster import profiles
     from surfalign.launchers.database import server
     from surfalign.launchers.web import application, safety, serving
+    from surfalign.stores.query import summaries
     from surfalign.stores.sharing import access_tokens
 
 commands = typer.Typer()
@@ -67,7 +68,9 @@ def serve(
     serving.refuse_unless_asked(host, entrance, has_tokens)
     with serving.bound_socket(host, port) as opened:
         has_campaign = chosen is not None and chosen.launcher != "local"
-        server.open_database(in_force, announce=partial(typer.echo, err=True)).close()
+        with server.open_database(in_force, announce=partial(typer.echo, err=True)) as database:
+            # Of a store that knows none yet they are written now, and not while a page waits.
+            summaries.summaries(database)
         app = application.create_app(
             partial(server.open_database, in_force),
             partial(campaign.opened_campaign, profile) if has_campaign else None,

@@ -198,7 +198,7 @@ class Reader:
         """Return what is made of the summaries of all results; remembered under a name."""
         return self._memory.recall(
             ("derived", name, self._seen),
-            lambda: derive(find_summaries(self._database, within=self._within)),
+            lambda: derive(map(self._told, find_summaries(self._database, within=self._within))),
         )
 
     def fields_of(
@@ -209,7 +209,7 @@ class Reader:
             self._database, {"identifier": {"$in": list(identifiers)}}, ["identifier", *fields],
             within=self._within,
         )  # fmt: skip
-        records = {record["identifier"]: record for record in found}
+        records = {record["identifier"]: self._told(record) for record in found}
         for identifier in records:
             self._served.note(identifier)
         return records
@@ -221,6 +221,12 @@ class Reader:
             ("formulas", query, self._seen),
             lambda: results.formulas(self._database, query, within=self._within),
         )
+
+    def _told(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Return what is stored of a result without what is made of results that may be hidden."""
+        if not self._within:
+            return record
+        return {name: value for name, value in record.items() if name not in MADE_OF_OTHERS}
 
     def _noted(self, document: SurfaceLevelsDocument) -> SurfaceLevelsDocument:
         """Note that a result is served; return it without what is made of results that may be hidden."""
@@ -284,13 +290,18 @@ class Store:
     @contextmanager
     def opened(self, time_limit: float = TIME_LIMIT) -> Iterator[Database]:
         """Return the database to who decides itself what may be seen; parameters and errors as for reading."""
+        database: Database | None = None
         try:
             # With limits of its own: starting the local server may take longer.
             database = self._opened()
             with pymongo.timeout(time_limit), database.errors_named():
                 yield database
         except DatabaseUnreachableError:
-            self.close()
+            # Not closed: to other requests, which go on with it, it may answer yet.
+            with self._lock:
+                if self._database is database:
+                    self._database = None
+            self._memory.forget()
             raise
 
     def close(self) -> None:

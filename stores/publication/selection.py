@@ -12,7 +12,7 @@ from surfalign.errors import PublicationError
 from surfalign.stores.documents import SurfaceLevelsDocument
 from surfalign.stores.query import results
 from surfalign.stores.sharing.record import Sharing, Visibility
-from surfalign.stores.sharing.visibility import ANYONE, may_see, visible_to
+from surfalign.stores.sharing.visibility import ANYONE, MADE_OF_OTHERS, may_see, visible_to
 
 if TYPE_CHECKING:
     from surfalign.stores.database import Database
@@ -113,8 +113,8 @@ def documents(database: Database, query: str, now: datetime) -> Iterator[Surface
 
 
 def without_names(document: SurfaceLevelsDocument) -> SurfaceLevelsDocument:
-    """Return a result without owner, group and the folders of raw files."""
-    changes: dict[str, Any] = {"archives": {}}
+    """Return a result without owner, group, folders of raw files, and what is made of results that may be hidden."""
+    changes: dict[str, Any] = {"archives": {}, **dict.fromkeys(MADE_OF_OTHERS)}
     if document.sharing is not None:
         changes["sharing"] = document.sharing.model_copy(update={"owner": "", "group": ""})
     return document.model_copy(update=changes)
