@@ -17,9 +17,8 @@ import json
 from pathlib import Path
 from statistics import fmean
 
-from monty.json import MontyDecoder
-
 from surfalign.crystals.sources import load_crystal
+from surfalign.workflows.gap_validation import GapRecord
 
 #: Name in the library to measured gap, gap of PBE0_mix, and the DOI of the measurement.
 REFERENCES = {
@@ -70,9 +69,9 @@ def table(path: Path) -> None:
         "| crystal | gap (eV) | measured (eV) | difference | PBE0_mix (eV) | difference | ε∞ | "
         "measured by |\n|---|--:|--:|--:|--:|--:|--:|---|"
     )
-    found = MontyDecoder().process_decoded(json.loads(path.read_text()))
+    records = map(GapRecord.model_validate, json.loads(path.read_text())["records"])
     differences: list[tuple[float, float]] = []
-    for record in found["records"]:
+    for record in records:
         measured, mixed, doi = REFERENCES[record.identifier]
         if record.band_gap is None:
             print(f"| {record.identifier} | {record.error.error} | {measured:.2f} | | {mixed:.2f} | | | |")  # fmt: skip
