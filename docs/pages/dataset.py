@@ -108,6 +108,8 @@ def add(
     found = {document.identifier: document for document in read(data)}
     for export in exports:
         for document in filter(belongs, _exported(export)):
+            if document.error is not None:
+                continue  # it has no numbers
             before = found.get(document.identifier)
             if before is None or before.created_at <= document.created_at:
                 found[document.identifier] = document

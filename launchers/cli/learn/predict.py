@@ -130,7 +130,7 @@ class Given:
             return from_crystal.structures_of(crystal, level, indices, max_index)
         if self.hkl or self.hkl_of_file:
             raise ConfigurationError(
-                "orientations beside a file of structures",
+                f"orientations beside {named[0]}",
                 "slabs, which have their orientation, or a crystal with orientations",
                 "leave --hkl and --hkl-of-file out",
             )

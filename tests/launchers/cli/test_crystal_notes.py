@@ -13,6 +13,7 @@ from surfalign.launchers.campaign.target_plan import write_target_plan
 from surfalign.launchers.cli import wanted_crystals
 from surfalign.launchers.cli.learn import predict
 from surfalign.launchers.cli.main import app
+from surfalign.ml.properties.property import Level
 from surfalign.stores.campaign_register import Method
 from surfalign.stores.database import Database
 from surfalign.workflows.engines import engine
@@ -151,7 +152,7 @@ def test_submit_and_predict_take_orientations_of_the_file(
     planned = [entry for entry in entries if entry["kind"] == "surface"]
     assert planned
     assert {tuple(entry["miller_index"]) for entry in planned} == {wanted}
-    records = predict.surfaces(rutile, None, None, hkl_of_file=[of_file])
+    records = predict.Given(rutile, None, None, hkl_of_file=[of_file]).records(Level.SLAB)
     assert {record.miller_index for record in records} == {wanted}
 
 

@@ -36,7 +36,7 @@ def test_elements_are_read_from_lists() -> None:
 @pytest.mark.parametrize(
     ("engine", "option", "message"),
     [
-        ("gpaw", "spin_orbit=on", "no option spin_orbit"),
+        ("gpaw", "hubbard_u=on", "no option hubbard_u"),
         ("vasp", "spin_orbit=maybe", "spin_orbit is 'maybe'"),
     ],
 )
@@ -57,7 +57,7 @@ def test_submit_refuses_an_unknown_option_before_anything_else(tmp_path: Path) -
     }
     profile.write_text(yaml.safe_dump(content))
     for engine, option, message in (
-        ("gpaw", "spin_orbit=on", "no option spin_orbit"),
+        ("gpaw", "hubbard_u=on", "no option hubbard_u"),
         ("vasp", "spin_orbital=on", "spin_orbital"),
         ("vasp", "spin_orbit=maybe", "spin_orbit is 'maybe'"),
         ("vasp", "spin_orbit", "no option of an engine"),

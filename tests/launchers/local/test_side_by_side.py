@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import time
 from collections import Counter
 from pathlib import Path
 
 import psutil
 import pytest
 import toy_engine
-from jobflow import Flow, Job, JobStore, Response, job
+from jobflow import Flow, Job, JobStore
 from maggma.stores import MemoryStore
+from side_by_side_jobs import add_two, die, meet, needs_memory, replaced, same, settings_here
 
 from surfalign.crystals.sources import load_crystal
 from surfalign.errors import EngineKilledError, InsufficientMemoryError
 from surfalign.launchers.local.run_flow import StepFailure, run_flow, run_flows
 from surfalign.launchers.local.shares import Share
-from surfalign.settings import load_settings
 from surfalign.workflows.flows import BandAlignmentMaker
 
 pytestmark = pytest.mark.programs
@@ -31,50 +28,6 @@ def store() -> JobStore:
     memory = JobStore(MemoryStore())
     memory.connect()
     return memory
-
-
-@job
-def settings_here(*after: object) -> dict[str, object]:
-    settings = load_settings()
-    return {"cores": settings.cores, "memory": settings.memory_limit, "folder": str(Path.cwd())}
-
-
-@job
-def needs_memory(gigabytes: float) -> float:
-    """Fail as an engine does whose share is too small."""
-    limit = load_settings().memory_limit or 0.0
-    if limit < gigabytes:
-        raise InsufficientMemoryError(f"{gigabytes} GB are needed", f"at most {limit} GB", "more")
-    return limit
-
-
-@job
-def meet(folder: str, name: str, other: str) -> str:
-    """Write a file and wait for that of another job: both must run at one time."""
-    Path(folder, name).touch()
-    while not Path(folder, other).exists():
-        time.sleep(0.01)
-    return name
-
-
-@job
-def add_two() -> Response:
-    return Response(output="added", addition=Flow([settings_here(), settings_here()]))
-
-
-@job
-def replaced(value: int) -> Response:
-    return Response(replace=same(value + 1))
-
-
-@job
-def same(value: object) -> object:
-    return value
-
-
-@job
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def output(store: JobStore, one: Job) -> object:
