@@ -23,6 +23,7 @@ from surfalign.physics.checks import within
 from surfalign.settings import load_settings
 from surfalign.stores.database import Database, connect
 from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
+from surfalign.stores.query.summaries import summaries
 from surfalign.stores.screening.candidates import stored_candidates
 from surfalign.stores.screening.evaluation import by_formula, screen
 from surfalign.stores.screening.question import Terms, ask
@@ -47,6 +48,8 @@ def main() -> None:
                 collection = database.surface_levels._collection
                 for start in range(0, arguments.results, BATCH):
                     collection.insert_many(results(start, min(BATCH, arguments.results - start)))
+                # Whoever stores results by surfalign writes their summaries with them.
+                summaries(database)
                 process = psutil.Process(server.status().pid)
                 for name, terms in (("water-splitting", Terms(ph=7)), ("gate-dielectric", Terms())):
                     print(f"| {name} | {' | '.join(timed(database, process, name, terms))} |")
