@@ -32,6 +32,7 @@ from surfalign.launchers.database.backup_file import (
     opened_backup,
 )
 from surfalign.stores.blobs import BlobStore, FolderBlobs
+from surfalign.stores.connection.failures import DUPLICATE_KEY
 from surfalign.stores.database import BUILDS, CHANGED_OUTPUTS, JOBS, SURFACE_SUMMARIES, Database
 from surfalign.version import __version__
 
@@ -39,7 +40,6 @@ from surfalign.version import __version__
 BATCH_SIZE = 100
 #: Collections whose documents tell the moment, or follow from others, and not what is known.
 MOMENTARY = (BUILDS, CHANGED_OUTPUTS, SURFACE_SUMMARIES)
-_DUPLICATE_KEY = 11000
 #: Told title, number done and number in all.
 Progress = Callable[[str, int, int], None]
 
@@ -240,7 +240,7 @@ def _insert(collection: Collection[dict[str, Any]], documents: Iterator[RawBSOND
         except BulkWriteError as error:
             details = error.details or {}
             problems = [*details.get("writeErrors", ()), *details.get("writeConcernErrors", ())]
-            if any(problem.get("code") != _DUPLICATE_KEY for problem in problems):
+            if any(problem.get("code") != DUPLICATE_KEY for problem in problems):
                 raise
             written += int(details.get("nInserted", 0))
     return written

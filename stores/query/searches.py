@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from surfalign.stores.query.language import Filter
-from surfalign.stores.query.matching import holds
+from surfalign.stores.query.matching import fields_of, holds
 from surfalign.stores.query.summaries import (
     CELLS,
     LEFT_OUT,
@@ -55,22 +55,12 @@ def searched(
 
     Summaries answer those who see all. What others may see is asked of the results, which hold it first.
     """
-    if within or not all(map(has_field, [*_paths(condition), *fields])):
+    if within or not all(map(has_field, [*fields_of(condition), *fields])):
         return collection_of(database), narrowed(condition, within)
     kept = summaries(database)
     if kept is None:
         return collection_of(database), condition
     return kept, narrowed(condition, WRITTEN)
-
-
-def _paths(condition: Any) -> Iterator[str]:
-    """Yield the fields that a filter of the query language names."""
-    for key, value in condition.items():
-        if key in ("$and", "$or", "$nor"):
-            for part in value:
-                yield from _paths(part)
-        else:
-            yield key
 
 
 def narrowed(condition: Filter, within: Filter | None) -> Filter:
