@@ -1,10 +1,11 @@
-"""The identity of a calculation's settings."""
+"""The identity of a calculation's settings, and that of a file."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 
@@ -18,3 +19,9 @@ def hash_of(settings: Mapping[str, Any]) -> str:
     """
     text = json.dumps(settings, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

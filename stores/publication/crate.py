@@ -20,6 +20,7 @@ from rocrate.model.person import Person
 from rocrate.rocrate import ROCrate
 
 from surfalign.errors import PublicationError, UnwritableFileError
+from surfalign.hashing import sha256_of
 from surfalign.stores.documents import SurfaceLevelsDocument
 from surfalign.stores.publication.card import card
 from surfalign.stores.publication.croissant import croissant_record
@@ -38,7 +39,6 @@ from surfalign.stores.publication.layout import (
     TABLE,
     all_files,
     read_documents,
-    sha256_of,
 )
 from surfalign.stores.publication.selection import Selection, documents, select
 from surfalign.stores.query.exports import ExportFormat, export

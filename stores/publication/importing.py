@@ -12,13 +12,13 @@ from pydantic import ValidationError
 
 from surfalign.batches import batches
 from surfalign.errors import DamagedArchiveError, FilledStoreError, MissingFileError
+from surfalign.hashing import sha256_of
 from surfalign.stores.documents import SurfaceLevelsDocument
 from surfalign.stores.publication.layout import (
     CHECKSUMS,
     DATA,
     all_files,
     read_documents,
-    sha256_of,
 )
 from surfalign.stores.query import results
 from surfalign.stores.sharing.register import SharingRegister

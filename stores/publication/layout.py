@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -49,12 +48,6 @@ def read_documents(
             for name in leave_out:
                 record.pop(name, None)
             yield SurfaceLevelsDocument.model_validate(record)
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def all_files(folder: Path) -> list[str]:

@@ -23,12 +23,13 @@ from surfalign.errors import (
     PublicationError,
     UnwritableFileError,
 )
+from surfalign.hashing import sha256_of
 from surfalign.settings import load_settings
 from surfalign.stores.database import Database, connect
 from surfalign.stores.measured.registration import as_document, register
 from surfalign.stores.publication.description import Description
 from surfalign.stores.publication.importing import import_crate, verify
-from surfalign.stores.publication.layout import CHECKSUMS, CIF, FILES, read_documents, sha256_of
+from surfalign.stores.publication.layout import CHECKSUMS, CIF, FILES, read_documents
 from surfalign.stores.publication.selection import Selection, without_names
 from surfalign.stores.query import results
 from surfalign.stores.query.results import json_line

@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from surfalign.hashing import sha256_of
 from surfalign.stores.blobs import BlobStore, archive_root, open_blobs, store_array
 from surfalign.stores.documents import (
     ArchivedFile,
@@ -129,7 +130,7 @@ def archive(folders: Mapping[str, Path], root: Path) -> RawArchive:
     entries = [
         ArchivedFile(
             name=str(name) + ("" if _compressed(path) else ".gz"),
-            sha256=_sha256(path),
+            sha256=sha256_of(path),
             n_bytes=path.stat().st_size,
         )
         for name, path in files
@@ -160,11 +161,6 @@ def _kept(folder: Path) -> Iterator[Path]:
 
 def _compressed(path: Path) -> bool:
     return path.suffix in (".gz", ".bz2", ".xz")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _copy(source: Path, target: Path) -> None:
