@@ -64,6 +64,7 @@ from surfalign.workflows.engines.gpaw.settings import (
     GpawSettings,
     preset,
 )
+from surfalign.workflows.engines.positions import with_positions
 from surfalign.workflows.engines.relaxation.potential.choice import chosen_potentials
 from surfalign.workflows.engines.relaxation.relaxation import (
     Evaluation,
@@ -525,20 +526,6 @@ def labelled(calculator: ParallelGPAW, structure: Structure, step: str) -> Paral
 def plain_copy(structure: Structure) -> Atoms:
     """Return the ASE atoms of a structure."""
     return AseAtomsAdaptor.get_atoms(structure, msonable=False)
-
-
-def with_positions(structure: Structure, positions: FloatArray) -> Structure:
-    """Return ``structure`` with other positions (angstrom), its site properties kept."""
-    new = structure.copy()
-    for index, position in enumerate(positions):
-        new.replace(
-            index,
-            new[index].species,
-            position,
-            coords_are_cartesian=True,
-            properties=new[index].properties,
-        )
-    return new
 
 
 def largest_force(answer: dict[str, Any], atoms: Atoms) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from surfalign.workflows.engines.step_resources import Kind, StepResources
 from surfalign.workflows.engines.vasp.cost import (
@@ -55,6 +55,9 @@ class Estimator:
 
     def again(self, name: str, reason: str) -> None:
         """Nothing has failed."""
+
+    def once(self, name: str, finder: Callable[[], dict[str, Any]]) -> None:
+        """Find nothing: nothing runs."""
 
     def total(self) -> StepResources:
         """Return what the whole step needs."""

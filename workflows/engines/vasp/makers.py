@@ -42,6 +42,7 @@ from surfalign.workflows.engines.vasp.outputs.calculation import Calculation
 from surfalign.workflows.engines.vasp.outputs.edges import read_band_edges
 from surfalign.workflows.engines.vasp.outputs.step_context import StepContext
 from surfalign.workflows.engines.vasp.running.runner import Runner
+from surfalign.workflows.engines.vasp.slab_start import SlabStart, ask_for_start
 
 #: Dielectric constant that dry runs and estimates assume where none is known.
 ASSUMED_DIELECTRIC_CONSTANT = 4.0
@@ -219,19 +220,31 @@ class VaspBandEdgesMaker(VaspMaker):
 
 @dataclass
 class VaspSlabRelaxMaker(VaspMaker):
-    """Relax the ions of a slab at fixed cell, keeping its symmetry and site properties."""
+    """Relax the ions of a slab at fixed cell, keeping its symmetry and site properties.
+
+    Where a pretrained potential is installed, VASP's optimiser starts where it puts the atoms.
+    """
 
     stable_name: ClassVar[str] = "vasp.slab_relaxation"
+    takes_oriented_bulk: ClassVar[bool] = True
 
     name: str = "vasp slab relaxation"
 
-    def calculations(self, run: Runner, structure: Structure) -> Path:
-        """Walk through the calculations of the step."""
-        return steps.slab_relaxation(run, self.settings, structure)
+    def calculations(
+        self, run: Runner, structure: Structure, oriented_bulk: Structure | None = None
+    ) -> tuple[Path, SlabStart]:
+        """Walk through the calculations of the step; return the last one's folder and their start."""
+        found = run.once("start", lambda: ask_for_start(structure, oriented_bulk))
+        start = SlabStart(**found) if found else SlabStart(structure.cart_coords.tolist())
+        return steps.slab_relaxation(run, self.settings, start.of(structure)), start
 
     @job(output_schema=SlabRelaxationDocument)
     def make(
-        self, slab: Structure, prev_dir: str | None = None, continuation: int = 0
+        self,
+        slab: Structure,
+        oriented_bulk: Structure | None = None,
+        prev_dir: str | None = None,
+        continuation: int = 0,
     ) -> SlabRelaxationDocument | Response[Any]:
         """Relax a slab.
 
@@ -239,15 +252,24 @@ class VaspSlabRelaxMaker(VaspMaker):
         ----------
         slab
             Slab with its normal along c.
+        oriented_bulk
+            Bulk cell with the slab's in-plane vectors: a pretrained potential needs it for a start.
         prev_dir, continuation
             Folder and number of this continuation, after the wall time.
         """
 
-        def read(folder: Path, context: StepContext) -> SlabRelaxationDocument:
+        def read(done: tuple[Path, SlabStart], context: StepContext) -> SlabRelaxationDocument:
+            folder, start = done
             tolerance = self.settings.force_tolerance
-            return reading.read_slab_relaxation(folder, slab, context, force_tolerance=tolerance)
+            document = reading.read_slab_relaxation(
+                folder, slab, context, force_tolerance=tolerance
+            )
+            document.start, document.start_refusals = start.name, list(start.refusals)
+            document.calculation.cpu_time += start.cpu_time
+            return document
 
-        return self._compute("slab_relaxation", "PBEsol", (slab,), (prev_dir, continuation), read)
+        inputs = (slab, oriented_bulk)
+        return self._compute("slab_relaxation", "PBEsol", inputs, (prev_dir, continuation), read)
 
 
 @dataclass

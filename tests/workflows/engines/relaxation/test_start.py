@@ -25,36 +25,7 @@ from surfalign.workflows.engines.relaxation.potential.process import (
 from surfalign.workflows.engines.relaxation.start import BULK_CUT, RelaxationStart, find_start
 from surfalign.workflows.engines.relaxation.symmetric_space import symmetric_space
 
-#: A potential of pairs (Buckingham and screened charges), whose energies and forces ASE differentiates.
-PAIRS = """
-import numpy as np
-from ase.calculators.calculator import Calculator, all_changes
-from ase.neighborlist import neighbor_list
-
-CHARGES = {12: 2.0, 8: -2.0}
-
-class Pairs(Calculator):
-    implemented_properties = ["energy", "forces", "stress"]
-
-    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
-        super().calculate(atoms, properties, system_changes)
-        i, j, d, D = neighbor_list("ijdD", atoms, 9.0)
-        q = np.array([CHARGES[z] for z in atoms.numbers])
-        qq = 14.4 * q[i] * q[j] * 0.5 * np.exp(-d / 1.5)
-        wall = np.where(q[i] * q[j] < 0, 430.0, 0.0) * np.exp(-d / 0.3)
-        self.results["energy"] = float(0.5 * (qq / d + wall).sum())
-        slope = -qq / d**2 - qq / d / 1.5 - wall / 0.3
-        pair = (slope / d)[:, None] * D
-        forces = np.zeros((len(atoms), 3))
-        np.add.at(forces, i, pair)
-        self.results["forces"] = forces
-        virial = 0.5 * np.einsum("ni,nj->ij", pair, D)
-        stress = virial / atoms.get_volume()
-        self.results["stress"] = stress.flat[[0, 4, 8, 5, 2, 1]]
-
-def calculator():
-    return Pairs()
-"""
+PAIRS = (Path(__file__).parents[3] / "doubles" / "pair_potential.py").read_text()
 CRASHES = "import os\ndef calculator():\n    os.abort()\n"
 RAISES = "def calculator():\n    raise RuntimeError('weights are broken')\n"
 HANGS = "import time\ndef calculator():\n    time.sleep(600)\n"

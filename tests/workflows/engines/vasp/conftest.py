@@ -56,6 +56,7 @@ def stub_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "SURFALIGN_VASP_POLLING_TIME": "0.1",
         "SURFALIGN_VASP_MONITOR_TIME": "0.2",
         "SURFALIGN_CORES": "4",
+        "SURFALIGN_START_POTENTIAL": "none",
         "SURFALIGN_ARCHIVE_DIRECTORY": str(tmp_path / "archive"),
         "STUB_VASP_FAILURES": str(failures),
     }.items():

@@ -105,6 +105,10 @@ class Runner(Protocol):
         """Put aside a calculation that must be run anew."""
         ...
 
+    def once(self, name: str, finder: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+        """Return what ``finder`` found for this step; ``None`` where nothing runs."""
+        ...
+
 
 class CheckpointReached(Exception):  # noqa: N818 (a signal, no error)
     """The wall time is nearly used up; what was done is kept in ``root``."""
@@ -172,6 +176,16 @@ class StepRunner:
         """Put aside a calculation that ended but cannot be used."""
         if (self.root / name).is_dir():
             self._put_aside(name, reason, {}, "unused")
+
+    def once(self, name: str, finder: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+        """Return what ``finder`` found, now or in an earlier part of this step."""
+        file = self.root / f"{name}.json"
+        if not file.is_file():
+            draft = file.with_suffix(".draft")
+            draft.write_text(json.dumps(finder()) + "\n")
+            draft.replace(file)
+        found: dict[str, Any] = json.loads(file.read_text())
+        return found
 
     @property
     def corrections(self) -> list[Correction]:
