@@ -5,8 +5,11 @@ CSV, TSV    a column ``structure`` with structure files (their place relative to
             built-in library, or a column ``formula``; numbers in the other columns
 JSON        a list of objects with pymatgen's dictionary under ``structure`` (``structure_pbesol``, ``initial``),
             or with a ``formula``; numbers under their names
-extXYZ      structures with numbers among the words of their second line
+extXYZ      structures with numbers among the words of their second line, and those of atoms in columns
 ==========  ===================================================================================================
+
+Numbers of atoms are lists of a JSON table, or columns of an extXYZ file: one for each atom, in the order of the structure,
+and null or NaN where an atom has none.
 
 The unit of a number may stand behind the name of its column, ``gap (eV)``, in a column ``gap_unit``, or, in JSON,
 under ``units``. A column ``name`` (or ``id``, ``mp_id``, ...) names the rows.
@@ -22,6 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pymatgen.core import Structure
 
 from surfalign.crystals.files import read_structure
@@ -33,6 +38,7 @@ from surfalign.errors import (
     InvalidLabelError,
     InvalidStructureError,
     MissingStructureError,
+    MixedLevelsError,
     MixedUnitsError,
 )
 from surfalign.files import require_file
@@ -76,10 +82,18 @@ class Row:
 
         Raises
         ------
+        MixedLevelsError
+            When there is one for each atom.
         InvalidLabelError
             When there is something else.
         """
         content = self.facts.get(column)
+        if isinstance(content, list | np.ndarray) and np.ndim(content):
+            raise MixedLevelsError(
+                f"{column} of {self.place} holds {len(content)} numbers",
+                "one number, for the property is declared for a whole structure",
+                "declare level: atom, or give one number",
+            )
         if content is None or (isinstance(content, str) and content.strip().lower() in _EMPTY):
             return None
         try:
@@ -92,6 +106,55 @@ class Row:
                 "a number",
                 "correct it, or leave the cell empty",
             ) from error
+
+    def numbers(self, column: str, n_sites: int) -> NDArray[np.float64] | None:
+        """Return the numbers of a column, one for each atom, shape (n_sites,); NaN where an atom has none.
+
+        Parameters
+        ----------
+        column
+            Its name.
+        n_sites
+            Atoms of the structure.
+
+        Returns
+        -------
+        array or None
+            None where the row has no number.
+
+        Raises
+        ------
+        MixedLevelsError
+            When there is one for the whole structure.
+        InvalidLabelError
+            When there are not as many numbers as atoms, or something else.
+        """
+        content = self.facts.get(column)
+        if content is None or (isinstance(content, str) and content.strip().lower() in _EMPTY):
+            return None
+        if not np.ndim(content):
+            raise MixedLevelsError(
+                f"{column} of {self.place} is {content!r}, which belongs to the whole structure",
+                f"a list of {n_sites} numbers, one for each atom, for the property is declared for atoms",
+                "give numbers of atoms in JSON or extXYZ, or declare another level",
+            )
+        if len(content) != n_sites:
+            raise InvalidLabelError(
+                f"{column} of {self.place} holds {len(content)} numbers, and the structure {n_sites} atoms",
+                "one number for each atom, null or NaN where there is none",
+                "complete the list",
+            )
+        try:
+            values = np.array([np.nan if one is None else one for one in content], dtype=float)
+            if values.ndim > 1:
+                raise ValueError(f"{values.shape[1]} for each atom")
+        except (TypeError, ValueError) as error:
+            raise InvalidLabelError(
+                f"{column} of {self.place} holds no numbers of atoms: {error}",
+                "one number for each atom, null or NaN where there is none",
+                "correct the list",
+            ) from error
+        return None if np.isnan(values).all() else values
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -251,7 +314,12 @@ def _xyz_rows(path: Path) -> Iterator[Row]:
                 )
             # ASE takes numbers that it knows, such as the energy, out of the words.
             results = atoms.calc.results if atoms.calc is not None else {}
-            facts = results | atoms.info
+            columns = {
+                name: column
+                for name, column in atoms.arrays.items()
+                if name not in ("numbers", "positions")
+            }
+            facts = columns | results | atoms.info
             structure = AseAtomsAdaptor.get_structure(atoms)
             structure = Structure(structure.lattice, structure.species, structure.frac_coords)
             yield Row(_name(facts) or str(number), place, facts, _units(facts, {}), structure)
@@ -264,7 +332,8 @@ def _xyz_rows(path: Path) -> Iterator[Row]:
 
 
 def _name(facts: dict[str, Any]) -> str:
-    return str(next((facts[key] for key in NAME_KEYS if facts.get(key)), ""))
+    named = (facts[key] for key in NAME_KEYS if key in facts and not np.ndim(facts[key]))
+    return str(next((one for one in named if one), ""))
 
 
 def _units(facts: dict[str, Any], stated: dict[str, str]) -> dict[str, str]:
@@ -272,7 +341,7 @@ def _units(facts: dict[str, Any], stated: dict[str, str]) -> dict[str, str]:
     own = {
         column.removesuffix("_unit"): str(content).strip()
         for column, content in facts.items()
-        if column.endswith("_unit") and content
+        if column.endswith("_unit") and not np.ndim(content) and content
     }
     for column in own.keys() & stated.keys():
         if own[column] != stated[column]:
