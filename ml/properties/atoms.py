@@ -21,7 +21,7 @@ from surfalign.ml.data.records import SurfaceRecord, surface_record
 from surfalign.ml.descriptors.slab_geometry import WIDEST_GAP_OF_A_CRYSTAL, vacuum
 from surfalign.ml.properties.declarations import Declarations
 from surfalign.ml.properties.property import Level
-from surfalign.ml.properties.tables import Row
+from surfalign.ml.properties.rows import Row
 from surfalign.physics.lattice.symmetry_search import ask_spglib
 
 #: Atoms that lie on each other to this distance after a symmetry operation are equivalent, angstrom.

@@ -29,7 +29,8 @@ from surfalign.ml.descriptors.slab_geometry import WIDEST_GAP_OF_A_CRYSTAL, vacu
 from surfalign.ml.properties.atoms import atoms_of, check_one_kind, labelled_atoms, own_structure
 from surfalign.ml.properties.declarations import Declarations, Declared
 from surfalign.ml.properties.property import Level
-from surfalign.ml.properties.tables import Row, read_rows
+from surfalign.ml.properties.rows import Row
+from surfalign.ml.properties.tables import read_rows
 
 NO_LABEL = "no number in the columns of the properties"
 NO_CRYSTAL = "no crystal of this formula"

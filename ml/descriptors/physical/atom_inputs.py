@@ -92,7 +92,7 @@ def _of_others(structure: Structure, pairs: BondedPairs) -> NDArray[np.bool_]:
     numbers = np.array(structure.atomic_numbers)
     mine = pairs.first == 0
     unlike = mine & (numbers[pairs.second] != numbers[0])
-    return unlike if unlike.any() else mine
+    return np.asarray(unlike if unlike.any() else mine)
 
 
 def _around(pairs: BondedPairs, chosen: NDArray[np.bool_], table: Array) -> Array:

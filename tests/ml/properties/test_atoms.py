@@ -193,6 +193,12 @@ def test_the_network_looks_at_one_atom_and_knows_no_supercells(
     assert one.attention == {}
 
 
+def test_both_parts_of_a_mixed_model_look_at_atoms(dataset: FrozenDataset) -> None:
+    whole = Recipe("mixed", {}).for_dataset(dataset).complete().model_dump(mode="json")
+    assert whole["network"]["descriptor"]["level"] == "atom"
+    assert whole["process"]["inputs"] == "atom"
+
+
 def test_kinds_that_know_formulas_alone_are_refused(dataset: FrozenDataset) -> None:
     with pytest.raises(ConfigurationError, match="which all atoms of a structure share"):
         Recipe("composition", {}).for_dataset(dataset)

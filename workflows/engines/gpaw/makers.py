@@ -485,8 +485,8 @@ class GpawSlabPotentialMaker(GpawMaker):
         dipole_correction = not faces_are_equivalent(slab)
         with self._calculator_for(slab, "slab potential") as calculator:
             atoms = plain_copy(slab)
-            answer = calculator.request(
-                "potential", atoms, forces=False, dipole_correction=dipole_correction
+            answer = calculator.evaluate_slab(
+                atoms, forces=False, dipole_correction=dipole_correction
             )
             record = calculation_record(
                 calculator,

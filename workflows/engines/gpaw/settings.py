@@ -12,7 +12,6 @@ from monty.json import MSONable
 
 from surfalign.errors import ConfigurationError
 from surfalign.stores.documents import Quality
-from surfalign.workflows.engines.engine import without_later_options
 from surfalign.workflows.engines.gpaw.dispersion import Dispersion
 from surfalign.workflows.engines.relaxation.relaxation import RelaxationSettings
 
@@ -97,7 +96,10 @@ class GpawSettings(MSONable):
 
     def as_dict(self) -> dict[str, Any]:
         """Return monty's dictionary, without options of a later version that are not set."""
-        return without_later_options(self, super().as_dict())
+        plain: dict[str, Any] = super().as_dict()
+        if self.dispersion == "off":
+            del plain["dispersion"]
+        return plain
 
     def for_equation_of_state(self) -> GpawSettings:
         """Return these settings with the cut-off that E(V) needs.

@@ -22,6 +22,7 @@ from surfalign.workflows.engines.gpaw.dispersion import d3_correction
 from surfalign.workflows.engines.gpaw.makers import (
     GpawBandEdgesMaker,
     GpawBulkMaker,
+    GpawSlabPotentialMaker,
     GpawSlabRelaxMaker,
     plain_copy,
 )
@@ -118,6 +119,10 @@ def test_slabs_and_band_edges_include_and_name_it() -> None:
     energy, _ = d3_correction(plain_copy(slab))
     assert with_d3.energy - plain.energy == pytest.approx(energy, abs=1e-3)
     assert with_d3.calculation.xc == "PBEsol +D3BJ"
+    # The surface energy takes the energy beside the potential, of relaxed and of unrelaxed slabs.
+    assert with_d3.potential.energy == with_d3.energy
+    unrelaxed = compute(GpawSlabPotentialMaker(settings=D3).make(slab))
+    assert unrelaxed.energy == pytest.approx(with_d3.energy, abs=1e-3)
     edges = compute(GpawBandEdgesMaker(settings=D3, functional="pbesol").make(boron_nitride()))
     assert edges.functional == edges.semilocal_functional == "pbesol+d3bj"
     assert edges.calculation.settings["dispersion"] == "d3bj"
