@@ -111,5 +111,5 @@ $(VENV)/.installed: pyproject.toml $(VENV)/.system $(VENV)/.gpaw | $(BIN)/python
 
 $(VENV)/.developing: $(VENV)/.installed $(VENV)/.test-system
 	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet --editable '.[gpaw,local,fireworks,remote,ml,potential,explore,parquet,publish,web,docs,dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[gpaw,dispersion,local,fireworks,remote,ml,potential,explore,parquet,publish,web,docs,dev]'
 	@touch $@

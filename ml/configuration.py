@@ -39,7 +39,8 @@ class DescriptorConfiguration(Section):
     l_max: int = Field(default=6, ge=0, le=12, description="Highest angular momentum")
     sigma: float = Field(default=0.5, gt=0.0, description="Width of the atomic Gaussians (A)")
     level: Level = Field(
-        default=Level.SLAB, description="slab (cut open at its vacuum), or crystal (periodic)"
+        default=Level.SLAB,
+        description="slab (cut open at its vacuum), crystal (periodic), or atom (the first one alone)",
     )
 
     @model_serializer(mode="wrap")
@@ -218,8 +219,9 @@ class LearnerConfiguration(Section):
 
     @model_validator(mode="after")
     def _physical_inputs_are_of_slabs(self) -> LearnerConfiguration:
-        if self.network.physical_inputs and self.descriptor.level is Level.CRYSTAL:
+        level = self.descriptor.level
+        if self.network.physical_inputs and level is not Level.SLAB:
             raise ValueError(
-                "network.physical_inputs are those of slabs; leave them out for crystals"
+                f"network.physical_inputs are those of slabs; leave them out for {level}s"
             )
         return self

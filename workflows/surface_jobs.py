@@ -14,6 +14,7 @@ from surfalign.physics.slabs import enumeration
 from surfalign.physics.slabs.cleavage import cuts_no_bond, default_orientation
 from surfalign.physics.slabs.enumeration import SurfaceSlab
 from surfalign.physics.slabs.oxygen import with_oxygen_variants
+from surfalign.physics.slabs.terminations import TerminationClass
 from surfalign.stores.documents import (
     BandEdgesDocument,
     BulkDocument,
@@ -29,6 +30,12 @@ from surfalign.stores.levels import SurfaceSteps, surface_levels
 BETWEEN_LAYERS = (
     "the faces lie between layers, and no bond is cut; where the method leaves out dispersion forces, which hold "
     "layers together, the distances between them are less certain"
+)
+
+#: Said of a result whose outermost planes are halved.
+HALVED_PLANE = (
+    "the planes of this orientation are charged: half of each outermost one is left out in stripes, so that both faces "
+    "are neutral and stoichiometric; the face of a real crystal may be rearranged in another way"
 )
 
 
@@ -120,7 +127,11 @@ def describe_surfaces(
 def _description(
     surface: SurfaceSlab, source: str, crystal_notes: Sequence[str]
 ) -> SurfaceDescription:
-    notes = [*crystal_notes, BETWEEN_LAYERS] if cuts_no_bond(surface) else [*crystal_notes]
+    notes = list(crystal_notes)
+    if cuts_no_bond(surface):
+        notes.append(BETWEEN_LAYERS)
+    if surface.termination.termination_class is TerminationClass.C:
+        notes.append(HALVED_PLANE)
     return SurfaceDescription(
         identifier=surface.identifier,
         name=surface.name,

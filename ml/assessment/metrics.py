@@ -24,7 +24,7 @@ BOUNDS = (0.025, 0.975)
 #: What is stated apart from surfaces with a gap: how tables call it, and its key in a summary.
 APART = (("near-metals", "near_metals"), ("sets", "sets"))
 #: What the structures of a level are called.
-SHOWN_LEVELS = {"slab": "surfaces", "crystal": "crystals"}
+SHOWN_LEVELS = {"slab": "surfaces", "crystal": "crystals", "atom": "atoms"}
 Array = NDArray[np.float64]
 #: Sums of the columns, shape (..., n_columns), to the statistic, shape (...).
 Statistic = Callable[[Array], Array]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Structure
 
 from surfalign.ml.data.records import SurfaceRecord
+from surfalign.ml.properties.property import Level
 
 #: Distances and atoms per area of equal slabs agree to this, angstrom and relative.
 SAME_DISTANCES, SAME_DENSITY = 0.01, 0.005
@@ -41,11 +42,11 @@ class EqualSlabs:
 
 
 def find_equal_slabs(records: Iterable[SurfaceRecord]) -> list[EqualSlabs]:
-    """Return the groups of equal slabs among those with labels, the largest spread first."""
+    """Return the groups of equal slabs among those with labels, the largest spread first; atoms are not compared."""
     groups = []
     alike: dict[str, list[tuple[float, SurfaceRecord]]] = defaultdict(list)
     for record in records:
-        if record.labels:
+        if record.labels and record.level is not Level.ATOM:
             alike[record.formula].append((_atoms_per_area(record.structure), record))
     for members in alike.values():
         members.sort(key=lambda member: (member[0], member[1].name))

@@ -1,4 +1,4 @@
-"""What of a crystal is predicted: its slabs as a calculation would compute them, but thinner; or itself."""
+"""What of a crystal is predicted: its slabs as a calculation would compute them, but thinner; itself; or its atoms."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from surfalign.crystals.sources import library_crystal
 from surfalign.errors import MixedLevelsError, SurfaceError, TerminationError
 from surfalign.ml.data.candidate_surfaces import SLAB_THICKNESS, VACUUM_THICKNESS
 from surfalign.ml.data.records import SurfaceRecord, surface_record
+from surfalign.ml.properties.atoms import atom_records
 from surfalign.ml.properties.property import Level
 from surfalign.physics.lattice.orientations import MillerIndex, nonpolar_orientations
 from surfalign.physics.lattice.symmetry import symmetrize
@@ -77,19 +78,19 @@ def structures_of(
     miller_indices: Sequence[MillerIndex] = (),
     max_index: int = 1,
 ) -> list[SurfaceRecord]:
-    """Return what a model of a level predicts of a crystal: its surfaces, or the crystal itself.
+    """Return what a model of a level predicts of a crystal: its surfaces, the crystal itself, or its atoms.
 
     Parameters
     ----------
     crystal, miller_indices, max_index
         As for :func:`crystal_surfaces`.
     level
-        Whether the model predicts slabs or crystals.
+        Whether the model predicts slabs, crystals or atoms.
 
     Raises
     ------
     MixedLevelsError
-        When orientations are named for a model of crystals.
+        When orientations are named for a model that predicts no slabs.
     SurfaceError
         As :func:`crystal_surfaces`.
     """
@@ -97,10 +98,12 @@ def structures_of(
         return crystal_surfaces(crystal, miller_indices, max_index)
     if miller_indices:
         raise MixedLevelsError(
-            "orientations are named, and the model predicts crystals",
+            f"orientations are named, and the model predicts {level}s",
             "a model that predicts slabs, or no orientation",
             "leave --hkl out, or name another model",
         )
+    if level is Level.ATOM:
+        return atom_records(crystal.name, crystal.structure, crystal.source)
     return [surface_record(crystal.name, crystal.structure, crystal.source, level=level)]
 
 

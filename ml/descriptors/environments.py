@@ -48,7 +48,8 @@ class Environments:
     depths
         Distance to the nearest surface (A), shape (n_distinct,); zero for the atoms of a crystal.
     membership
-        Index of the distinct atom that stands for each site, shape (n_sites,).
+        Index of the distinct atom that stands for each site, shape (n_sites,); shape (1,) where only the first
+        atom is described.
     """
 
     species: Integers
@@ -63,14 +64,15 @@ def atomic_environments(structure: Structure, descriptor: DescriptorConfiguratio
     """Expand the density around the distinct atoms of a slab.
 
     A slab is cut open at its vacuum, so that neither the width of the vacuum nor a periodic image
-    across it matters. A crystal is periodic along all lattice vectors.
+    across it matters. A crystal is periodic along all lattice vectors. Where an atom is meant, it is the first
+    one, and it alone is described.
 
     Parameters
     ----------
     structure
         A slab with vacuum along one lattice vector, or a crystal.
     descriptor
-        Hyperparameters of the expansion, and which of the two it is.
+        Hyperparameters of the expansion, and which of the two it is, or that its first atom is meant.
 
     Raises
     ------
@@ -87,7 +89,7 @@ def atomic_environments(structure: Structure, descriptor: DescriptorConfiguratio
         )
     numbers = np.array(structure.atomic_numbers, dtype=np.int64)
     cell = structure.lattice.matrix
-    if descriptor.level is Level.CRYSTAL:
+    if descriptor.level is not Level.SLAB:
         positions, periodic = structure.cart_coords, (True, True, True)
         # No atom is nearer to a surface than another: all belong to both zones of the network alike.
         depths = np.zeros(len(numbers))
@@ -96,9 +98,12 @@ def atomic_environments(structure: Structure, descriptor: DescriptorConfiguratio
         positions, depths = geometry.positions, geometry.depths
         periodic = geometry.axis != 0, geometry.axis != 1, geometry.axis != 2
     density = density_coefficients(numbers, positions, cell, periodic, descriptor)
-    representatives, membership = merge_equal_atoms(
-        numbers, depths, spectrum_fingerprints(density.coefficients)
-    )
+    if descriptor.level is Level.ATOM:
+        representatives = membership = np.zeros(1, dtype=np.int64)
+    else:
+        representatives, membership = merge_equal_atoms(
+            numbers, depths, spectrum_fingerprints(density.coefficients)
+        )
     return Environments(
         species=density.species,
         coefficients=density.coefficients[representatives].astype(np.float32),

@@ -12,6 +12,9 @@ from surfalign.errors import SurfaceError
 MINIMUM_VACUUM = 3.0
 """The widest gap between atomic planes in an oxide crystal is narrower than this (A)."""
 
+WIDEST_GAP_OF_A_CRYSTAL = 9.0
+"""No crystal has a wider gap between its atoms (A); layered and molecular crystals have up to 7."""
+
 Array = NDArray[np.float64]
 
 
@@ -80,6 +83,14 @@ def slab_geometry(fractional: Array, cell: Array) -> SlabGeometry:
     levels = opened[:, axis] * heights[axis]
     depths = np.minimum(levels - levels.min(), levels.max() - levels)
     return SlabGeometry(axis, opened @ cell, depths, float(gaps[axis]), float(np.ptp(levels)))
+
+
+def vacuum(fractional: Array, cell: Array) -> float:
+    """Return the width of the vacuum (A), zero where there is none; parameters as for :func:`slab_geometry`."""
+    try:
+        return slab_geometry(fractional, cell).vacuum
+    except SurfaceError:
+        return 0.0
 
 
 def zone_shares(distances: Array, width: float) -> Array:

@@ -22,6 +22,7 @@ from scipy.spatial import KDTree
 from surfalign.errors import EmptyDatasetError
 from surfalign.ml.descriptors.composition import PROPERTIES, element_vector
 from surfalign.ml.descriptors.element_properties import atomic_radius
+from surfalign.ml.properties.property import Level
 
 if TYPE_CHECKING:
     from surfalign.ml.data.datasets import FrozenDataset
@@ -72,6 +73,12 @@ def atomic_descriptions(structure: Structure) -> NDArray[np.float32]:
     return np.column_stack([own, around, geometry]).astype(np.float32)
 
 
+def level_descriptions(structure: Structure, level: Level) -> NDArray[np.float32]:
+    """Describe the atoms that a level is about: all of a structure, or its first one alone."""
+    described = atomic_descriptions(structure)
+    return described[:1] if level is Level.ATOM else described
+
+
 #: Descriptions of the data set that was asked for last, by its digest: training asks several times.
 _LAST: dict[str, list[NDArray[np.float32]]] = {}
 
@@ -80,7 +87,7 @@ def described(dataset: FrozenDataset) -> list[NDArray[np.float32]]:
     """Return the descriptions of the slabs of a data set; computed once."""
     if dataset.digest not in _LAST:
         _LAST.clear()
-        _LAST[dataset.digest] = [atomic_descriptions(r.structure) for r in dataset.records]
+        _LAST[dataset.digest] = [level_descriptions(r.structure, r.level) for r in dataset.records]
     return _LAST[dataset.digest]
 
 

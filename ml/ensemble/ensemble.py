@@ -18,7 +18,7 @@ from surfalign.errors import ModelVersionError, UnknownElementError
 from surfalign.ml.data.datasets import element_symbol
 from surfalign.ml.ensemble.calibration import Calibration
 from surfalign.ml.ensemble.difficulty import difficulty_features, spread_of
-from surfalign.ml.ensemble.domain import Domain, atomic_descriptions
+from surfalign.ml.ensemble.domain import Domain, level_descriptions
 from surfalign.ml.ensemble.splits import formula_fold
 from surfalign.ml.interface import (
     FittedModel,
@@ -113,7 +113,7 @@ class Ensemble:
 
     @property
     def level(self) -> Level:
-        """Whether slabs or crystals are predicted."""
+        """Whether slabs, crystals or atoms are predicted."""
         return next((one.level for one in self.properties.values()), Level.SLAB)
 
     def property_of(self, name: str) -> Property:
@@ -142,7 +142,7 @@ class Ensemble:
         """Predict for a few slabs, all members' predictions in memory."""
         systems = [{element_symbol(site) for site in structure} for structure in structures]
         predictions = [member.predict(structures) for member in self.members]
-        scores = self.domain.scores([atomic_descriptions(s) for s in structures])
+        scores = self.domain.scores([level_descriptions(s, self.level) for s in structures])
         inside = self.domain.contains(structures, scores)
         columns = ordered_levels(
             {

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from surfalign.errors import EmptyDatasetError
+from surfalign.errors import ConfigurationError, EmptyDatasetError
 from surfalign.ml.descriptors.composition import composition_features
 from surfalign.ml.interface import Learner, SurfacePrediction
-from surfalign.ml.properties.property import LEVELS, Property
+from surfalign.ml.properties.property import LEVELS, Level, Property
 
 if TYPE_CHECKING:
     from pymatgen.core import Composition, Structure
@@ -305,6 +305,23 @@ def named_properties(properties: Sequence[Property]) -> dict[str, Any]:
     return {"properties": [one.name for one in properties]}
 
 
+def settings_of_compositions(properties: Sequence[Property]) -> dict[str, Any]:
+    """Return the settings of trees on compositions that learn given properties.
+
+    Raises
+    ------
+    ConfigurationError
+        When they are of atoms, which share the composition of their structure.
+    """
+    if properties[0].level is Level.ATOM:
+        raise ConfigurationError(
+            "models of kind composition know a formula, which all atoms of a structure share",
+            "a kind that knows atoms: mixed, lsoap or gaussian-process",
+            "choose another --kind",
+        )
+    return named_properties(properties)
+
+
 MEAN = Learner(
     MeanConfiguration,
     lambda data, configuration, directory, seed, on_progress: MeanModel.fit(
@@ -319,5 +336,5 @@ COMPOSITION = Learner(
         data.everything, configuration, data.set_labels, seed
     ),
     CompositionModel,
-    for_properties=named_properties,
+    for_properties=settings_of_compositions,
 )

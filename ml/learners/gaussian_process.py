@@ -49,7 +49,8 @@ class GaussianProcessConfiguration(BaselineConfiguration):
     kind: Literal["gaussian-process"] = "gaussian-process"
     inputs: Inputs = Field(
         default=Inputs.PHYSICAL,
-        description="physical (of the slab), crystal (of the material) or composition (of the formula alone)",
+        description="physical (of the slab), crystal (of the material), atom (of the first atom) or composition "
+        "(of the formula alone)",
     )
     weighted: bool = Field(
         default=True, description="Labels of lower weight are noisier; False takes all for equal"
@@ -238,8 +239,8 @@ def _one_hot(fidelities: Sequence[str], known: Sequence[str]) -> Array:
 
 def settings_for(properties: Sequence[Property]) -> dict[str, Any]:
     """Return the settings of a process that learns given properties."""
-    of_crystals = properties[0].level is Level.CRYSTAL
-    return named_properties(properties) | ({"inputs": Inputs.CRYSTAL.value} if of_crystals else {})
+    inputs = {Level.CRYSTAL: Inputs.CRYSTAL, Level.ATOM: Inputs.ATOM}.get(properties[0].level)
+    return named_properties(properties) | ({"inputs": inputs.value} if inputs else {})
 
 
 GAUSSIAN_PROCESS = Learner(

@@ -43,9 +43,10 @@ def settings_for(properties: Sequence[Property]) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "targets": {"properties": [one.name for one in properties], "weights": {}}
     }
-    if properties[0].level is Level.CRYSTAL:
+    level = properties[0].level
+    if level is not Level.SLAB:
         descriptor = LearnerConfiguration().descriptor.model_dump()
-        settings["descriptor"] = descriptor | {"level": Level.CRYSTAL.value}
+        settings["descriptor"] = descriptor | {"level": level.value}
     return settings
 
 

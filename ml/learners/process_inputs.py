@@ -1,4 +1,4 @@
-"""What a Gaussian process may be told: inputs of a slab, of a crystal, or of the composition alone."""
+"""What a Gaussian process may be told: inputs of a slab, a crystal, an atom, or of the composition alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Composition, Structure
 
 from surfalign.ml.descriptors import composition
-from surfalign.ml.descriptors.physical import crystal_inputs, physical_inputs
+from surfalign.ml.descriptors.physical import atom_inputs, crystal_inputs, physical_inputs
 
 Array = NDArray[np.float64]
 
@@ -25,6 +25,7 @@ class Inputs(StrEnum):
 
     PHYSICAL = "physical"
     CRYSTAL = "crystal"
+    ATOM = "atom"
     COMPOSITION = "composition"
 
 
@@ -65,6 +66,11 @@ def _of_crystal(crystals: Sequence[Structure | Composition]) -> Array:
     return _with_missing(crystal_inputs.crystal_table(cast(Sequence[Structure], crystals)))
 
 
+def _of_atom(structures: Sequence[Structure | Composition]) -> Array:
+    """Return the inputs of the first atoms and the share of them that is missing."""
+    return _with_missing(atom_inputs.atom_table(cast(Sequence[Structure], structures)))
+
+
 def _with_missing(table: Array) -> Array:
     return np.column_stack([table, np.isnan(table).mean(axis=1)])
 
@@ -103,6 +109,11 @@ NAMES = {
         (*(one.name for one in crystal_inputs.CRYSTAL_INPUTS), MISSING),
         _by_group(crystal_inputs.CRYSTAL_INPUTS),
         _of_crystal,
+    ),
+    Inputs.ATOM: InputNames(
+        (*(one.name for one in atom_inputs.ATOM_INPUTS), MISSING),
+        _by_group(atom_inputs.ATOM_INPUTS),
+        _of_atom,
     ),
     Inputs.COMPOSITION: InputNames(
         tuple(_FEATURES[k] for k in _ORDER),

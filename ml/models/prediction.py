@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from surfalign.crystals.crystal import Crystal
     from surfalign.physics.levels.distribution import LevelDistribution
 
+#: What the first column of predictions of a level is called.
+_HEADINGS = {Level.SLAB: "Surface", Level.CRYSTAL: "Crystal", Level.ATOM: "Atom"}
+
 
 @dataclass(frozen=True, eq=False)
 class PredictedSurface:
@@ -116,9 +119,8 @@ class Predictions(Listing[PredictedSurface]):
         """Return the name of what is predicted, the properties with their units, and the flag."""
         if not self or any(one.name in LEVELS for one in self[0].properties):
             return self.columns
-        of_crystals = self[0].record.level is Level.CRYSTAL
         cells = [cell for one in self[0].shown for cell in (one.quantity, "90 %")]
-        return ("Crystal" if of_crystals else "Surface", *cells, "Domain")
+        return (_HEADINGS[self[0].record.level], *cells, "Domain")
 
     def row(self, item: PredictedSurface) -> list[str]:
         """Return name, properties with their intervals, and the flag of the domain."""
@@ -143,7 +145,7 @@ def predict(
 ) -> Predictions:
     """Predict IP and EA of the relaxed surfaces of a crystal, or what else a model has learned.
 
-    A model of crystals predicts the crystal itself; then there are no orientations.
+    A model of crystals predicts the crystal itself, one of atoms each of its atoms; then there are no orientations.
 
     Parameters
     ----------
@@ -191,7 +193,7 @@ def predict_records(
     Raises
     ------
     MixedLevelsError
-        When the model has learned from the other of them.
+        When the model has learned from structures of another level.
     """
     ensemble, card = registry.load(model or registry.latest(), version)
     return _predictions(ensemble, f"{card.name} {card.version}", records)

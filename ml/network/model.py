@@ -17,6 +17,7 @@ from surfalign.ml.descriptors.element_properties import MAX_ATOMIC_NUMBER
 from surfalign.ml.interface import SurfacePrediction
 from surfalign.ml.network.batches import collate, inputs_of
 from surfalign.ml.network.network import SlabNetwork
+from surfalign.ml.properties.property import Level
 
 FORMAT_VERSION = 1
 """Of metadata and tensors; raised when an older version cannot be read any more."""
@@ -85,6 +86,7 @@ class TrainedModel:
         environments = (cache or DensityCache(None)).prepare(
             structures, self.configuration.descriptor
         )
+        of_atoms = self.configuration.descriptor.level is Level.ATOM
         predictions: list[SurfacePrediction] = []
         for start in range(0, len(environments), SLABS_PER_BATCH):
             part = environments[start : start + SLABS_PER_BATCH]
@@ -104,7 +106,9 @@ class TrainedModel:
                 predictions.append(
                     SurfacePrediction(
                         values=dict(zip(self.properties, values, strict=True)),
-                        attention={
+                        attention={}
+                        if of_atoms
+                        else {
                             name: np.asarray(shares[sites, p])
                             for p, name in enumerate(self.properties)
                         },

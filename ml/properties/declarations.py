@@ -5,7 +5,7 @@
     properties:
       dielectric_constant:
         unit: "1"
-        level: crystal            # or slab
+        level: crystal            # or slab, or atom
         transformation: log       # none, log, log1p or sqrt
         minimum: 1
         column: eps               # its name in the table; by default that of the property
@@ -17,6 +17,7 @@ Everything but unit and level may be left out.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -27,12 +28,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from surfalign.errors import (
     ConfigurationError,
+    InvalidLabelError,
     MissingUnitError,
     MixedLevelsError,
     MixedUnitsError,
 )
 from surfalign.files import require_file
-from surfalign.ml.data.records import Fidelity
+from surfalign.ml.data.records import Fidelity, Label
 from surfalign.ml.properties.property import KNOWN, LEVELS, Level, Property, Transformation
 from surfalign.ml.properties.units import factor
 
@@ -88,6 +90,36 @@ class Declared:
     column: str
     given_in: str
 
+    def label(self, value: float, unit: str | None, fidelity: Fidelity, place: str) -> Label:
+        """Return a number of a table as a label, in the unit of the property.
+
+        Parameters
+        ----------
+        value
+            As the table gives it.
+        unit
+            That the table states; None where it states none.
+        fidelity
+            How it came about.
+        place
+            Where it stands, for messages.
+
+        Raises
+        ------
+        MixedUnitsError
+            When the unit measures something else.
+        InvalidLabelError
+            When the number is not finite, or beyond the bounds.
+        """
+        one = self.property
+        value *= factor(unit or self.given_in, one.unit, f"{one.name} of {place}")
+        if not math.isfinite(value):
+            raise InvalidLabelError(
+                f"{one.name} of {place} is {value}", "a finite number", "leave the cell empty"
+            )
+        one.check(value, place)
+        return Label(name=one.name, value=value, unit=one.unit, fidelity=fidelity.key)
+
 
 @dataclass(frozen=True)
 class Declarations:
@@ -139,7 +171,7 @@ def read_declarations(path: Path) -> Declarations:
     found = tuple(_declared(name, fields) for name, fields in content.properties.items())
     levels = Counter(one.property.level.value for one in found)
     if len(levels) > 1:
-        stated = ", ".join(f"{one.property.name} of a {one.property.level}" for one in found)
+        stated = ", ".join(f"{one.property.name}: {one.property.level}" for one in found)
         raise MixedLevelsError(
             f"{path} mixes levels: {stated}",
             "properties of one level",
@@ -155,7 +187,7 @@ def _mistake(path: Path, error: ValidationError) -> ConfigurationError:
     if len(first["loc"]) > 2:
         expected = f"keys among {', '.join(_Fields.model_fields)}"
     if first["loc"][-1:] == ("level",):
-        expected = f"one of {', '.join(Level)} (numbers of single atoms are not learned)"
+        expected = f"one of {', '.join(Level)}"
     elif first["loc"][-1:] == ("transformation",):
         expected = f"one of {', '.join(Transformation)}"
     return ConfigurationError(
@@ -180,7 +212,7 @@ def _declared(name: str, fields: _Fields) -> Declared:
         raise MixedLevelsError(
             f"{name} has no level",
             f"one of {', '.join(Level)}",
-            "write level: slab for a number of a surface, level: crystal for one of the material",
+            "write level: slab for a number of a surface, crystal for one of the material, atom for one of each atom",
         )
     low, high = fields.minimum, fields.maximum
     if low is not None and high is not None and low >= high:
@@ -228,10 +260,12 @@ def _check_known(known: Property, fields: _Fields, unit: str) -> None:
             f"{known.unit}, the unit in which surfalign keeps it",
             f"write unit: {known.unit}, and given_in: {unit} for the numbers of the table",
         )
-    if fields.level is Level.CRYSTAL and known.name not in _OF_BOTH:
+    level = fields.level or Level.SLAB
+    owners = (Level.SLAB, Level.CRYSTAL) if known.name in _OF_BOTH else (Level.SLAB,)
+    if level not in owners:
         raise MixedLevelsError(
-            f"{known.name} is declared for a crystal",
-            "level: slab, for it belongs to a surface",
+            f"{known.name} is declared for {'an' if level is Level.ATOM else 'a'} {level}",
+            f"level: {' or '.join(owners)}, for it belongs to a surface{' or a material' if owners[1:] else ''}",
             "correct the level, or give the property another name",
         )
     if known.name in LEVELS and fields.transformation is not Transformation.NONE:

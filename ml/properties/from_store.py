@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
-from surfalign.errors import EmptyDatasetError, UnknownPropertyError
+from surfalign.errors import EmptyDatasetError, MixedLevelsError, UnknownPropertyError
 from surfalign.ml.data.datasets import FrozenDataset, freeze
 from surfalign.ml.data.from_results import FLAGGED_WEIGHT, freeze_results
 from surfalign.ml.data.records import Label, SurfaceRecord, surface_record
@@ -44,6 +44,8 @@ def freeze_fields(
 
     Raises
     ------
+    MixedLevelsError
+        When the properties are of atoms.
     UnknownPropertyError
         When a result has no such field, or one that is no number.
     MixedUnitsError
@@ -51,6 +53,12 @@ def freeze_fields(
     LearnerError
         As :func:`~surfalign.ml.data.from_results.freeze_results`.
     """
+    if declarations.level is Level.ATOM:
+        raise MixedLevelsError(
+            "properties of atoms are declared, and results of the store hold none",
+            "properties of slabs or crystals",
+            "bring numbers of atoms in a table: --table FILE",
+        )
     factors = {one.column: _factor(one) for one in declarations.properties}
     documents = list(documents)
     results = freeze_results(documents, flagged=flagged, mixed=mixed)

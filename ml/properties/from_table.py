@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,12 +10,10 @@ from pymatgen.core import Composition, Element, Structure
 
 from surfalign.crystals.library import phases_of
 from surfalign.errors import (
-    InvalidLabelError,
     LearnerError,
     MissingStructureError,
     MixedLevelsError,
     MixedUnitsError,
-    SurfaceError,
     UnknownPropertyError,
 )
 from surfalign.ml.data.candidate_surfaces import CandidateCrystal
@@ -28,14 +25,13 @@ from surfalign.ml.data.records import (
     SurfaceRecord,
     surface_record,
 )
-from surfalign.ml.descriptors.slab_geometry import slab_geometry
+from surfalign.ml.descriptors.slab_geometry import WIDEST_GAP_OF_A_CRYSTAL, vacuum
+from surfalign.ml.properties.atoms import atoms_of, check_one_kind, labelled_atoms, own_structure
 from surfalign.ml.properties.declarations import Declarations, Declared
 from surfalign.ml.properties.property import Level
-from surfalign.ml.properties.tables import Row, read_rows
-from surfalign.ml.properties.units import factor
+from surfalign.ml.properties.rows import Row
+from surfalign.ml.properties.tables import read_rows
 
-#: No crystal has a wider gap between its atoms (A); layered and molecular crystals have up to 7.
-WIDEST_GAP_OF_A_CRYSTAL = 9.0
 NO_LABEL = "no number in the columns of the properties"
 NO_CRYSTAL = "no crystal of this formula"
 
@@ -70,7 +66,16 @@ def freeze_table(
     records: dict[str, SurfaceRecord] = {}
     set_labels: list[SetLabel] = []
     pools = _by_formula(crystals)
+    if declarations.level is Level.ATOM:
+        check_one_kind(rows, path)
     for row in rows:
+        if declarations.level is Level.ATOM:
+            atoms = labelled_atoms(row, declarations)
+            for record in atoms:
+                _add(records, record)
+            if not atoms:
+                left_out[NO_LABEL].append(row.name)
+            continue
         labels = _labels(row, declarations)
         if not labels:
             left_out[NO_LABEL].append(row.name)
@@ -110,6 +115,10 @@ def table_structures(path: Path, level: Level) -> list[SurfaceRecord]:
     """
     records: dict[str, SurfaceRecord] = {}
     for row in read_rows(path):
+        if level is Level.ATOM:
+            for record in atoms_of(row):
+                _add(records, record)
+            continue
         if row.structure is not None:
             _add(records, _record(row, row.structure, level, ()))
             continue
@@ -128,7 +137,13 @@ def table_structures(path: Path, level: Level) -> list[SurfaceRecord]:
 def _check_column(declared: Declared, rows: Sequence[Row], path: Path) -> None:
     """Refuse a column that is not there, and one with a unit in some of its rows only."""
     column = declared.column
-    own = [row for row in rows if row.number(column) is not None]
+    of_atoms = declared.property.level is Level.ATOM
+    own = [
+        row
+        for row in rows
+        if (row.numbers(column, len(own_structure(row))) if of_atoms else row.number(column))
+        is not None
+    ]
     if not own:
         columns = dict.fromkeys(name for row in rows for name in row.facts)
         raise UnknownPropertyError(
@@ -149,19 +164,10 @@ def _check_column(declared: Declared, rows: Sequence[Row], path: Path) -> None:
 def _labels(row: Row, declarations: Declarations) -> list[Label]:
     labels = []
     for declared in declarations.properties:
-        value, one = row.number(declared.column), declared.property
-        if value is None:
-            continue
-        unit = row.units.get(declared.column, declared.given_in)
-        value *= factor(unit, one.unit, f"{one.name} of {row.place}")
-        if not math.isfinite(value):
-            raise InvalidLabelError(
-                f"{one.name} of {row.place} is {value}", "a finite number", "leave the cell empty"
-            )
-        one.check(value, row.place)
-        labels.append(
-            Label(name=one.name, value=value, unit=one.unit, fidelity=declarations.fidelity.key)
-        )
+        value = row.number(declared.column)
+        if value is not None:
+            unit = row.units.get(declared.column)
+            labels.append(declared.label(value, unit, declarations.fidelity, row.place))
     return labels
 
 
@@ -174,10 +180,7 @@ def _check_level(structure: Structure, level: Level, place: str) -> None:
     """Refuse a crystal where slabs are expected, and the other way round."""
     for site in structure:
         element_symbol(site)
-    try:
-        gap = slab_geometry(structure.frac_coords, structure.lattice.matrix).vacuum
-    except SurfaceError:
-        gap = 0.0
+    gap = vacuum(structure.frac_coords, structure.lattice.matrix)
     if level is Level.SLAB and gap == 0.0:
         raise MixedLevelsError(
             f"{place} is a crystal without a vacuum",

@@ -27,15 +27,15 @@ def learned_properties(dataset: FrozenDataset, names: Sequence[str]) -> list[Pro
     dataset
         What to learn from.
     names
-        What is asked for; with none, all that the data declare, and of crystals all that they have.
+        What is asked for; with none, all that the data declare, and of crystals and atoms all that they have.
 
     Raises
     ------
     LearnerError
         When nothing can be learned of one of them; see :func:`check_learnable`.
     """
-    of_crystals = dataset.units if dataset.level is Level.CRYSTAL else {}
-    wanted = list(names or dataset.declared or of_crystals)
+    beyond_slabs = {} if dataset.level is Level.SLAB else dataset.units
+    wanted = list(names or dataset.declared or beyond_slabs)
     twice = [name for name, times in Counter(wanted).items() if times > 1]
     if twice:
         raise LearnerError(f"{twice[0]} is named twice", "each property once", "correct --property")

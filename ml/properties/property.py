@@ -33,6 +33,7 @@ class Level(StrEnum):
 
     SLAB = "slab"  # a surface: structures are slabs with a vacuum
     CRYSTAL = "crystal"  # the material itself: structures are bulk crystals
+    ATOM = "atom"  # one of its atoms: structures are crystals or slabs that begin with it
 
 
 class Transformation(StrEnum):

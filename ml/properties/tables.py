@@ -5,8 +5,11 @@ CSV, TSV    a column ``structure`` with structure files (their place relative to
             built-in library, or a column ``formula``; numbers in the other columns
 JSON        a list of objects with pymatgen's dictionary under ``structure`` (``structure_pbesol``, ``initial``),
             or with a ``formula``; numbers under their names
-extXYZ      structures with numbers among the words of their second line
+extXYZ      structures with numbers among the words of their second line, and those of atoms in columns
 ==========  ===================================================================================================
+
+Numbers of atoms are lists of a JSON table, or columns of an extXYZ file: one for each atom, in the order of the structure,
+and null or NaN where an atom has none.
 
 The unit of a number may stand behind the name of its column, ``gap (eV)``, in a column ``gap_unit``, or, in JSON,
 under ``units``. A column ``name`` (or ``id``, ``mp_id``, ...) names the rows.
@@ -18,10 +21,10 @@ import csv
 import gzip
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pymatgen.core import Structure
 
 from surfalign.crystals.files import read_structure
@@ -30,68 +33,17 @@ from surfalign.crystals.lists import NAME_KEYS, STRUCTURE_KEYS, read_json
 from surfalign.errors import (
     DamagedFileError,
     EmptyDatasetError,
-    InvalidLabelError,
     InvalidStructureError,
     MissingStructureError,
     MixedUnitsError,
 )
 from surfalign.files import require_file
+from surfalign.ml.properties.rows import Row
 
 #: Columns of a CSV file that hold structure files or names of the library, and formulas.
 STRUCTURE_COLUMNS = ("structure", "structure_file", "file", "path", "cif", "crystal", "slab")
 FORMULA_COLUMNS = ("formula", "composition")
 _HEADING = re.compile(r"\s*(.*?)\s*(?:\(([^()]*)\)|\[([^\[\]]*)\])?\s*")
-_EMPTY = ("", "-", "–", "na", "n/a", "none", "null")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of a table.
-
-    Attributes
-    ----------
-    name
-        What the table calls it; its place where it says nothing.
-    place
-        Where it stands, for messages, e.g. ``row 3 of gaps.csv``.
-    facts
-        Column to content.
-    units
-        Column to the unit that the table states.
-    structure
-        The structure; None where the row has only a formula.
-    formula
-        Its formula where it has no structure.
-    """
-
-    name: str
-    place: str
-    facts: dict[str, Any]
-    units: dict[str, str] = field(default_factory=dict)
-    structure: Structure | None = None
-    formula: str = ""
-
-    def number(self, column: str) -> float | None:
-        """Return the number of a column; None where the row has none.
-
-        Raises
-        ------
-        InvalidLabelError
-            When there is something else.
-        """
-        content = self.facts.get(column)
-        if content is None or (isinstance(content, str) and content.strip().lower() in _EMPTY):
-            return None
-        try:
-            if isinstance(content, bool):
-                raise ValueError("a truth value")
-            return float(content)
-        except (TypeError, ValueError) as error:
-            raise InvalidLabelError(
-                f"{column} of {self.place} is {content!r}",
-                "a number",
-                "correct it, or leave the cell empty",
-            ) from error
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -251,7 +203,12 @@ def _xyz_rows(path: Path) -> Iterator[Row]:
                 )
             # ASE takes numbers that it knows, such as the energy, out of the words.
             results = atoms.calc.results if atoms.calc is not None else {}
-            facts = results | atoms.info
+            columns = {
+                name: column
+                for name, column in atoms.arrays.items()
+                if name not in ("numbers", "positions")
+            }
+            facts = columns | results | atoms.info
             structure = AseAtomsAdaptor.get_structure(atoms)
             structure = Structure(structure.lattice, structure.species, structure.frac_coords)
             yield Row(_name(facts) or str(number), place, facts, _units(facts, {}), structure)
@@ -264,7 +221,8 @@ def _xyz_rows(path: Path) -> Iterator[Row]:
 
 
 def _name(facts: dict[str, Any]) -> str:
-    return str(next((facts[key] for key in NAME_KEYS if facts.get(key)), ""))
+    named = (facts[key] for key in NAME_KEYS if key in facts and not np.ndim(facts[key]))
+    return str(next((one for one in named if one), ""))
 
 
 def _units(facts: dict[str, Any], stated: dict[str, str]) -> dict[str, str]:
@@ -272,7 +230,7 @@ def _units(facts: dict[str, Any], stated: dict[str, str]) -> dict[str, str]:
     own = {
         column.removesuffix("_unit"): str(content).strip()
         for column, content in facts.items()
-        if column.endswith("_unit") and content
+        if column.endswith("_unit") and not np.ndim(content) and content
     }
     for column in own.keys() & stated.keys():
         if own[column] != stated[column]:

@@ -18,7 +18,7 @@ from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
 from surfalign.stores.recomputation import can_recompute, recompute
 from surfalign.workflows.flows import BandAlignmentMaker
 from surfalign.workflows.identity import content_uuid
-from surfalign.workflows.surface_jobs import BETWEEN_LAYERS, describe_surfaces
+from surfalign.workflows.surface_jobs import BETWEEN_LAYERS, HALVED_PLANE, describe_surfaces
 
 
 @pytest.fixture
@@ -181,12 +181,17 @@ def test_identities_ignore_labels_and_noise_and_nothing_else(mgo: Structure) -> 
 
 @pytest.mark.serial
 @pytest.mark.parametrize(
-    ("name", "index", "notes"), [("MoS2", (0, 0, 1), [BETWEEN_LAYERS]), ("MgO", (1, 0, 0), [])]
+    ("name", "index", "notes"),
+    [
+        ("MoS2", (0, 0, 1), [BETWEEN_LAYERS]),
+        ("MgO", (1, 0, 0), []),
+        ("ZnS-zincblende", (1, 0, 0), [HALVED_PLANE]),
+    ],
 )
-def test_a_slab_of_layers_says_that_dispersion_is_left_out(
+def test_slabs_of_layers_and_with_halved_planes_say_so(
     name: str, index: tuple[int, int, int], notes: list[str]
 ) -> None:
-    (surface,) = describe_surfaces(
+    surface, *_ = describe_surfaces(
         load_crystal(name).structure,
         source="test",
         miller_indices=[index],

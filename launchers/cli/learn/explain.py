@@ -38,7 +38,7 @@ def explain(
 ) -> None:
     """Draw structures with their atoms coloured by the attention, and what the inputs do, for each property.
 
-    A network has attention, a Gaussian process has inputs, a mixed model has both.
+    A network has attention, a Gaussian process has inputs, a mixed model has both. Of single atoms there are inputs only.
 
     Example: surfalign learn explain TiO2-rutile --hkl 1,1,0 --figure attention
     """
@@ -59,9 +59,9 @@ def explain(
     estimates, effects = ensemble.predict(structures), ensemble.input_effects(structures)
     if not any(estimate.attention for estimate in estimates) and not any(effects):
         raise ConfigurationError(
-            f"{card.name} {card.version} is of kind {card.kind}, which looks at no atoms "
-            "and knows no physical inputs",
-            "a model of kind lsoap, gaussian-process or mixed",
+            f"{card.name} {card.version} is of kind {card.kind}, which gives {ensemble.level}s "
+            "neither attention nor physical inputs",
+            "a model of kind gaussian-process or mixed, or lsoap of slabs or crystals",
             "train one: surfalign learn train --kind mixed",
         )
     shown = prediction.shown_of(tuple(map(ensemble.property_of, estimates[0].values)))

@@ -49,7 +49,7 @@ def predict(
     """Predict IP and EA of relaxed surfaces from unrelaxed ones, or what else a model learned.
 
     For a bulk crystal the nonpolar surfaces are enumerated first; a model of crystals predicts the crystal
-    itself. Each prediction has an interval that
+    itself, one of atoms each of its atoms. Each prediction has an interval that
     covers nine of ten surfaces, and a flag that tells whether the surface is like those that the model
     learned from.
 

@@ -122,6 +122,50 @@ def _across(axis: int) -> tuple[bool, bool, bool]:
     return axis != 0, axis != 1, axis != 2
 
 
+@dataclass(frozen=True)
+class BondedPairs:
+    """Atoms and their neighbours; each pair stands twice, once from either side.
+
+    Attributes
+    ----------
+    first, second
+        Indices of an atom and of its neighbour, shape (n_pairs,).
+    vectors, distances
+        From the one to the other (A), shape (n_pairs, 3) and (n_pairs,).
+    reduced
+        Distances over the sums of the atomic radii, shape (n_pairs,).
+    weights
+        How much of a bond a pair is, 0 to 1, shape (n_pairs,).
+    """
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    vectors: Array
+    distances: Array
+    reduced: Array
+    weights: Array
+
+
+def bonded_pairs(
+    structure: Structure, positions: Array, periodic: tuple[bool, bool, bool]
+) -> BondedPairs:
+    """Return the pairs of atoms that may be bonded; parameters as for :func:`bonds`."""
+    neighbours = NeighborList(cutoff=_REACH, full_list=True, n_threads=1)
+    first, second, vectors, distances = neighbours.compute(
+        points=np.ascontiguousarray(positions, dtype=float),
+        box=np.ascontiguousarray(structure.lattice.matrix, dtype=float),
+        periodic=list(periodic),
+        quantities="ijDd",
+    )
+    radii = np.array([atomic_radius(site.specie.symbol) for site in structure])
+    reduced = distances / (radii[first] + radii[second])
+    # One at a bond's length, a half at 1.35 of it, and nothing at the next shell (1.6 to 1.7).
+    weights = np.exp(-np.log(2.0) * (reduced / 1.35) ** 12) * zone_shares(distances, _REACH)
+    return BondedPairs(
+        first.astype(np.int64), second.astype(np.int64), vectors, distances, reduced, weights
+    )
+
+
 def bonds(
     structure: Structure, positions: Array, periodic: tuple[bool, bool, bool]
 ) -> tuple[Array, Array, Array, Array]:
@@ -142,23 +186,14 @@ def bonds(
         Shape (n_sites,) each.
     """
     numbers = np.array(structure.atomic_numbers, dtype=np.int64)
-    neighbours = NeighborList(cutoff=_REACH, full_list=True, n_threads=1)
-    first, second, distances = neighbours.compute(
-        points=np.ascontiguousarray(positions, dtype=float),
-        box=np.ascontiguousarray(structure.lattice.matrix, dtype=float),
-        periodic=list(periodic),
-        quantities="ijd",
-    )
-    radii = np.array([atomic_radius(site.specie.symbol) for site in structure])
-    reduced = distances / (radii[first] + radii[second])
-    # One at a bond's length, a half at 1.35 of it, and nothing at the next shell (1.6 to 1.7).
-    weights = np.exp(-np.log(2.0) * (reduced / 1.35) ** 12) * zone_shares(distances, _REACH)
+    pairs = bonded_pairs(structure, positions, periodic)
+    first, second, weights = pairs.first, pairs.second, pairs.weights
     n = len(numbers)
     unlike_weights = weights * (numbers[first] != numbers[second])
     total = np.asarray(np.bincount(first, weights, n), dtype=float)
     unlike = np.asarray(np.bincount(first, unlike_weights, n), dtype=float)
-    mean = np.bincount(first, weights * reduced, n) / np.maximum(total, 1e-9)
+    mean = np.bincount(first, weights * pairs.reduced, n) / np.maximum(total, 1e-9)
     # The atom itself is part of the density around it.
-    gaussians = np.exp(-0.5 * (distances / _SMOOTHING) ** 2)
+    gaussians = np.exp(-0.5 * (pairs.distances / _SMOOTHING) ** 2)
     density = (1.0 + np.bincount(first, gaussians, n)) / (2.0 * np.pi * _SMOOTHING**2) ** 1.5
     return total, unlike, mean, density

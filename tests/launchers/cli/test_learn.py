@@ -232,7 +232,7 @@ def test_mistakes_are_named(folder: Path) -> None:
 
 
 def test_a_model_without_attention_explains_nothing(trained: Path) -> None:
-    with pytest.raises(ConfigurationError, match="looks at no atoms and knows no physical"):
+    with pytest.raises(ConfigurationError, match="neither attention nor physical inputs"):
         invoke("explain", "MgO", "--hkl", "1,0,0")
     with pytest.raises(ConfigurationError, match="no slab nothing"):
         invoke("explain", "--slabs", trained / "slabs.json.gz", "--name", "nothing")

@@ -57,11 +57,18 @@ source: {functional: pbesol, method: dfpt}
         ),
         ("band_gap: {level: crystal}", MissingUnitError, "Expected: eV, the unit of band_gap"),
         ("activity: {unit: A}", MixedLevelsError, "activity has no level.*slab, crystal"),
-        ("activity: {unit: A, level: atom}", ConfigurationError, "level.*slab, crystal"),
+        ("activity: {unit: A, level: ion}", ConfigurationError, "level.*slab, crystal, atom"),
+        ("charge: {level: atom}", MissingUnitError, "charge has no unit"),
+        ("band_gap: {unit: eV, level: atom}", MixedLevelsError, "band_gap is declared for an atom"),
+        (
+            "charge: {unit: e, level: atom}, eps: {unit: 1, level: crystal}",
+            MixedLevelsError,
+            "charge: atom, eps: crystal",
+        ),
         (
             "activity: {unit: A, level: slab}, eps: {unit: 1, level: crystal}",
             MixedLevelsError,
-            "activity of a slab, eps of a crystal",
+            "activity: slab, eps: crystal",
         ),
         ("surface_energy: {unit: J/m^2, level: crystal}", MixedLevelsError, "belongs to a surface"),
         (

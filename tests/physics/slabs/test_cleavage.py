@@ -133,6 +133,22 @@ def test_the_polar_face_of_zincblende_is_only_offered_with_half_a_plane() -> Non
     }
 
 
+def test_the_halved_face_of_zincblende_is_the_one_that_x_rays_see() -> None:
+    """ZnSe(100) c(2 x 2): every other Zn of the outermost plane, each above two Se."""
+    crystal = symmetrize(library_crystal(library()["ZnSe"]).structure)
+    (surface,) = [s for s in survey_orientation(crystal, (1, 0, 0)).slabs if "-Zn/Se" in s.name]
+    slab = surface.slab
+    assert slab.lattice.a == pytest.approx(slab.lattice.b)
+    assert slab.lattice.gamma == pytest.approx(90.0)
+    heights = slab.cart_coords[:, 2]
+    (top,) = [k for k, z in enumerate(heights) if z > heights.max() - 0.5]
+    below = [k for k, z in enumerate(heights) if 0.5 < heights.max() - z < 2.0]
+    assert (slab[top].specie.symbol, [slab[k].specie.symbol for k in below]) == ("Zn", ["Se"] * 2)
+    bonds = [slab.get_distance(top, k) for k in below]
+    assert bonds == pytest.approx([0.25 * 3**0.5 * slab.lattice.a] * 2, rel=1e-6)
+    assert slab.composition.reduced_formula == "ZnSe"
+
+
 def test_crystal_without_a_nonpolar_surface_is_named() -> None:
     # Point group 1: no operation reverses any normal.
     lopsided = Structure(

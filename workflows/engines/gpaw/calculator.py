@@ -16,6 +16,7 @@ from surfalign.processes import available_cores
 from surfalign.settings import load_settings
 from surfalign.workflows.engines.gpaw import machine
 from surfalign.workflows.engines.gpaw.datasets import require_supported
+from surfalign.workflows.engines.gpaw.dispersion import d3_correction
 from surfalign.workflows.engines.gpaw.engine_process import EngineProcess
 from surfalign.workflows.engines.gpaw.meshes import Kind, Mesh, mesh
 from surfalign.workflows.engines.gpaw.settings import GpawSettings
@@ -95,12 +96,20 @@ class ParallelGPAW(Calculator):  # type: ignore[misc]  # ase ships no types
     def evaluate(self, atoms: Atoms, **arguments: Any) -> dict[str, Any]:
         """Return all that the engine knows of the ground state of ``atoms``."""
         answer = self.request("evaluate", atoms, require_gap=self.require_gap, **arguments)
-        self.answers.append(answer)
-        return answer
+        return self._kept(answer, atoms)
 
     def evaluate_slab(self, atoms: Atoms, **arguments: Any) -> dict[str, Any]:
         """Return the ground state of a slab with its forces and its electrostatic potential."""
         answer = self.request("potential", atoms, **arguments)
+        return self._kept(answer, atoms)
+
+    def _kept(self, answer: dict[str, Any], atoms: Atoms) -> dict[str, Any]:
+        """Keep an answer, with dispersion in its energy and forces where the settings ask for it."""
+        if self.settings.dispersion != "off":
+            energy, forces = d3_correction(atoms)
+            answer |= {"energy": answer["energy"] + energy, "dispersion_energy": energy}
+            if "forces" in answer:
+                answer["forces"] = (np.asarray(answer["forces"]) + forces).tolist()
         self.answers.append(answer)
         return answer
 

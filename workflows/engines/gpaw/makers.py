@@ -7,7 +7,7 @@ numerical settings only: cores and memory are read from the settings of the mach
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 
@@ -39,9 +39,12 @@ from surfalign.stores.documents import (
 from surfalign.workflows.engines.edge_sampling import EdgeSampling, edge_sampling
 from surfalign.workflows.engines.engine import Engine, without_later_options
 from surfalign.workflows.engines.functionals import (
+    Method,
     SpinOrbit,
     couples_spin_orbit,
+    edges_label,
     exchange_fraction,
+    hybrid_of,
 )
 from surfalign.workflows.engines.gpaw.calculator import ParallelGPAW
 from surfalign.workflows.engines.gpaw.cost import (
@@ -55,6 +58,7 @@ from surfalign.workflows.engines.gpaw.cost import (
     relaxation_time,
     step_resources,
 )
+from surfalign.workflows.engines.gpaw.dispersion import Dispersion, require_dispersion
 from surfalign.workflows.engines.gpaw.equation_of_state import fit_equation_of_state
 from surfalign.workflows.engines.gpaw.meshes import Kind
 from surfalign.workflows.engines.gpaw.records import calculation_record
@@ -309,6 +313,18 @@ class GpawBandEdgesMaker(GpawMaker):
         hybrid = self.functional != Functional.PBESOL
         return band_edges_time(size, structure, self.settings, hybrid=hybrid)
 
+    def _density(self) -> Method:
+        """All that makes the functional of the density; the coupling is not in it."""
+        dispersion = "" if self.settings.dispersion == "off" else self.settings.dispersion
+        return Method(Functional.PBESOL.value, dispersion=dispersion)
+
+    def _label(self, couples: bool) -> str:
+        """Return the name of the band edges, with their coupling and the dispersion behind the structure."""
+        if hybrid_of(self.functional) is None:
+            return replace(self._density(), spin_orbit=couples).label()
+        edges = f"{self.functional}+soc" if couples else self.functional
+        return edges_label(edges, self._density(), hybrid=True)
+
     @job(output_schema=BandEdgesDocument)
     def make(
         self, structure: Structure, dielectric_constant: float | None = None
@@ -351,7 +367,8 @@ class GpawBandEdgesMaker(GpawMaker):
             )
             record.warnings += sampling.notes
             known = {
-                "functional": f"{self.functional}+soc" if couples else self.functional,
+                "functional": self._label(couples),
+                "semilocal_functional": self._density().label(),
                 "exchange_fraction": fraction,
                 "dielectric_constant": (
                     dielectric_constant if self.functional == Functional.DDH else None
@@ -469,8 +486,8 @@ class GpawSlabPotentialMaker(GpawMaker):
         dipole_correction = not faces_are_equivalent(slab)
         with self._calculator_for(slab, "slab potential") as calculator:
             atoms = plain_copy(slab)
-            answer = calculator.request(
-                "potential", atoms, forces=False, dipole_correction=dipole_correction
+            answer = calculator.evaluate_slab(
+                atoms, forces=False, dipole_correction=dipole_correction
             )
             record = calculation_record(
                 calculator,
@@ -561,6 +578,7 @@ def gpaw_engine(
     functional: str = Functional.DDH.value,
     equation_of_state: bool = False,
     spin_orbit: SpinOrbit = "off",
+    dispersion: Dispersion = "off",
 ) -> Engine:
     """Return the embedded engine at one quality.
 
@@ -574,13 +592,18 @@ def gpaw_engine(
         Whether the bulk's volume is fitted rather than given.
     spin_orbit
         Spin-orbit coupling in the band edges: ``off``, ``heavy`` or ``on``.
+    dispersion
+        Correction of energies and forces: ``off``, or ``d3bj`` for Grimme's D3.
 
     Raises
     ------
     ConfigurationError
-        When there is no such preset, or spin-orbit coupling is neither of these.
+        When there is no such preset, or spin-orbit coupling or dispersion is neither of these.
+    MissingDependencyError
+        When the library of the correction is not installed.
     """
-    settings = preset(quality)
+    require_dispersion(dispersion)
+    settings = replace(preset(quality), dispersion=dispersion)
     if spin_orbit not in get_args(SpinOrbit):
         raise ConfigurationError(
             f"spin_orbit is {spin_orbit!r}",

@@ -12,6 +12,7 @@ from surfalign.hashing import hash_of
 from surfalign.physics.checks import Check
 from surfalign.stores.documents import CalculationRecord
 from surfalign.workflows.engines.gpaw.calculator import ParallelGPAW
+from surfalign.workflows.engines.gpaw.dispersion import library_version
 from surfalign.workflows.engines.gpaw.settings import NUMERICAL_ERRORS
 
 
@@ -36,7 +37,7 @@ def calculation_record(
     step
         Kind of step.
     xc
-        Functional of the step.
+        Functional of the step; dispersion is named beside it where the answer includes it.
     answer
         The engine's last answer; its checks and warnings are taken over.
     checks
@@ -50,6 +51,9 @@ def calculation_record(
     assert engine is not None
     assert mesh is not None
     answer = answer or {}
+    versions = dict(about["code_versions"])
+    if "dispersion_energy" in answer:
+        xc, versions["dftd3"] = f"{xc} +{calculator.settings.dispersion.upper()}", library_version()
     settings = calculator.settings.numerical() | (extra_settings or {})
     if "n_k_points" in answer:  # a ground state on the calculator's own mesh
         settings |= {"k_mesh": list(mesh.size), "k_gamma": mesh.gamma}
@@ -57,7 +61,7 @@ def calculation_record(
         step=step,
         engine="gpaw",
         engine_version=about["engine_version"],
-        code_versions=about["code_versions"],
+        code_versions=versions,
         xc=xc,
         quality=calculator.settings.quality,
         settings=settings,

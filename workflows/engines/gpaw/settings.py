@@ -5,13 +5,14 @@ What each set costs in accuracy is measured in docs/explanation/gpaw-engine.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from monty.json import MSONable
 
 from surfalign.errors import ConfigurationError
 from surfalign.stores.documents import Quality
+from surfalign.workflows.engines.gpaw.dispersion import Dispersion
 from surfalign.workflows.engines.relaxation.relaxation import RelaxationSettings
 
 #: Smallest cut-off of energies at several volumes, eV.
@@ -63,6 +64,9 @@ class GpawSettings(MSONable):
         k-points whose semilocal edges lie this close to the extrema are tried with the hybrid, eV.
     exchange_mesh, exchange_cutoff, exchange_empty_bands
         Points along each axis, cut-off (eV) and empty bands of the self-consistency correction.
+    dispersion
+        Correction of energies and forces for dispersion: ``off``, or ``d3bj`` for Grimme's D3. It came later than
+        the others: it counts for the identity of a calculation only where it is set.
     """
 
     quality: str
@@ -88,6 +92,14 @@ class GpawSettings(MSONable):
     exchange_mesh: int = 2
     exchange_cutoff: float = 400.0
     exchange_empty_bands: int = 8
+    dispersion: Dispersion = field(default="off", metadata={"since": "0.3"})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return monty's dictionary, without options of a later version that are not set."""
+        plain: dict[str, Any] = super().as_dict()
+        if self.dispersion == "off":
+            del plain["dispersion"]
+        return plain
 
     def for_equation_of_state(self) -> GpawSettings:
         """Return these settings with the cut-off that E(V) needs.
