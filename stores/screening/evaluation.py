@@ -51,6 +51,18 @@ class Screening:
     excess: Array
     left_out: tuple[tuple[str, str], ...]
 
+    def best(self, number: int) -> Screening:
+        """Return the most probable surfaces alone."""
+        return replace(
+            self,
+            surfaces=self.surfaces[:number],
+            levels=self.levels[:number],
+            deviations=self.deviations[:number],
+            probabilities=self.probabilities[:number],
+            single=self.single[:number],
+            excess=self.excess[:number],
+        )
+
     def reason(self, row: int) -> str:
         """Return why a surface does not meet the rule by its values; empty where it does."""
         missed = [
