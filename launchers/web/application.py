@@ -98,7 +98,7 @@ def create_app(
         surface.routes(store, predicting),
         prediction.routes(predicting),
         registration.routes(store),
-        screening.routes(store),
+        screening.routes(store, predicting),
         shapes.routes(store),
         junctions.routes(store),
         models.routes(),
@@ -107,7 +107,7 @@ def create_app(
     ):
         application.include_router(router)
     rest = rest_application(store, predicting)
-    rest.include_router(interface.routes(store))
+    rest.include_router(interface.routes(store, predicting))
     _add_files(application, rest)
     application.mount(PREFIX, rest)
     application.mount(MOUNTED_AT, optimade_application(store))

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from surfalign.launchers.web.access import Store
 from surfalign.launchers.web.answers import unless_known
 from surfalign.launchers.web.decisions import junctions, screening, shapes
+from surfalign.launchers.web.prediction_process import PredictionProcess
 from surfalign.stores.screening.report import as_json, formula_record
 from surfalign.stores.shapes.records import phases_record, shape_record
 
@@ -77,7 +78,7 @@ class JunctionAnswer(BaseModel):
 _Limit = Annotated[int, Query(ge=1, le=screening.MOST, description="Most that are listed")]
 
 
-def routes(store: Store) -> APIRouter:
+def routes(store: Store, process: PredictionProcess) -> APIRouter:
     """Return the addresses below the prefix of the interface."""
     router = APIRouter()
 
@@ -90,7 +91,7 @@ def routes(store: Store) -> APIRouter:
     ) -> Response:
         """Rank the surfaces that a query matches by a rule; what the rule does not ask for is passed over."""
         with store.reading(request) as reader:
-            made = screening.ranking(reader, replace(chosen, rule=rule), limit)
+            made = screening.ranking(reader, replace(chosen, rule=rule), process, limit)
         counted = {
             "methods": made.methods,
             "formulas": [formula_record(row) for row in made.formulas[:limit]],

@@ -19,10 +19,14 @@ from surfalign.launchers.web.decisions.choices import (
     WhereText,
     answered,
 )
+from surfalign.launchers.web.decisions.predicted import LibraryQuestion
 from surfalign.launchers.web.pages import pictures
+from surfalign.launchers.web.prediction_process import PredictionProcess
 from surfalign.physics.levels.redox import COUPLES
 from surfalign.settings import load_settings
+from surfalign.stores.query.language import Filter, to_filter
 from surfalign.stores.screening.candidates import (
+    Candidates,
     element_symbols,
     methods,
     stored_candidates,
@@ -35,7 +39,6 @@ from surfalign.stores.screening.rules import Rule, known_rule, known_rules
 
 if TYPE_CHECKING:
     from surfalign.stores.database import Database
-    from surfalign.stores.query.language import Filter
 
 #: Rows of a page, and most that the REST interface returns.
 SHOWN, MOST = 60, 1000
@@ -62,6 +65,7 @@ class Choice:
     without: str = ""
     flagged: bool = False
     by: str = "surface"
+    origin: str = "computed"
 
     def terms(self, rule: Rule) -> Terms:
         """Return what is chosen of what the rule asks for: a form keeps its boxes when the rule changes.
@@ -109,11 +113,17 @@ def choice(
     without: Text = "",
     flagged: Flagged = False,
     by: Annotated[Literal["surface", "formula"], Query()] = "surface",
+    origin: Annotated[
+        Literal["computed", "predicted", "both"],
+        Query(
+            description="Stored results, predictions for the cleavage planes of the library, or both"
+        ),
+    ] = "computed",
 ) -> Choice:
     """Return what the address of a request asks for, but for the rule."""
     return Choice(
         "", query, ph, margin, gap_above, gap_below, couple, work_function, partner, in_water,
-        without, flagged, by,
+        without, flagged, by, origin,
     )  # fmt: skip
 
 
@@ -149,7 +159,7 @@ class Ranking:
     left_out: tuple[tuple[str, str], ...]
 
 
-def routes(store: Store) -> APIRouter:
+def routes(store: Store, process: PredictionProcess) -> APIRouter:
     """Return the page of screening and its picture."""
     router = APIRouter()
 
@@ -162,7 +172,7 @@ def routes(store: Store) -> APIRouter:
 
         def answer() -> dict[str, object]:
             with store.reading(request) as reader:
-                return {"made": ranking(reader, chosen)}
+                return {"made": ranking(reader, chosen, process)}
 
         rules = known_rules()
         return answered(
@@ -183,7 +193,7 @@ def routes(store: Store) -> APIRouter:
     ) -> Response:
         """Draw the band edges of the surfaces that meet a rule most probably."""
         with store.reading(request) as reader:
-            made = ranking(reader, replace(terms, rule=rule))
+            made = ranking(reader, replace(terms, rule=rule), process)
         drawn = pictures.drawn(lambda: screening_figure(made.screening))
         return pictures.confined(unless_known(request, drawn, pictures.SVG))
 
@@ -196,15 +206,19 @@ def question(chosen: Choice) -> Question:
     return ask(rule, chosen.terms(rule))
 
 
-def ranking(reader: Reader, chosen: Choice, most: int = SHOWN) -> Ranking:
+def ranking(
+    reader: Reader, chosen: Choice, process: PredictionProcess, most: int = SHOWN
+) -> Ranking:
     """Return the surfaces that a request may see, ranked; they are noted as served."""
-    made = reader.made(ranked, chosen, most, queries=[chosen.query])
-    reader.note(surface.identifier for surface in made.screening.surfaces)
+    made = reader.made(ranked, chosen, process, most, queries=[chosen.query])
+    reader.note(s.identifier for s in made.screening.surfaces if s.source == "computed")
     return made
 
 
-def ranked(database: Database, chosen: Choice, most: int, *, within: Filter) -> Ranking:
-    """Return the stored surfaces that may be seen, ranked by a rule.
+def ranked(
+    database: Database, chosen: Choice, process: PredictionProcess, most: int, *, within: Filter
+) -> Ranking:
+    """Return the stored surfaces that may be seen, and predicted ones, ranked by a rule.
 
     Parameters
     ----------
@@ -212,6 +226,8 @@ def ranked(database: Database, chosen: Choice, most: int, *, within: Filter) -> 
         Where they are.
     chosen
         The question.
+    process
+        Predicts.
     most
         Surfaces that are kept.
     within
@@ -226,7 +242,13 @@ def ranked(database: Database, chosen: Choice, most: int, *, within: Filter) -> 
     """
     asked = question(chosen)
     avoided = element_symbols([chosen.without], "--without")
-    found = stored_candidates(database, chosen.query, flagged=chosen.flagged, within=within)
+    found = Candidates()
+    if chosen.origin != "predicted":
+        found += stored_candidates(database, chosen.query, flagged=chosen.flagged, within=within)
+    if chosen.origin != "computed":
+        to_filter(chosen.query)
+        # Who sees all has models of their own: others may not be told what they learned from.
+        found += process.ask(LibraryQuestion(chosen.query, chosen.flagged, not within))
     found = without_elements(found, avoided)
     require_surfaces(found, chosen.query)
     answer = screen(asked, found)

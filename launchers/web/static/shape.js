@@ -7,6 +7,8 @@
   if (!data || !view || !window.Plotly) return;
   const orientations = JSON.parse(data.textContent);
   let angle = -62;
+  // Of the cube that the shape touches, in plotly's units, of which 2.23 are as high as the view.
+  const SIZE = 2.0;
 
   const camera = () => {
     const radians = angle * Math.PI / 180;
@@ -28,18 +30,18 @@
       }
     }
     return {type: "mesh3d", name: orientation.name, showlegend: true, hoverinfo: "name", flatshading: true,
-            color: orientation.colour, lighting: {ambient: 0.65, diffuse: 0.45, specular: 0.02},
+            color: orientation.colour, lighting: {ambient: 0.8, diffuse: 0.3, specular: 0.02},
             x: axis(points, 0), y: axis(points, 1), z: axis(points, 2),
             i: axis(triangles, 0), j: axis(triangles, 1), k: axis(triangles, 2)};
   };
 
-  const centre = (face) => [0, 1, 2].map((number) =>
-    1.03 * axis(face, number).reduce((sum, value) => sum + value, 0) / face.length);
+  const above = (face) => [0, 1, 2].map((number) =>
+    1.2 * axis(face, number).reduce((sum, value) => sum + value, 0) / face.length);
 
   const faces = orientations.flatMap((orientation) => orientation.faces);
   const edges = faces.flatMap((face) => [...face, face[0], [null, null, null]]);
   const named = orientations.flatMap((orientation) =>
-    orientation.faces.map((face) => ({place: centre(face), text: orientation.label})));
+    orientation.faces.map((face) => ({place: above(face), text: orientation.label})));
 
   // The names stand on the faces: colours alone would not tell them apart for everybody.
   const traces = [
@@ -51,11 +53,11 @@
      text: named.map((one) => one.text), textfont: {color: "#1b2430", size: 13}},
   ];
 
-  const hidden = {visible: false, range: [-1.05, 1.05]};
+  const hidden = {visible: false, range: [-1.2, 1.2]};
   view.textContent = "";
   Plotly.newPlot(view, traces, {
     margin: {l: 0, r: 0, t: 0, b: 0}, legend: {orientation: "h", y: 0.02}, font: {color: "#1b2430"},
-    scene: {aspectmode: "cube", xaxis: hidden, yaxis: hidden, zaxis: hidden, camera: camera()},
+    scene: {aspectmode: "manual", aspectratio: {x: SIZE, y: SIZE, z: SIZE}, xaxis: hidden, yaxis: hidden, zaxis: hidden, camera: camera()},
   }, {displayModeBar: false, responsive: true});
   controls.hidden = false;
   controls.addEventListener("click", (event) => {
