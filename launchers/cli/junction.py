@@ -168,7 +168,7 @@ def _search(
         return junction_records.scheme_records(listed, *chosen, error, limit, 0 if of_one else None)
     if of_one:
         wanted = anderson.JunctionType(kind)
-        return junction_records.partner_records(listed, 0, error, wanted)[:limit]
+        return junction_records.partner_records(listed, 0, error, wanted, limit)
     return []
 
 

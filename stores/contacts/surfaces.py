@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -222,18 +223,18 @@ def find_surface(
 def _stored(database: Database, text: str, within: Filter | None) -> SurfaceLevelsDocument:
     """Return the result that a text means: an identifier, its beginning, or the name of a surface."""
     query = f"surface_name = {json.dumps(text)}"
-    named = list(results.find(database, query, limit=50, within=within))
-    if not named:
-        return results.get(database, text, within=within)
+    found = results.find_fields(database, query, ("identifier", "state"), within=within)
+    named = sorted(found, key=itemgetter("identifier"))
     without = (ResultState.FAILED, ResultState.REGISTERED)
-    named = [d for d in named if d.state not in without] or named[:1]
-    if len(named) > 1:
+    usable = [one["identifier"] for one in named if one["state"] not in without]
+    if len(usable) > 1:
         raise DocumentNotFoundError(
-            f"several results are of {text}: {', '.join(d.identifier for d in named[:5])}",
+            f"several results are of {text}: {', '.join(usable[:5])}",
             "one result",
             "name it by its identifier",
         )
-    return named[0]
+    meant = usable or [one["identifier"] for one in named] or [text]
+    return results.get(database, meant[0], within=within)
 
 
 def check_methods(surfaces: ContactSurfaces, *, mixed: bool) -> None:

@@ -52,15 +52,15 @@ class Screening:
     left_out: tuple[tuple[str, str], ...]
 
     def best(self, number: int) -> Screening:
-        """Return the most probable surfaces alone."""
+        """Return the most probable surfaces alone, without holding on to the others."""
         return replace(
             self,
             surfaces=self.surfaces[:number],
-            levels=self.levels[:number],
-            deviations=self.deviations[:number],
-            probabilities=self.probabilities[:number],
-            single=self.single[:number],
-            excess=self.excess[:number],
+            levels=self.levels[:number].copy(),
+            deviations=self.deviations[:number].copy(),
+            probabilities=self.probabilities[:number].copy(),
+            single=self.single[:number].copy(),
+            excess=self.excess[:number].copy(),
         )
 
     def reason(self, row: int) -> str:

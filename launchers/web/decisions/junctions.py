@@ -160,6 +160,6 @@ def joined(database: Database, chosen: Choice, most: int, *, within: Filter) -> 
         check_methods(listed, mixed=chosen.mixed)
         require_partners(listed)
         wanted = JunctionType(list(TYPES).index(chosen.type) + 1)
-        records = partner_records(listed, 0, RULE_ERROR, wanted)
+        records = partner_records(listed, 0, RULE_ERROR, wanted, most)
     drawn, _ = best_partners(listed, records)
-    return Joined(records[:most], len(records), drawn, listed.methods)
+    return Joined(records, len(listed) - 1, drawn, listed.methods)
