@@ -45,7 +45,8 @@ _NAMES = {
     "--work-function": "“Work function”",
     "--in-water": "“Edges as in water”",
     "--type": "“Type”",
-    "--from predicted": "“Predicted”",
+    "--from predicted": "“Levels” predicted",
+    " or --predictions FILE": "",
 }
 _OPTION = re.compile("|".join(map(re.escape, sorted(_NAMES, key=len, reverse=True))))
 

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 #: Partners of a page.
 SHOWN = 40
-#: Names that the boxes suggest.
-SUGGESTED = 300
 TYPES = {
     "I": "straddling: electrons and holes gather on one side",
     "II": "staggered: electrons and holes part",

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 SHOWN, MOST = 60, 1000
 #: Surfaces that were left out and are named.
 NAMED = 200
+#: Upper end of a window of gaps that has none, eV.
+WIDEST_GAP = 100.0
 #: Probability from which a surface is counted as one that meets the rule.
 LIKELY = 0.5
 
@@ -75,11 +77,10 @@ class Choice:
         QuestionError
             When the window of the gap holds nothing.
         """
-        has_gap = any(condition.quantity == "band_gap" for condition in rule.conditions)
         return Terms(
             ph=self.ph if rule.takes_ph else None,
             margin=self.margin if rule.takes_margin else None,
-            gap=self._gap() if has_gap else None,
+            gap=self._gap(rule),
             couple=(self.couple or None) if "couple" in rule.words else None,
             work_function=self.work_function if "work_function" in rule.words else None,
             partner=(self.partner or None) if rule.partners else None,
@@ -87,13 +88,17 @@ class Choice:
             hydrogen_electrode=load_settings().hydrogen_electrode,
         )
 
-    def _gap(self) -> tuple[float, float] | None:
-        if self.gap_above is None and self.gap_below is None:
+    def _gap(self, rule: Rule) -> tuple[float, float] | None:
+        """Return the window of the gap; an end that is left empty is the rule's."""
+        own = [c for c in rule.conditions if c.quantity == "band_gap"]
+        if not own or (self.gap_above is None and self.gap_below is None):
             return None
-        low, high = self.gap_above or 0.0, self.gap_below
-        if high is None or not 0 <= low < high:
+        low = own[0].above if self.gap_above is None else self.gap_above
+        high = own[0].below if self.gap_below is None else self.gap_below
+        low, high = float(low or 0), WIDEST_GAP if high is None else float(high)
+        if not 0 <= low < high:
             raise QuestionError(
-                f"a gap above {low:g} and below {'nothing' if high is None else f'{high:g}'} eV",
+                f"a gap above {low:g} and below {high:g} eV",
                 "two numbers, the smaller one first",
                 "fill in both, e.g. 1.5 and 3.1",
             )

@@ -87,6 +87,11 @@ def test_a_margin_and_elements_to_avoid_change_the_answer(pages: TestClient) -> 
     assert "meets it" not in page
 
 
+def test_an_end_of_the_gap_that_is_left_empty_is_the_rules(pages: TestClient) -> None:
+    page = text(pages, "/screen?rule=water-splitting&gap_above=2&gap_below=")
+    assert "gap above 2.00 eV and below 4.00 eV" in page
+
+
 def test_flagged_surfaces_are_left_out_with_a_reason_and_used_when_asked_for(
     pages: TestClient,
 ) -> None:
@@ -247,7 +252,9 @@ def test_a_surface_leads_to_its_junctions_and_its_shape(pages: TestClient) -> No
 def test_what_cannot_be_joined_is_explained(
     pages: TestClient, asked: str, status: int, said: str
 ) -> None:
-    assert said in problem(text(pages, f"/junctions?{asked}", status))
+    explained = problem(text(pages, f"/junctions?{asked}", status))
+    assert said in explained
+    assert "--" not in explained
 
 
 def test_levels_of_two_methods_are_joined_only_when_asked_for(
