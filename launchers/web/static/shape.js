@@ -43,14 +43,23 @@
   const named = orientations.flatMap((orientation) =>
     orientation.faces.map((face) => ({place: above(face), text: orientation.label})));
 
+  // The names of the faces that are turned to the eye: at the rim the body would hide half of a name.
+  const names = (eye) => {
+    const shown = named.filter(({place}) => {
+      const along = place[0] * eye.x + place[1] * eye.y + place[2] * eye.z;
+      return along > 0.35 * Math.hypot(...place) * Math.hypot(eye.x, eye.y, eye.z);
+    });
+    return {x: shown.map((one) => one.place[0]), y: shown.map((one) => one.place[1]),
+            z: shown.map((one) => one.place[2]), text: shown.map((one) => one.text)};
+  };
+
   // The names stand on the faces: colours alone would not tell them apart for everybody.
   const traces = [
     ...orientations.map(mesh),
     {type: "scatter3d", mode: "lines", hoverinfo: "skip", showlegend: false,
      x: axis(edges, 0), y: axis(edges, 1), z: axis(edges, 2), line: {color: "#1b2430", width: 4}},
     {type: "scatter3d", mode: "text", hoverinfo: "skip", showlegend: false,
-     x: named.map((one) => one.place[0]), y: named.map((one) => one.place[1]), z: named.map((one) => one.place[2]),
-     text: named.map((one) => one.text), textfont: {color: "#1b2430", size: 13}},
+     ...names(camera().eye), textfont: {color: "#1b2430", size: 13}},
   ];
 
   const hidden = {visible: false, range: [-1.2, 1.2]};
@@ -59,6 +68,10 @@
     margin: {l: 0, r: 0, t: 0, b: 0}, legend: {orientation: "h", y: 0.02}, font: {color: "#1b2430"},
     scene: {aspectmode: "manual", aspectratio: {x: SIZE, y: SIZE, z: SIZE}, xaxis: hidden, yaxis: hidden, zaxis: hidden, camera: camera()},
   }, {displayModeBar: false, responsive: true});
+  view.on("plotly_relayout", () => {
+    const {x, y, z, text} = names(view.layout.scene.camera.eye);
+    Plotly.restyle(view, {x: [x], y: [y], z: [z], text: [text]}, [traces.length - 1]);
+  });
   controls.hidden = false;
   controls.addEventListener("click", (event) => {
     const button = event.target.closest("button");
