@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from surfalign.errors import ConfigurationError, DocumentNotFoundError
+from surfalign.errors import ConfigurationError
 from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.options import Flagged, JsonFile, Mixed, Where
 from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, write_json
@@ -23,18 +23,14 @@ with imported_when_used():
     from surfalign.physics.levels import redox
     from surfalign.stores.contacts import junction_records, surfaces
     from surfalign.stores.query import language
-    from surfalign.stores.screening import candidates, report
 
 if TYPE_CHECKING:
     from surfalign.physics.contacts.schemes import Demands, Scheme
     from surfalign.stores.contacts.surfaces import ContactSurfaces
-    from surfalign.stores.database import Database
 
 commands = typer.Typer()
 
 _TYPES = ("I", "II", "III")
-#: Partners in one picture.
-_DRAWN = 8
 _USAGE = "surfalign junction A B, or --matrix QUERY, or --partners A"
 
 
@@ -120,7 +116,7 @@ def junction(
             listed = one.joined(other)
             rows = [junction_records.junction_record(one, other, error)]
         else:
-            listed = _all(database, query, predicted, flagged)
+            listed = surfaces.stored_surfaces(database, query, predicted, flagged=flagged)
             if partners is not None:
                 own = surfaces.find_surface(database, partners, predicted, flagged=flagged)
                 listed = own.joined(listed)
@@ -135,7 +131,8 @@ def junction(
     if not is_stdout(json_file):
         output_console().print(tables.junction_table(rows, _caption(listed, error, chosen, ph)))
     if figure is not None and rows:
-        shown, drawn = _drawn(listed, rows, alone=chosen is not None)
+        most = figures.PARTNERS if chosen is None else 1
+        shown, drawn = figures.best_partners(listed, rows, most)
         path = figures.save_band_edges(shown, drawn, figure / _file_name(shown))
         typer.echo(f"Wrote {path}", err=True)
 
@@ -166,17 +163,12 @@ def _search(
     limit: int,
 ) -> list[dict[str, Any]]:
     """Return the best pairs of a list, or the best partners of its first surface."""
-    if len(listed) < 2:
-        raise DocumentNotFoundError(
-            "one surface with levels, and no other one",
-            "at least two",
-            "widen the query, or add --flagged or --predictions FILE",
-        )
+    surfaces.require_partners(listed)
     if chosen is not None:
         return junction_records.scheme_records(listed, *chosen, error, limit, 0 if of_one else None)
     if of_one:
         wanted = anderson.JunctionType(kind)
-        return junction_records.partner_records(listed, 0, error, wanted)[:limit]
+        return junction_records.partner_records(listed, 0, error, wanted, limit)
     return []
 
 
@@ -208,22 +200,6 @@ def _matrix(
     if figure is not None:
         path = figures.save_matrix(listed, made, figure / "junctions.png")
         typer.echo(f"Wrote {path}", err=True)
-
-
-def _all(
-    database: Database, query: str, predicted: ContactSurfaces, flagged: bool
-) -> ContactSurfaces:
-    """Return the surfaces that match a query, and the predicted ones."""
-    found = candidates.stored_candidates(database, query, flagged=flagged)
-    if not found.surfaces and not len(predicted):
-        reasons = report.counted_reasons(found.left_out)
-        raise DocumentNotFoundError(
-            f"no surface with levels matches {query!r}"
-            + "".join(f"; {number} {reason}" for reason, number in reasons.items()),
-            "results that passed all checks",
-            "widen the query (surfalign query shows what matches), or add --flagged",
-        )
-    return surfaces.sides_of(found).joined(predicted)
 
 
 def _scheme(
@@ -260,15 +236,6 @@ def _caption(
         else ""
     )
     return f"{several}{', '.join(methods)}; Anderson's rule, mean absolute error {error:g} eV{goal}"
-
-
-def _drawn(
-    listed: ContactSurfaces, rows: Sequence[dict[str, Any]], *, alone: bool
-) -> tuple[ContactSurfaces, list[dict[str, Any]]]:
-    """Return the first surface of the best junction and its partners, as many as fit a picture."""
-    drawn = list(rows[: 1 if alone else _DRAWN])
-    first = drawn[0]["first"]["identifier"]
-    return listed.named([first, *(row["second"]["identifier"] for row in drawn)]), drawn
 
 
 def _file_name(shown: ContactSurfaces) -> str:

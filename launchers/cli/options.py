@@ -228,34 +228,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
 _WORDS = {"true": True, "yes": True, "false": False, "no": False}
 
 
-def element_symbols(texts: Iterable[str], option: str) -> frozenset[str]:
-    """Return the elements of lists such as ``Pb,Cd``.
-
-    Parameters
-    ----------
-    texts
-        Symbols, separated by commas.
-    option
-        Of the command, for the message.
-
-    Raises
-    ------
-    ConfigurationError
-        When a word is no element.
-    """
-    from pymatgen.core import Element
-
-    words = [word.strip() for text in texts for word in text.split(",") if word.strip()]
-    unknown = [word for word in words if not Element.is_valid_symbol(word)]
-    if unknown:
-        raise ConfigurationError(
-            f"{option} names {', '.join(unknown)}, which is no element",
-            "symbols such as Pb,Cd",
-            f"correct {option}",
-        )
-    return frozenset(words)
-
-
 def parse_options(texts: Iterable[str]) -> dict[str, bool | str]:
     """Read the options of an engine; ``true`` and ``false`` are truth values, all else is text.
 

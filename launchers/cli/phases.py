@@ -17,7 +17,7 @@ with imported_when_used():
     from surfalign.launchers.cli.tables import phases as tables
     from surfalign.launchers.database import server
     from surfalign.settings import load_settings
-    from surfalign.stores.shapes import oxygen_phases, selection
+    from surfalign.stores.shapes import oxygen_phases, records, selection
 
 commands = typer.Typer()
 
@@ -72,7 +72,7 @@ def phases(
     if correction is None:
         correction = load_settings().oxygen_correction
     made = oxygen_phases.oxygen_phases(found, index, correction=correction, low=low, high=high)
-    write_json(tables.phases_record(made), json_file)
+    write_json(records.phases_record(made), json_file)
     if not is_stdout(json_file):
         output_console().print(tables.phases_report(made))
     if figure is not None:

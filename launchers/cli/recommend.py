@@ -10,12 +10,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from surfalign.launchers.cli.lazy import imported_when_used
-from surfalign.launchers.cli.options import JsonFile, Without, element_symbols
+from surfalign.launchers.cli.options import JsonFile, Without
 from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, write_json
 
 with imported_when_used():
     from surfalign.launchers.cli.learn import sources
     from surfalign.ml.recommendation import compositions, estimates, ranking
+    from surfalign.stores.screening import candidates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,8 +68,8 @@ def recommend(
     Example: surfalign recommend known-oxides.csv --validate
     """
     make_folders(json_file)
-    wanted = element_symbols(only or [], "--only")
-    unwanted = element_symbols(without or [], "--without")
+    wanted = candidates.element_symbols(only or [], "--only")
+    unwanted = candidates.element_symbols(without or [], "--without")
     known = compositions.known_oxides(
         text for path in formulas for text in compositions.read_formulas(path)
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from surfalign.errors import ConfigurationError, DocumentNotFoundError
+from surfalign.errors import ConfigurationError
 from surfalign.launchers.cli import options
 from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, write_json
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from surfalign.ml.data.records import SurfaceRecord
-    from surfalign.stores.screening.candidates import Candidates
 
 commands = typer.Typer()
 
@@ -141,7 +140,7 @@ def screen(
             load_settings().hydrogen_electrode,
         ),
     )  # fmt: skip
-    avoided = options.element_symbols(without or [], "--without")
+    avoided = surfaces.element_symbols(without or [], "--without")
     language.to_filter(where or "")
     make_folders(json_file, figure)
     found = surfaces.Candidates()
@@ -159,7 +158,7 @@ def screen(
             records, registry, model=name, query=where or "", flagged=flagged
         )
     found = surfaces.without_elements(found, avoided)
-    _require_surfaces(found, where)
+    report.require_surfaces(found, where)
     answer = evaluation.screen(asked, found)
     write_json(report.as_json(answer, found.area_fractions) if json_file else None, json_file)
     if not is_stdout(json_file):
@@ -213,17 +212,3 @@ def _slabs_to_predict(
     for name in crystal or ():
         found += from_crystal.crystal_surfaces(wanted_crystals.load_with_notes(name), (), max_index)
     return found or from_crystal.library_surfaces()
-
-
-def _require_surfaces(found: Candidates, where: str | None) -> None:
-    """Refuse to rank nothing, and say why there is nothing."""
-    if found.surfaces:
-        return
-    reasons = report.counted_reasons(found.left_out)
-    why = "; ".join(f"{number} {reason}" for reason, number in reasons.items())
-    raise DocumentNotFoundError(
-        f"no surface to screen{f' matches {where!r}' if where else ''}"
-        + (f": {why}" if why else ""),
-        "at least one surface with IP and EA",
-        "widen --where, use flagged results by --flagged, or predictions by --from predicted",
-    )

@@ -15,7 +15,7 @@ with imported_when_used():
     from surfalign.launchers.cli import wanted_crystals
     from surfalign.launchers.cli.tables import shapes as tables
     from surfalign.launchers.database import server
-    from surfalign.stores.shapes import selection
+    from surfalign.stores.shapes import records, selection
     from surfalign.stores.shapes import shape as shapes
 
 commands = typer.Typer()
@@ -51,7 +51,7 @@ def shape(
     with server.open_database(announce=lambda line: typer.echo(line, err=True)) as database:
         found = selection.select(database, crystal, where, flagged=flagged, mixed=mixed)
     made = shapes.crystal_shape(found, max_index=max_index, temperature=temperature)
-    write_json(tables.shape_record(made), json_file)
+    write_json(records.shape_record(made), json_file)
     if not is_stdout(json_file):
         output_console().print(tables.shape_report(made))
     if figure is not None:

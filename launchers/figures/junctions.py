@@ -21,8 +21,19 @@ from surfalign.stores.contacts.surfaces import ContactSurfaces, names_of
 #: Colours of no junction and of the types I, II and III.
 TYPE_COLOURS = ("#ffffff", BLUE, CONDUCTION, VALENCE)
 TYPE_NAMES = ("", "I, straddling", "II, staggered", "III, broken gap")
+#: Partners in one picture of band edges.
+PARTNERS = 8
 #: Surfaces whose names still fit beside a matrix.
 _NAMED = 60
+
+
+def best_partners(
+    surfaces: ContactSurfaces, records: Sequence[dict[str, Any]], most: int = PARTNERS
+) -> tuple[ContactSurfaces, list[dict[str, Any]]]:
+    """Return the first surface of the best junction and its partners, as many as fit a picture."""
+    drawn = list(records[:most])
+    first = drawn[0]["first"]["identifier"]
+    return surfaces.named([first, *(row["second"]["identifier"] for row in drawn)]), drawn
 
 
 def save_band_edges(
@@ -40,31 +51,36 @@ def save_band_edges(
         Where.
     """
     with mpl.rc_context(STYLE):
-        n = len(surfaces)
-        figure = Figure(figsize=(max(4.6, 1.6 + 1.25 * n), 4.8), layout="constrained")
-        axes = figure.add_subplot()
-        means = surfaces.levels.means
-        errors = np.sqrt(surfaces.levels.covariances[:, (0, 1), (0, 1)])
-        bottom, top = -means[:, 0].max() - 1.6, max(-means[:, 1].min(), 0.0) + 1.6
-        for place, ((ip, ea), (of_ip, of_ea)) in enumerate(zip(means, errors, strict=True)):
-            _bars(axes, place, -ip, -ea, (of_ip, of_ea), (bottom, top))
-        axes.axhline(0, color=INK, lw=0.8, ls=(0, (4, 3)))
-        axes.text(n - 0.47, 0, "vacuum", va="center", fontsize=8, color=INK, clip_on=False)
-        below = ["", *map(_junction_text, records)]
-        axes.set_xticks(range(n), [
-            _label(s.name, bool(s.remarks), "\n") + text
-            for s, text in zip(surfaces.surfaces, below, strict=True)
-        ], fontsize=8)  # fmt: skip
-        axes.tick_params(axis="x", length=0)
-        axes.set_xlim(-0.5, n - 0.5)
-        axes.set_ylim(bottom, top)
-        axes.set_xlabel("surface; offsets against the first one, by Anderson's rule")
-        axes.set_ylabel("energy against the vacuum level (eV)")
-        axes.set_title(
-            f"Junctions with {_label(surfaces.surfaces[0].name, False)}",
-            loc="left", fontsize=11,
-        )  # fmt: skip
-        return save(figure, path, dpi=180)
+        return save(band_edges_figure(surfaces, records), path, dpi=180)
+
+
+def band_edges_figure(surfaces: ContactSurfaces, records: Sequence[dict[str, Any]]) -> Figure:
+    """Return the picture of :func:`save_band_edges`."""
+    n = len(surfaces)
+    figure = Figure(figsize=(max(4.6, 1.6 + 1.25 * n), 4.8), layout="constrained")
+    axes = figure.add_subplot()
+    means = surfaces.levels.means
+    errors = np.sqrt(surfaces.levels.covariances[:, (0, 1), (0, 1)])
+    bottom, top = -means[:, 0].max() - 1.6, max(-means[:, 1].min(), 0.0) + 1.6
+    for place, ((ip, ea), (of_ip, of_ea)) in enumerate(zip(means, errors, strict=True)):
+        _bars(axes, place, -ip, -ea, (of_ip, of_ea), (bottom, top))
+    axes.axhline(0, color=INK, lw=0.8, ls=(0, (4, 3)))
+    axes.text(n - 0.47, 0, "vacuum", va="center", fontsize=8, color=INK, clip_on=False)
+    below = ["", *map(_junction_text, records)]
+    axes.set_xticks(range(n), [
+        _label(s.name, bool(s.remarks), "\n") + text
+        for s, text in zip(surfaces.surfaces, below, strict=True)
+    ], fontsize=8)  # fmt: skip
+    axes.tick_params(axis="x", length=0)
+    axes.set_xlim(-0.5, n - 0.5)
+    axes.set_ylim(bottom, top)
+    axes.set_xlabel("surface; offsets against the first one, by Anderson's rule")
+    axes.set_ylabel("energy against the vacuum level (eV)")
+    axes.set_title(
+        f"Junctions with {_label(surfaces.surfaces[0].name, False)}",
+        loc="left", fontsize=11,
+    )  # fmt: skip
+    return figure
 
 
 def _bars(

@@ -201,6 +201,43 @@ class Reader:
             lambda: derive(map(self._told, find_summaries(self._database, within=self._within))),
         )
 
+    def made(
+        self,
+        make: Callable[..., Result],
+        *asked: Any,
+        queries: Sequence[str] = (),
+        remembered: bool = True,
+        **chosen: Any,
+    ) -> Result:
+        """Return what a function makes of the results that may be seen.
+
+        Parameters
+        ----------
+        make
+            Takes the database, ``asked``, ``chosen``, and the filter of what may be seen as ``within``.
+        asked, chosen
+            The question; hashable where the answer is remembered.
+        queries
+            Texts of the query language in it.
+        remembered
+            Whether an answer that took long is remembered.
+        """
+        for query in queries:
+            self._refuse_made_of_others(query)
+
+        def answer() -> Result:
+            return make(self._database, *asked, **chosen, within=self._within)
+
+        if not remembered:
+            return answer()
+        question = (make.__name__, *asked, *sorted(chosen.items()), self._seen)
+        return self._memory.recall(question, answer)
+
+    def note(self, identifiers: Iterable[str]) -> None:
+        """Note that results are served which were made into something else."""
+        for identifier in identifiers:
+            self._served.note(identifier)
+
     def fields_of(
         self, identifiers: Sequence[str], fields: Sequence[str]
     ) -> dict[str, dict[str, Any]]:

@@ -17,6 +17,7 @@ from surfalign.errors import (
     MissingDependencyError,
     ModelNotFoundError,
     QuerySyntaxError,
+    QuestionError,
     RoleError,
     SurfalignError,
     TimeLimitError,
@@ -33,6 +34,7 @@ _STATUSES: tuple[tuple[type[SurfalignError], int], ...] = (
     (DatabaseUnreachableError, 503),
     (TimeLimitError, 422),
     (DatabaseError, 500),
+    (QuestionError, 422),
     (ConfigurationError, 500),
     (MissingDependencyError, 500),
 )

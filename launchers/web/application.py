@@ -21,6 +21,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from surfalign.errors import MissingDependencyError, SurfalignError
 from surfalign.launchers.web.access import Store
 from surfalign.launchers.web.audit import AuditLog
+from surfalign.launchers.web.decisions import interface, junctions, screening, shapes
 from surfalign.launchers.web.identity import Entrance, Identification, Sessions
 from surfalign.launchers.web.optimade.answers import MOUNTED_AT
 from surfalign.launchers.web.optimade.interface import optimade_application
@@ -97,12 +98,16 @@ def create_app(
         surface.routes(store, predicting),
         prediction.routes(predicting),
         registration.routes(store),
+        screening.routes(store, predicting),
+        shapes.routes(store),
+        junctions.routes(store),
         models.routes(),
         campaigns.routes(open_campaign),
         *([login.routes(store, sessions)] if entrance.asks else []),
     ):
         application.include_router(router)
     rest = rest_application(store, predicting)
+    rest.include_router(interface.routes(store, predicting))
     _add_files(application, rest)
     application.mount(PREFIX, rest)
     application.mount(MOUNTED_AT, optimade_application(store))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pymatgen.core import Structure
 
@@ -42,6 +42,16 @@ MOST_ATOMS = 120
 MOST_ATTENDED = 6
 #: Largest text of a crystal (characters).
 LARGEST_TEXT = 1_000_000
+
+
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class Asked(Protocol[Result_co]):
+    """A question to the process; it and its answer are sent from one to the other."""
+
+    def answered(self) -> Result_co:
+        """Return the answer; called in the process."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +80,10 @@ class Question:
     max_index: int = 1
     model: str | None = None
     own_models: bool = False
+
+    def answered(self) -> Answer:
+        """Return the predictions."""
+        return predicted(self)
 
 
 @dataclass(frozen=True)
@@ -110,8 +124,8 @@ class PredictionProcess:
         self._process: BaseProcess | None = None
         self._connection: Connection | None = None
 
-    def ask(self, question: Question) -> Answer:
-        """Return the predictions for a crystal; one question is answered at a time.
+    def ask(self, question: Asked[Result_co]) -> Result_co:
+        """Return the answer to a question; one is answered at a time.
 
         Raises
         ------
@@ -140,8 +154,8 @@ class PredictionProcess:
             self._lock.release()
         if isinstance(answer, SurfalignError):
             raise answer
-        assert isinstance(answer, Answer)
-        return answer
+        made: Result_co = answer
+        return made
 
     def close(self) -> None:
         """End the process."""
@@ -183,9 +197,9 @@ def _serve(connection: Connection) -> None:
             connection.send(_answer(connection.recv()))
 
 
-def _answer(question: Question) -> Answer | SurfalignError:
+def _answer(question: Asked[object]) -> object:
     try:
-        return predicted(question)
+        return question.answered()
     except SurfalignError as error:
         # Without its cause, which may hold what cannot be sent.
         return type(error)(error.found, error.expected, error.remedy)

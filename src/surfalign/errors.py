@@ -183,6 +183,10 @@ class ConfigurationError(SurfalignError, ValueError):
     """A setting is missing, unknown or out of range."""
 
 
+class QuestionError(ConfigurationError):
+    """What was chosen for one question is unknown, out of range, or means nothing to it."""
+
+
 class AddressRefusedError(ConfigurationError):
     """A server would be reached from where it must not be."""
 

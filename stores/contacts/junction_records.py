@@ -47,7 +47,11 @@ def junction_record(first: ContactSurfaces, second: ContactSurfaces, rule_error:
 
 
 def partner_records(
-    surfaces: ContactSurfaces, row: int, rule_error: float, wanted: JunctionType
+    surfaces: ContactSurfaces,
+    row: int,
+    rule_error: float,
+    wanted: JunctionType,
+    limit: int | None = None,
 ) -> list[Record]:
     """Return the junctions of one surface with all others, the most probably of the wanted type first.
 
@@ -61,14 +65,15 @@ def partner_records(
         Mean absolute error of Anderson's rule, eV.
     wanted
         Type that counts.
+    limit
+        Junctions to return at most; None for all.
     """
     own = surfaces.take([row])
     made = _made(own, surfaces, rule_error)
     order = np.argsort(-made.probabilities[0, :, wanted - 1], kind="stable")
     return [
         _record(made, 0, int(column), own.surfaces[0], surfaces.surfaces[int(column)])
-        for column in order
-        if column != row
+        for column in order[order != row][:limit]
     ]
 
 

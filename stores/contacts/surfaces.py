@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,15 @@ from surfalign.stores.database import Database
 from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
 from surfalign.stores.method_names import of_one_table
 from surfalign.stores.query import results
-from surfalign.stores.screening.candidates import Candidate, Candidates, from_results
+from surfalign.stores.query.language import Filter
+from surfalign.stores.screening.candidates import (
+    Candidate,
+    Candidates,
+    from_results,
+    stored_candidates,
+)
 from surfalign.stores.screening.level_errors import interval_distribution
+from surfalign.stores.screening.report import counted_reasons
 
 _LEVELS = ("ionization_potential", "electron_affinity")
 #: Of the errors of a predicted IP and EA, which `learn predict` does not write: as measured on the JARVIS slabs
@@ -84,6 +92,56 @@ def sides_of(candidates: Candidates) -> ContactSurfaces:
     return ContactSurfaces(candidates.surfaces, _normal(candidates.distributions))
 
 
+def stored_surfaces(
+    database: Database,
+    query: str,
+    predictions: ContactSurfaces | None = None,
+    *,
+    flagged: bool = False,
+    within: Filter | None = None,
+) -> ContactSurfaces:
+    """Return the stored surfaces that a query matches, and predicted ones.
+
+    Parameters
+    ----------
+    database, query, flagged, within
+        As for :func:`~surfalign.stores.screening.candidates.stored_candidates`.
+    predictions
+        Are added.
+
+    Raises
+    ------
+    DocumentNotFoundError
+        When there is none.
+    """
+    found = stored_candidates(database, query, flagged=flagged, within=within)
+    if not found.surfaces and not predictions:
+        reasons = counted_reasons(found.left_out)
+        raise DocumentNotFoundError(
+            f"no surface with levels matches {query!r}"
+            + "".join(f"; {number} {reason}" for reason, number in reasons.items()),
+            "results that passed all checks",
+            "widen the query (surfalign query shows what matches), or add --flagged",
+        )
+    return sides_of(found).joined(predictions or no_surfaces())
+
+
+def require_partners(surfaces: ContactSurfaces) -> None:
+    """Refuse to look for partners where there are none.
+
+    Raises
+    ------
+    DocumentNotFoundError
+        When there are fewer than two surfaces.
+    """
+    if len(surfaces) < 2:
+        raise DocumentNotFoundError(
+            "one surface with levels, and no other one",
+            "at least two",
+            "widen the query, or add --flagged or --predictions FILE",
+        )
+
+
 def no_surfaces() -> ContactSurfaces:
     """Return an empty list."""
     return sides_of(Candidates())
@@ -103,7 +161,12 @@ def _normal(parts: Sequence[LevelDistribution]) -> LevelDistribution:
 
 
 def find_surface(
-    database: Database | None, text: str, predictions: ContactSurfaces, *, flagged: bool
+    database: Database | None,
+    text: str,
+    predictions: ContactSurfaces,
+    *,
+    flagged: bool,
+    within: Filter | None = None,
 ) -> ContactSurfaces:
     """Return one side of a junction, by its name among predictions, or from the store.
 
@@ -117,6 +180,8 @@ def find_surface(
         Predicted surfaces; one of this very name comes before stored ones.
     flagged
         Whether a result with a failed check may be taken.
+    within
+        MongoDB's filter of the results that may be seen; to others it answers as if they were not there.
 
     Raises
     ------
@@ -130,7 +195,7 @@ def find_surface(
             return predictions.take([row])
     if database is None:
         raise DocumentNotFoundError(f"no surface {text!r}", "a name among the predictions", "")
-    document = _stored(database, text)
+    document = _stored(database, text, within)
     if document.state is ResultState.FAILED:
         error = document.error
         raise PhysicsInputError(
@@ -155,20 +220,21 @@ def find_surface(
     return sides_of(from_results([document], flagged=True))
 
 
-def _stored(database: Database, text: str) -> SurfaceLevelsDocument:
+def _stored(database: Database, text: str, within: Filter | None) -> SurfaceLevelsDocument:
     """Return the result that a text means: an identifier, its beginning, or the name of a surface."""
-    named = list(results.find(database, f"surface_name = {json.dumps(text)}", limit=50))
-    if not named:
-        return results.get(database, text)
+    query = f"surface_name = {json.dumps(text)}"
+    found = results.find_fields(database, query, ("identifier", "state"), within=within)
+    named = sorted(found, key=itemgetter("identifier"))
     without = (ResultState.FAILED, ResultState.REGISTERED)
-    named = [d for d in named if d.state not in without] or named[:1]
-    if len(named) > 1:
+    usable = [one["identifier"] for one in named if one["state"] not in without]
+    if len(usable) > 1:
         raise DocumentNotFoundError(
-            f"several results are of {text}: {', '.join(d.identifier for d in named[:5])}",
+            f"several results are of {text}: {', '.join(usable[:5])}",
             "one result",
             "name it by its identifier",
         )
-    return named[0]
+    meant = usable or [one["identifier"] for one in named] or [text]
+    return results.get(database, meant[0], within=within)
 
 
 def check_methods(surfaces: ContactSurfaces, *, mixed: bool) -> None:

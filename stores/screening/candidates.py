@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pymatgen.core import Composition
+from pymatgen.core import Composition, Element
 
-from surfalign.errors import ConfigurationError, PhysicsInputError
+from surfalign.errors import ConfigurationError, PhysicsInputError, QuestionError
 from surfalign.physics.levels.distribution import LevelDistribution
 from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
-from surfalign.stores.query.language import to_filter
+from surfalign.stores.query.language import Filter, to_filter
 from surfalign.stores.query.matching import matches
 from surfalign.stores.query.results import find_fields
 from surfalign.stores.screening.level_errors import StoredLevels, method_error, result_distribution
+from surfalign.stores.sharing.visibility import MADE_OF_OTHERS
 
 if TYPE_CHECKING:
     from surfalign.stores.database import Database
@@ -94,16 +95,36 @@ class Candidates:
 
 
 def stored_candidates(
-    database: Database, query: str | None = None, *, flagged: bool = False
+    database: Database,
+    query: str | None = None,
+    *,
+    flagged: bool = False,
+    within: Filter | None = None,
 ) -> Candidates:
-    """Return the stored results that a query matches; parameters as for :func:`from_results`.
+    """Return the stored results that a query matches; ``flagged`` as for :func:`from_results`.
+
+    Parameters
+    ----------
+    database
+        Where to look.
+    query
+        Text of the query language; None matches all.
+    flagged
+        Whether flagged results are used, and marked.
+    within
+        MongoDB's filter of the results that may be seen; None lets all be seen. What is made of other results
+        is not read then.
 
     Raises
     ------
     QuerySyntaxError
         When the query cannot be understood.
     """
-    found = (StoredLevels(**record) for record in find_fields(database, query, FIELDS))
+    read = [name for name in FIELDS if not (within and name in MADE_OF_OTHERS)]
+    found = (
+        StoredLevels(**{name: record[name] for name in read if name in record})
+        for record in find_fields(database, query, read, within=within)
+    )
     return from_results(sorted(found, key=lambda result: result.identifier), flagged=flagged)
 
 
@@ -208,6 +229,32 @@ def without_elements(candidates: Candidates, elements: frozenset[str]) -> Candid
     return Candidates(
         surfaces, tuple(parts), (*candidates.left_out, *gone), candidates.area_fractions
     )
+
+
+def element_symbols(texts: Iterable[str], option: str) -> frozenset[str]:
+    """Return the elements of lists such as ``Pb,Cd``.
+
+    Parameters
+    ----------
+    texts
+        Symbols, separated by commas.
+    option
+        Of the command, for the message.
+
+    Raises
+    ------
+    QuestionError
+        When a word is no element.
+    """
+    words = [word.strip() for text in texts for word in text.split(",") if word.strip()]
+    unknown = [word for word in words if not Element.is_valid_symbol(word)]
+    if unknown:
+        raise QuestionError(
+            f"{option} names {', '.join(unknown)}, which is no element",
+            "symbols such as Pb,Cd",
+            f"correct {option}",
+        )
+    return frozenset(words)
 
 
 @lru_cache(maxsize=100_000)

@@ -51,6 +51,18 @@ class Screening:
     excess: Array
     left_out: tuple[tuple[str, str], ...]
 
+    def best(self, number: int) -> Screening:
+        """Return the most probable surfaces alone, without holding on to the others."""
+        return replace(
+            self,
+            surfaces=self.surfaces[:number],
+            levels=self.levels[:number].copy(),
+            deviations=self.deviations[:number].copy(),
+            probabilities=self.probabilities[:number].copy(),
+            single=self.single[:number].copy(),
+            excess=self.excess[:number].copy(),
+        )
+
     def reason(self, row: int) -> str:
         """Return why a surface does not meet the rule by its values; empty where it does."""
         missed = [

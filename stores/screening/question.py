@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
-from surfalign.errors import ConfigurationError
+from surfalign.errors import QuestionError
 from surfalign.physics.levels.distribution import LevelWindow
 from surfalign.physics.levels.redox import (
     EDGE_SHIFT_IN_WATER,
@@ -158,7 +158,7 @@ def ask(rule: Rule, terms: Terms) -> Question:
 
     Raises
     ------
-    ConfigurationError
+    QuestionError
         When something was chosen that the rule does not ask for, or is no number that makes sense.
     PhysicsInputError
         When the pH is not one of water, or there is no such redox couple.
@@ -169,11 +169,11 @@ def ask(rule: Rule, terms: Terms) -> Question:
     levels: dict[str, float] = {}
     margin = rule.margin if terms.margin is None else terms.margin
     if not 0 <= margin < math.inf:
-        raise ConfigurationError(f"a margin of {margin:g} eV", "0 or more", "choose --margin 0.2")
+        raise QuestionError(f"a margin of {margin:g} eV", "0 or more", "choose --margin 0.2")
     bounds = [_bounds(condition, rule, terms, margin, levels) for condition in rule.conditions]
     for one in bounds:
         if not one.low < one.high:
-            raise ConfigurationError(
+            raise QuestionError(
                 f"{one.name} holds nothing",
                 "a lower bound below the upper one",
                 "choose other bounds",
@@ -195,7 +195,7 @@ def _refuse_what_is_not_asked_for(rule: Rule, terms: Terms) -> None:
     useless = [option for option, (given, taken) in asked.items() if given and not taken]
     if useless:
         taken = [option for option, (_, known) in asked.items() if known]
-        raise ConfigurationError(
+        raise QuestionError(
             f"{', '.join(useless)} means nothing to the rule {rule.name}",
             f"one of {', '.join(taken)}" if taken else "no option",
             "leave it out",
@@ -252,7 +252,7 @@ def _number(bound: float | str | None, rule: Rule, terms: Terms) -> tuple[float 
     return couple.level(terms.ph or 0.0, terms.hydrogen_electrode), couple.name
 
 
-def _missing(rule: Rule, option: str, expected: str, found: object) -> ConfigurationError:
-    return ConfigurationError(
+def _missing(rule: Rule, option: str, expected: str, found: object) -> QuestionError:
+    return QuestionError(
         f"{option} is {found} for the rule {rule.name}", expected, f"give it: {option}"
     )

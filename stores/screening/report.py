@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from surfalign.stores.screening.candidates import methods
+from surfalign.errors import DocumentNotFoundError
+from surfalign.stores.screening.candidates import Candidates, methods
 from surfalign.stores.screening.evaluation import FormulaRow, Screening, by_formula
 from surfalign.stores.screening.rules import Condition, Rule
 
@@ -46,6 +47,26 @@ def counted_reasons(left_out: Sequence[tuple[str, str]]) -> dict[str, int]:
         kind = reason.partition(":")[0]
         counts[kind] = counts.get(kind, 0) + 1
     return dict(sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def require_surfaces(found: Candidates, where: str | None) -> None:
+    """Refuse to rank nothing, and say why there is nothing.
+
+    Raises
+    ------
+    DocumentNotFoundError
+        When there is no surface with levels.
+    """
+    if found.surfaces:
+        return
+    reasons = counted_reasons(found.left_out)
+    why = "; ".join(f"{number} {reason}" for reason, number in reasons.items())
+    raise DocumentNotFoundError(
+        f"no surface to screen{f' matches {where!r}' if where else ''}"
+        + (f": {why}" if why else ""),
+        "at least one surface with IP and EA",
+        "widen --where, use flagged results by --flagged, or predictions by --from predicted",
+    )
 
 
 def rule_words(rule: Rule) -> str:

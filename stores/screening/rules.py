@@ -6,6 +6,7 @@ path. docs/how-to/screen.md shows one.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -13,7 +14,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from surfalign.errors import ConfigurationError
+from surfalign.errors import ConfigurationError, QuestionError
 from surfalign.physics.levels.redox import COUPLES
 
 Quantity = Literal["conduction_band", "valence_band", "band_gap", "dielectric_constant"]
@@ -118,10 +119,33 @@ class Rule(_Record):
 
 def known_rules() -> dict[str, Rule]:
     """Return the rules of surfalign by name."""
+    return dict(_own_rules())
+
+
+@cache
+def _own_rules() -> dict[str, Rule]:
     folder = files("surfalign.stores.screening") / "rules"
     texts = {f.name: f.read_text(encoding="utf-8") for f in folder.iterdir() if _is_yaml(f.name)}
     rules = [parse_rule(text, name) for name, text in sorted(texts.items())]
     return {rule.name: rule for rule in rules}
+
+
+def known_rule(name: str) -> Rule:
+    """Return a rule of surfalign; no file is read but its own.
+
+    Raises
+    ------
+    QuestionError
+        When there is no such rule.
+    """
+    rules = known_rules()
+    if name in rules:
+        return rules[name]
+    raise QuestionError(
+        f"there is no rule {name!r}",
+        f"one of {', '.join(rules)}, or for the command the path of a .yaml file",
+        "list them: surfalign screen --list",
+    )
 
 
 def load_rule(name: str) -> Rule:
@@ -133,14 +157,7 @@ def load_rule(name: str) -> Rule:
         When there is no such rule or file, or the file is no rule.
     """
     if not _is_yaml(name):
-        rules = known_rules()
-        if name in rules:
-            return rules[name]
-        raise ConfigurationError(
-            f"there is no rule {name!r}",
-            f"one of {', '.join(rules)}, or the path of a .yaml file",
-            "list them: surfalign screen --list",
-        )
+        return known_rule(name)
     try:
         text = Path(name).expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -12,6 +12,7 @@ from surfalign.physics.lattice.symmetry import SymmetricCrystal, symmetrize
 from surfalign.stores.database import Database
 from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
 from surfalign.stores.query import results
+from surfalign.stores.query.language import Filter
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ def select(
     *,
     flagged: bool = False,
     mixed: bool = False,
+    within: Filter | None = None,
 ) -> Selection:
     """Find the results of a crystal, whatever cell it comes in.
 
@@ -64,6 +66,8 @@ def select(
         Whether results with failed checks count.
     mixed
         Whether results of different methods, or of differently computed bulk cells, may stand together.
+    within
+        MongoDB's filter of the results that may be seen; None lets all be seen.
 
     Raises
     ------
@@ -77,7 +81,7 @@ def select(
     wanted = symmetrize(crystal.structure)
     condition = f'formula = "{wanted.formula}" and space_group_number = {wanted.space_group_number}'
     query = f"({where}) and {condition}" if where and where.strip() else condition
-    found = _of_crystal(database, wanted, results.find(database, query))
+    found = _of_crystal(database, wanted, results.find(database, query, within=within))
     counted, left_out = _counted(found, flagged)
     if not counted:
         raise DocumentNotFoundError(

@@ -1,8 +1,6 @@
-"""Terminations in oxygen gas, for the terminal and for scripts."""
+"""Terminations in oxygen gas, for the terminal."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -35,41 +33,6 @@ def phases_report(made: OxygenPhases) -> RenderableType:
             "or takes up oxygen[/]"
         )
     return Group(*parts, *notes(made.selection))
-
-
-def phases_record(made: OxygenPhases) -> dict[str, Any]:
-    """Return the diagram for scripts; energies in J/m^2, potentials and levels in eV."""
-    return {
-        "formula": made.selection.crystal.formula,
-        "miller_index": list(made.miller_index),
-        "methods": made.selection.methods,
-        "oxygen_reference": made.reference,
-        "oxygen_correction": made.correction,
-        "surfaces": [
-            {
-                "identifier": document.identifier,
-                "surface_name": document.surface_name,
-                "state": document.state.value,
-                "excess_oxygen": document.excess_oxygen,
-                "area": document.area,
-                "surface_energy_at_zero": line.at_zero,
-                "slope": line.slope,
-                "ionization_potential": document.ionization_potential,
-                "electron_affinity": document.electron_affinity,
-            }
-            for document, line in zip(made.documents, made.lines, strict=True)
-        ],
-        "stable": [
-            {
-                "from": found.low,
-                "to": found.high,
-                "surface_name": made.documents[found.number].surface_name,
-                "ionization_potential": made.documents[found.number].ionization_potential,
-            }
-            for found in made.ranges
-        ],
-        "left_out": made.selection.left_out,
-    }
 
 
 def _surfaces_table(made: OxygenPhases) -> Table:

@@ -1,8 +1,6 @@
-"""Equilibrium shapes for the terminal and for scripts."""
+"""Equilibrium shapes for the terminal."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -12,7 +10,7 @@ from surfalign.listing import fixed
 from surfalign.physics.lattice.orientations import format_miller_index
 from surfalign.stores.documents import ResultState
 from surfalign.stores.shapes.selection import Selection
-from surfalign.stores.shapes.shape import Average, CrystalShape
+from surfalign.stores.shapes.shape import CrystalShape
 
 
 def shape_report(made: CrystalShape) -> RenderableType:
@@ -45,55 +43,6 @@ def notes(selection: Selection) -> list[str]:
         for reason, names in selection.left_out.items()
     ]
     return found
-
-
-def shape_record(made: CrystalShape) -> dict[str, Any]:
-    """Return the shape for scripts; surface energies and corners in J/m^2, levels in eV."""
-    crystal = made.selection.crystal
-    return {
-        "formula": crystal.formula,
-        "space_group_number": crystal.space_group_number,
-        "methods": made.selection.methods,
-        "mean_surface_energy": made.shape.mean_surface_energy,
-        "ionization_potential": _average(made.ionization_potential),
-        "electron_affinity": _average(made.electron_affinity),
-        "temperature": made.temperature,
-        "terminations": [
-            {
-                "identifier": t.document.identifier,
-                "surface_name": t.document.surface_name,
-                "state": t.document.state.value,
-                "miller_index": list(t.miller_index),
-                "surface_energy": t.surface_energy,
-                "area_fraction": t.area_fraction,
-                "termination_weight": t.weight,
-                "ionization_potential": t.document.ionization_potential,
-                "electron_affinity": t.document.electron_affinity,
-            }
-            for t in made.terminations
-        ],
-        "missing": [
-            {
-                "miller_index": list(m.orientation.miller_index),
-                "nonpolar": m.orientation.nonpolar,
-                "shows_below": m.shows_below,
-            }
-            for m in made.missing
-        ],
-        "left_out": made.selection.left_out,
-        "faces": [
-            {
-                "miller_index": list(face.miller_index),
-                "normal": face.normal.tolist(),
-                "vertices": face.vertices.tolist(),
-            }
-            for face in made.shape.faces
-        ],
-    }
-
-
-def _average(average: Average | None) -> dict[str, float] | None:
-    return None if average is None else {"mean": average.mean, "spread": average.spread}
 
 
 def _terminations_table(made: CrystalShape) -> Table:

@@ -42,7 +42,7 @@ def band_edges(documents: list[SurfaceLevelsDocument], ph: float) -> bytes:
         raise DocumentNotFoundError(
             "no surface has band edges", "a result with numbers", "choose another query"
         )
-    return _drawn(lambda: band_edge_diagram(documents, ph, load_settings().hydrogen_electrode))
+    return drawn(lambda: band_edge_diagram(documents, ph, load_settings().hydrogen_electrode))
 
 
 def potential(document: SurfaceLevelsDocument) -> bytes:
@@ -57,7 +57,7 @@ def potential(document: SurfaceLevelsDocument) -> bytes:
         raise DocumentNotFoundError(
             f"{document.identifier} holds no potential", "a result with numbers", "choose another"
         )
-    return _drawn(lambda: potential_figure(document))
+    return drawn(lambda: potential_figure(document))
 
 
 def has_potential(document: SurfaceLevelsDocument) -> bool:
@@ -75,7 +75,8 @@ def confined(response: Response) -> Response:
     return response
 
 
-def _drawn(draw: Callable[[], Figure]) -> bytes:
+def drawn(draw: Callable[[], Figure]) -> bytes:
+    """Return a figure as SVG; it is drawn in the style of all figures, one at a time."""
     file = io.BytesIO()
     # Without date and random names the same picture has the same bytes, and so the same ETag.
     with _DRAWING, mpl.rc_context(STYLE | {"svg.hashsalt": "surfalign"}):

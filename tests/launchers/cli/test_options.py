@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from surfalign.errors import ConfigurationError
 from surfalign.launchers.cli.main import app
-from surfalign.launchers.cli.options import element_symbols, parse_options
+from surfalign.launchers.cli.options import parse_options
 
 
 def test_truth_values_and_texts() -> None:
@@ -24,13 +24,6 @@ def test_truth_values_and_texts() -> None:
 def test_what_is_no_option_is_refused(texts: list[str]) -> None:
     with pytest.raises(ConfigurationError, match="no option of an engine"):
         parse_options(texts)
-
-
-def test_elements_are_read_from_lists() -> None:
-    assert element_symbols(["Pb,Cd", " Hg "], "--without") == {"Pb", "Cd", "Hg"}
-    assert element_symbols([], "--without") == frozenset()
-    with pytest.raises(ConfigurationError, match="--only names Xx, which is no element"):
-        element_symbols(["Pb,Xx"], "--only")
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,51 @@ def test_water_follows_the_ph_and_the_bands_stay(pages: Pages) -> None:
     assert pages.driver.execute_script("return document.querySelector('img').naturalWidth") > 0
 
 
+def test_a_ranking_follows_the_ph(pages: Pages) -> None:
+    pages.open("/screen")
+    pages.follow_link("Overall water splitting")
+
+    def chances() -> dict[str, float]:
+        names = pages.texts("tbody th a")
+        return dict(zip(names, pages.column(1), strict=True))
+
+    acid = chances()
+    box = pages.one("#ph")
+    box.clear()
+    box.send_keys("14")
+    pages.follow("form button")
+    assert "pH 14" in pages.one(".note:nth-of-type(3)").text
+    assert chances() != acid
+    assert sorted(chances().values(), reverse=True) == list(chances().values())
+    assert "ph=14" in str(pages.one("figure img").get_attribute("src"))
+    assert (
+        pages.driver.execute_script("return document.querySelector('figure img').naturalWidth") > 0
+    )
+
+
+def test_a_shape_is_opened_and_turned(pages: Pages) -> None:
+    pages.open("/shapes")
+    pages.follow_link("SnO2")
+    assert "SnO2" in pages.one("h1").text
+    pages.one("#view canvas")
+    before = pages.one("#view").screenshot_as_png
+    pages.one("[aria-label='Turn to the right']").click()
+    assert pages.one("#view").screenshot_as_png != before
+    assert "SnO2(110)" in pages.one("tbody th").text
+    assert "in oxygen gas" in " ".join(pages.texts("h2"))
+
+
+def test_two_surfaces_are_joined(pages: Pages) -> None:
+    pages.open_surface("MgO(100)-A")
+    pages.follow_link("Join with another surface")
+    assert len(pages.all("tbody tr")) > 5
+    pages.follow_link("CaO(100)-A")
+    assert pages.one("h2").text == "MgO(100)-A and CaO(100)-A"
+    assert pages.one(".levels dd").text.split()[0] in ("I", "II", "III")
+    pages.follow_link("Other partners")
+    assert pages.one("#second").get_attribute("value") == ""
+
+
 def test_a_crystal_of_the_library_is_predicted(pages: Pages) -> None:
     pages.open("/predict")
     pages.one("#crystal").send_keys("MgO")
@@ -184,7 +229,17 @@ def test_without_javascript_all_but_the_turning_slab_works(plain_pages: Pages) -
     assert said.rect["height"] > 20  # selenium itself takes it for hidden
     assert pages.one("#potential").is_displayed()
     assert not pages.one("#views").is_displayed()
-    for path in ("/formulas", "/formulas/MgO?ph=7", "/predict", "/models", "/campaign", "/api"):
+    for path in (
+        "/formulas",
+        "/formulas/MgO?ph=7",
+        "/predict",
+        "/models",
+        "/campaign",
+        "/api",
+        "/screen?rule=photoanode",
+        "/shapes/MgO",
+        "/junctions?first=MgO-100",
+    ):
         pages.open(path)
         assert pages.one("h1").is_displayed()
 
@@ -210,7 +265,9 @@ def test_no_page_is_wider_than_its_window(pages: Pages, width: int, tmp_path: Pa
     pages.open("/")
     surface = str(pages.one("tbody th > a").get_attribute("href")).removeprefix(pages.address)
     for number, path in enumerate(
-        ["/", surface, "/formulas", "/formulas/SnO2?ph=7", "/predict", "/models", "/campaign", "/api"]
+        ["/", surface, "/formulas", "/formulas/SnO2?ph=7", "/predict", "/models", "/campaign", "/api",
+         "/screen", "/screen?rule=water-splitting&ph=7&flagged=true", "/shapes", "/shapes/SnO2?flagged=true",
+         "/junctions?first=MgO-100", "/junctions?first=MgO-100&second=CaO-100"]
     ):  # fmt: skip
         pages.open(path)
         wide = pages.driver.execute_script("return document.documentElement.scrollWidth")

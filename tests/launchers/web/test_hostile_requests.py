@@ -63,10 +63,37 @@ def requests() -> Iterator[tuple[str, str, dict[str, Any]]]:
     for ph in ("nan", "inf", "-inf", "100", "seven", ""):
         yield "GET", f"/formulas/MgO?ph={ph}", {}
         yield "GET", f"/formulas/MgO/band-edges.svg?ph={ph}", {}
+    for value in ("nan", "inf", "-1e9", "seven", "1e400", "20", "-1", "9" * 400):
+        yield "GET", f"/screen?rule=water-splitting&ph={value}", {}
+        yield "GET", f"/screen/band-edges.svg?rule=water-splitting&ph={value}", {}
+        yield "GET", f"/api/v1/screen/water-splitting?ph={value}", {}
+    for query in QUERIES[:28]:
+        yield "GET", f"/screen?rule=water-splitting&query={quote(query)}", {}
+        yield "GET", f"/api/v1/junctions?first=mgo-100&query={quote(query)}", {}
+        yield "GET", f"/shapes/MgO?query={quote(query)}", {}
+    for asked in (
+        "/screen?rule=../../etc/passwd", "/screen?rule=/tmp/rule.yaml", f"/screen?rule={'a' * 300}",
+        "/screen?rule=water-splitting&without=Xx", "/screen?rule=water-splitting&by=colour",
+        "/screen?rule=water-splitting&margin=-1", "/screen?rule=water-splitting&gap_above=2&gap_below=1",
+        "/screen?rule=n-contact&work_function=-4", "/screen?rule=gate-dielectric&partner=Xx",
+        "/screen?rule=co2-reduction&couple=%3Cscript%3E", "/screen?rule=water-splitting&flagged=perhaps",
+        f"/screen?rule=water-splitting&query={'x' * 20_001}", "/api/v1/screen/water-splitting?limit=0",
+        "/api/v1/screen/water-splitting?limit=1000000000", "/api/v1/screen/%2e%2e%2fpasswd.yaml",
+        "/shapes/MgO?max_index=9", "/shapes/MgO?max_index=0", "/shapes/MgO?temperature=nan",
+        "/shapes/MgO?temperature=-1", "/shapes/MgO/oxygen.svg", "/shapes/MgO/oxygen.svg?hkl=1,1",
+        "/shapes/MgO/passwd", "/junctions?first=mgo-100&second=mgo-100", "/junctions?first=mgo-100&type=IV",
+        f"/junctions?first={'a' * 300}", "/junctions?first=mgo-100&second=zno-110",
+        "/junctions/band-edges.svg", "/junctions/band-edges.svg?first=$gt", "/api/v1/junctions?limit=0&first=mgo-100",
+    ):  # fmt: skip
+        yield "GET", asked, {}
     for name in ("nope", "%2e%2e%2fetc%2fpasswd", "$gt", ".*", "%00", "a" * 5_000, "☃"):
         yield "GET", f"/surfaces/{name}", {}
         yield "GET", f"/api/v1/surfaces/{name}", {}
         yield "GET", f"/formulas/{name}", {}
+        yield "GET", f"/shapes/{name}", {}
+        yield "GET", f"/shapes/{name}/shape.svg", {}
+        yield "GET", f"/junctions?first={name}", {}
+        yield "GET", f"/api/v1/shapes/{name}", {}
     for address in (
         "/surfaces/mgo-100/slab.exe", "/surfaces/mgo-100/passwd.cif", "/surfaces/nope/slab.cif",
         "/surfaces.xml", "/static/../safety.py", "/static/%2e%2e/%2e%2e/errors.py", "/static/nope.js",

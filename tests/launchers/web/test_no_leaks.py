@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sharing_cases import records
 from starlette.testclient import TestClient
+from stored_faces import rutile
 from stored_results import passed_result, store
 
 from surfalign.launchers.web import access
@@ -113,7 +114,7 @@ SHARING = st.fixed_dictionaries({result.identifier: records(NOW).map(_hours) for
 @given(
     said=SHARING,
     viewer=st.sampled_from((ANYONE, *PEOPLE)),
-    way=st.integers(0, 7),
+    way=st.integers(0, 9),
     one=st.integers(0),
 )
 def test_nobody_is_told_of_what_they_may_not_see(
@@ -126,9 +127,9 @@ def test_nobody_is_told_of_what_they_may_not_see(
     hidden = [result for result in (*RESULTS, UNSAID) if result not in shown]
     _counts(case, viewer, shown)
     # The other ways take turns, for each takes its time.
-    (_export, _cursors, _page, _optimade)[way % 4](case, viewer, shown, hidden)
+    (_export, _cursors, _page, _optimade, _decisions)[way % 5](case, viewer, shown, hidden)
     if hidden:
-        (_filter, _file)[way // 4](case, viewer, shown, hidden[one % len(hidden)], one)
+        (_filter, _file)[way // 5](case, viewer, shown, hidden[one % len(hidden)], one)
 
 
 def _identifiers(found: Results) -> list[str]:
@@ -143,6 +144,34 @@ def _counts(case: Case, viewer: Viewer, shown: Results) -> None:
     assert answer["methods"] == Counter(result.functional for result in numbered)
     formulas = case.get(viewer, "/api/v1/formulas").json()
     assert formulas == Counter(result.formula for result in shown)
+
+
+def _decisions(case: Case, viewer: Viewer, shown: Results, hidden: Results) -> None:
+    """Rank surfaces and look for partners: nobody is hidden among the ranked, the joined or the counted."""
+    usable = [r for r in shown if r.ionization_potential is not None]
+    ranked = case.get(viewer, "/api/v1/screen/water-splitting?ph=7")
+    if not usable:
+        assert ranked.status_code == 404
+        return
+    answer = ranked.json()
+    assert sorted(s["identifier"] for s in answer["surfaces"]) == _identifiers(usable)
+    assert answer["number"] == len(usable)
+    assert answer["methods"] == Counter(r.functional for r in usable)
+    assert sum(f["n_surfaces"] for f in answer["formulas"]) == len(usable)
+    assert len(answer["left_out"]) == len(shown) - len(usable)
+    first = usable[0].identifier
+    partners = case.get(viewer, f"/api/v1/junctions?first={first}&mixed=true")
+    assert partners.status_code == (200 if len(usable) > 1 else 404)
+    if len(usable) > 1:
+        others = sorted(j["second"]["identifier"] for j in partners.json()["junctions"])
+        assert others == [name for name in _identifiers(usable) if name != first]
+    for result in hidden:
+        for asked in (result.identifier, result.surface_name):
+            refused = case.get(viewer, f"/api/v1/junctions?first={first}&second={asked}&mixed=true")
+            assert refused.status_code == 404
+            assert asked not in refused.text.replace(repr(asked), "")
+    for address in ("/screen?rule=water-splitting", f"/junctions?first={first}", "/shapes"):
+        _tells_nothing(case.get(viewer, address).text, shown, hidden)
 
 
 def _export(case: Case, viewer: Viewer, shown: Results, _: Results) -> None:
@@ -216,7 +245,9 @@ def _file(
         ("/api/v1/surfaces/{}", name[:4], "xx99"),
         ("/surfaces/{}", name[:4], "xx99"),
         ("/formulas/{}", hidden.formula, "CdO"),
-    )[one % 7]
+        ("/shapes/{}", name, "xx99-absent"),
+        ("/junctions?first={}", name, "xx99-absent"),
+    )[one % 9]
     if hidden.formula == asked and asked in {result.formula for result in shown}:
         return
     there = case.get(viewer, address.format(asked), **{"If-None-Match": tag})
@@ -233,6 +264,38 @@ def _tells_nothing(text: str, shown: Results, hidden: Results) -> None:
             f"{result.ionization_potential:.2f}" not in text
         )
         assert result.formula in formulas or f">{result.formula}" not in text
+
+
+def test_a_shape_is_made_of_what_may_be_seen_alone(case: Case, database: Database) -> None:
+    store(database, *rutile())
+    faces = {result.miller_index: result.identifier for result in rutile()}
+    hidden = faces.pop((1, 0, 0))
+    case.register.put(dict.fromkeys([hidden], Sharing()))
+    case.register.change(list(faces.values()), {"visibility": "public"})
+    whole = case.get(PEOPLE[-1], "/api/v1/shapes/SnO2")
+    assert hidden in whole.text
+    seen = case.get(ANYONE, "/api/v1/shapes/SnO2")
+    assert [t["identifier"] for t in seen.json()["terminations"] if t["area_fraction"]] == [
+        faces[1, 1, 0], faces[1, 0, 1]
+    ]  # fmt: skip
+    assert [1, 0, 0] in [m["miller_index"] for m in seen.json()["missing"]]
+    assert hidden not in seen.text
+    page = case.get(ANYONE, "/shapes/SnO2").text
+    assert "SnO2(100)" not in page
+    assert re.search(r'<td class="number">3</td>', case.get(ANYONE, "/shapes").text)
+    assert case.get(ANYONE, f"/shapes/{hidden}").status_code == 404
+
+
+def test_a_share_that_rests_on_hidden_results_is_not_told(case: Case, database: Database) -> None:
+    store(database, passed_result("ff77-share", area_fraction=0.4321, surface_identifier="s"))
+    case.register.put({"ff77-share": Sharing()})
+    case.register.change(["ff77-share"], {"visibility": "public"})
+    asked = "/api/v1/screen/water-splitting"
+    formulas = case.get(PEOPLE[-1], asked).json()["formulas"]
+    assert any(row["area_weighted"] is not None for row in formulas)
+    told = case.get(ANYONE, asked).json()
+    assert [row["area_weighted"] for row in told["formulas"]] == [None]
+    assert case.get(ANYONE, f"{asked}?query=area_fraction+>+0").status_code == 400
 
 
 def test_a_beginning_that_a_hidden_result_has_as_well_is_unique(case: Case) -> None:

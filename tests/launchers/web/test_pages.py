@@ -154,7 +154,16 @@ def test_what_is_stored_is_shown_as_text_never_as_markup(
         ),
         failed_result("evil-2", surface_name=evil),
     )
-    for address in ("/", "/surfaces/evil'%22%3Cb%3E", "/surfaces/evil-2", "/formulas/MgO"):
+    for address in (
+        "/",
+        "/surfaces/evil'%22%3Cb%3E",
+        "/surfaces/evil-2",
+        "/formulas/MgO",
+        "/screen?rule=water-splitting",
+        "/junctions?first=evil'%22%3Cb%3E&query=%3Cb%3E",
+        "/shapes",
+        "/screen?rule=%3Cscript%3Ealert(1)",
+    ):
         assert "<script>alert" not in client.get(address).text
     assert "<script>alert" not in client.get(f"/?query={evil}").text
 
@@ -179,7 +188,8 @@ def test_the_models_page_shows_the_model_that_comes_along(client: TestClient) ->
 def test_every_page_brings_nothing_from_another_host(client: TestClient) -> None:
     for address in (
         "/", "/formulas", "/formulas/MgO", "/surfaces/mgo-100", "/predict", "/models", "/campaign",
-        "/api", "/nowhere",
+        "/screen", "/screen?rule=water-splitting&ph=7", "/shapes", "/shapes/MgO", "/junctions",
+        "/junctions?first=mgo-100&second=cao-100&flagged=true", "/api", "/nowhere",
     ):  # fmt: skip
         response = client.get(address)
         brought = re.findall(r'(?:src|srcset|action)="([^"]*)"', response.text)
@@ -192,7 +202,13 @@ def test_every_page_brings_nothing_from_another_host(client: TestClient) -> None
 
 
 def test_our_files_and_the_script_of_plotly_are_served_from_here(client: TestClient) -> None:
-    for address in ("/static/style.css", "/static/slab.js", "/static/icon.svg", "/plotly.min.js"):
+    for address in (
+        "/static/style.css",
+        "/static/slab.js",
+        "/static/shape.js",
+        "/static/icon.svg",
+        "/plotly.min.js",
+    ):
         assert client.get(address).status_code == 200
     assert client.get("/static/../application.py").status_code == 404
     assert client.get("/static/%2e%2e/application.py").status_code == 404

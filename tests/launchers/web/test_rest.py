@@ -52,6 +52,7 @@ def test_the_answers_are_what_the_description_promises(client: TestClient) -> No
     jsonschema.validate(listed[0], schema | {"components": described["components"]})
     assert set(described["paths"]) == {
         "/surfaces", "/surfaces/{identifier}", "/formulas", "/fields", "/models", "/predict",
+        "/screen/{rule}", "/shapes/{name}", "/junctions",
     }  # fmt: skip
 
 

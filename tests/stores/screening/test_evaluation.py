@@ -9,12 +9,13 @@ import pytest
 from scipy.stats import norm
 from stored_results import failed_result, flagged_result, passed_result, record, store
 
-from surfalign.errors import ConfigurationError, PhysicsInputError
+from surfalign.errors import ConfigurationError, PhysicsInputError, QuestionError
 from surfalign.physics.levels.distribution import LevelDistribution
 from surfalign.stores.database import Database
 from surfalign.stores.screening.candidates import (
     Candidate,
     Candidates,
+    element_symbols,
     file_candidates,
     from_results,
     stored_candidates,
@@ -201,3 +202,10 @@ def test_nothing_to_screen_is_an_empty_answer() -> None:
 def test_candidates_need_finite_levels() -> None:
     with pytest.raises(PhysicsInputError, match="finite"):
         candidates((np.nan, 1.0))
+
+
+def test_elements_are_read_from_lists() -> None:
+    assert element_symbols(["Pb,Cd", " Hg "], "--without") == {"Pb", "Cd", "Hg"}
+    assert element_symbols([], "--without") == frozenset()
+    with pytest.raises(QuestionError, match="--only names Xx, which is no element"):
+        element_symbols(["Pb,Xx"], "--only")

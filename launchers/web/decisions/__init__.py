@@ -1,0 +1,1 @@
+"""Pages of screening, shapes and junctions."""
