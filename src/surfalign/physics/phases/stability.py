@@ -75,7 +75,7 @@ def stable_ranges(lines: Sequence[EnergyLine], low: float, high: float) -> list[
     if not lines or not -math.inf < low < high < math.inf:
         raise PhysicsInputError(
             f"{len(lines)} surfaces between {low:g} and {high:g} eV",
-            "at least one, and a finite range from a lower to a higher potential",
+            "at least one, and a range from a lower to a higher potential, both finite",
             "choose another range",
         )
     found: list[StableRange] = []
