@@ -39,9 +39,11 @@ cleavage planes of the library. What ± means is told in [](screening.md). Writt
   window of the gap ends below them; and the computed IP of rutile is 0.7 eV above the measured one.
 - **Ag₂O and Cu₂O** lie outside of the model's domain: it learned from no oxide of their group. Measured gaps are 1.3 and 2.1 eV. Cu₂O has the levels,
   and its own carriers reduce it to the metal; Ag₂O decomposes under light.
-- **PbO, SnO, Na₂O, BaO, K₂O** have levels that suit, or nearly, and react with water or are oxidised by their own
+- **PbO, SnO, Na₂O, BaO** have levels that suit, or nearly, and react with water or are oxidised by their own
   holes. No rule here knows of stability.
 - **BaSnO₃ is a poor photocatalyst** although its levels suit better than here: it recombines too fast, which is no matter of levels.
+- **SnO₂** stands first by its reduced face, whose levels are those of the crystal's bands; electronic states that the missing oxygen
+  leaves in the gap do not count. The other faces agree with what is known: their conduction bands lie too deep to reduce protons.
 - **CeO₂**: absorption begins at 3.2 eV, into empty 4f states that the model does not know as such.
 - **CdO**: measured, its electron affinity is near 6 eV, far deeper than predicted. Nothing like it was learned from.
 - **ZnO**: the one-shot gap is 0.5 eV too small, and so its computed conduction band is too deep; measured, it lies close to H⁺/H₂. ZnO

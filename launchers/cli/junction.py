@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -104,6 +105,10 @@ def junction(
     chosen = _scheme(scheme, (reduction, oxidation), ph, margin)
     kind = _kind(wanted)
     _require_one_way(sides or [], matrix, partners, scheme)
+    if where is not None and partners is None:
+        raise ConfigurationError(
+            "--where without --partners", "a query as --matrix QUERY", "write it behind --matrix"
+        )
     query = (where if matrix is None else matrix) or ""
     language.to_filter(query)
     make_folders(json_file, figure)
@@ -208,8 +213,10 @@ def _scheme(
     """Return what pairs have to do; None where nothing is asked."""
     electrode = load_settings().hydrogen_electrode
     reduction, oxidation = (redox.redox_couple(couple).level(ph, electrode) for couple in couples)
-    if not margin >= 0:
-        raise ConfigurationError(f"a margin of {margin:g} eV", "not negative", "set --margin")
+    if not 0 <= margin < math.inf:
+        raise ConfigurationError(
+            f"a margin of {margin:g} eV", "a finite number that is not negative", "set --margin 0.2"
+        )
     if name is None:
         return None
     known = [scheme.value for scheme in schemes.Scheme]

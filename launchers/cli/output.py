@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def make_folders(json_file: Path | None, figures: Path | None = None) -> None:
     Raises
     ------
     ConfigurationError
-        When one cannot be made.
+        When one cannot be made, or a folder is where the JSON file shall be.
     """
     folders = [figures] if figures is not None else []
     if json_file is not None and not is_stdout(json_file):
@@ -46,11 +47,15 @@ def make_folders(json_file: Path | None, figures: Path | None = None) -> None:
                 "a folder that may be written to",
                 "name another one with --json or --figure",
             ) from error
+    if json_file is not None and json_file.expanduser().is_dir():
+        raise ConfigurationError(
+            f"--json names the folder {json_file}", "a file", f"--json {json_file}/answer.json"
+        )
 
 
 def print_json(plain: Any) -> None:
     """Print JSON for ``--json``."""
-    typer.echo(json.dumps(plain, indent=1, ensure_ascii=False))
+    typer.echo(_json_text(plain))
 
 
 def write_json(plain: Any, json_file: Path | None) -> None:
@@ -60,6 +65,21 @@ def write_json(plain: Any, json_file: Path | None) -> None:
     if is_stdout(json_file):
         print_json(plain)
         return
-    text = json.dumps(plain, indent=1, ensure_ascii=False)
+    text = _json_text(plain)
     json_file.expanduser().write_text(text + "\n", encoding="utf-8")
     typer.echo(f"Wrote {json_file}", err=True)
+
+
+def _json_text(plain: Any) -> str:
+    """Return JSON that every reader takes: a number that is not finite is null."""
+    return json.dumps(_finite(plain), indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value

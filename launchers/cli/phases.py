@@ -40,6 +40,8 @@ def phases(
         typer.Option(
             "--oxygen-correction",
             metavar="EV",
+            min=-3.0,
+            max=3.0,
             help="Added to the stored energy of half an O2 molecule, e.g. of another reference (eV); by "
             "default what the settings say.",
         ),

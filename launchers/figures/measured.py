@@ -11,11 +11,14 @@ from matplotlib.figure import Figure
 from surfalign.launchers.figures.levels import surface_label
 from surfalign.launchers.figures.style import FAINT, INK, STYLE, VALENCE, save
 from surfalign.stores.documents import ResultState
-from surfalign.stores.measured.comparison import LEVELS, ComparisonReport
+from surfalign.stores.measured.comparison import LEVELS, Comparison, ComparisonReport
+from surfalign.stores.measured.measured_levels import Face
 
 _NAMES = {"ionization_potential": "ionization potential", "electron_affinity": "electron affinity"}
 #: Free space around the points, eV.
 _MARGIN = 0.6
+#: Names of points that are nearer to each other would meet, eV.
+_NEAR = 0.25
 
 
 def save_parity(report: ComparisonReport, path: Path) -> Path:
@@ -43,6 +46,7 @@ def _panel(axes: Axes, report: ComparisonReport, level: str) -> None:
     values = [v for c in compared for v in (getattr(c.measured, field), getattr(c.result, level))]
     ends = (min(values) - _MARGIN, max(values) + _MARGIN)
     axes.plot(ends, ends, color=FAINT, lw=1, zorder=0)
+    drawn: list[tuple[float, float]] = []
     for comparison in compared:
         flagged = comparison.result.state is ResultState.FLAGGED
         x, y = getattr(comparison.measured, field), getattr(comparison.result, level)
@@ -51,9 +55,11 @@ def _panel(axes: Axes, report: ComparisonReport, level: str) -> None:
             fmt="o", ms=6, mfc="white" if flagged else VALENCE, mec=VALENCE, ecolor=VALENCE,
             elinewidth=1, capsize=2,
         )  # fmt: skip
-        above = y >= x
+        near = any(abs(x - i) + abs(y - j) < _NEAR for i, j in drawn)
+        drawn.append((x, y))
+        above = (y >= x) != near  # names of points that meet stand on two sides
         axes.annotate(
-            surface_label(comparison.result), (x, y), (-7 if above else 7, 4 if above else -4),
+            _name(comparison), (x, y), (-7 if above else 7, 4 if above else -4),
             textcoords="offset points", ha="right" if above else "left",
             va="bottom" if above else "top", fontsize=8, color=INK,
         )  # fmt: skip
@@ -72,3 +78,11 @@ def _panel(axes: Axes, report: ComparisonReport, level: str) -> None:
     if any(c.result.state is ResultState.FLAGGED for c in compared):
         axes.text(0.98, 0.02, "hollow: a check failed", transform=axes.transAxes, ha="right",
                   va="bottom", fontsize=8)  # fmt: skip
+
+
+def _name(comparison: Comparison) -> str:
+    """Return which surface, and how much oxygen it held where that is not what the crystal has."""
+    face = comparison.measured.face
+    return surface_label(comparison.result) + (
+        "" if face is Face.STOICHIOMETRIC else f", {face.value}"
+    )

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from surfalign.launchers.figures.shapes import COLOURS
 from surfalign.launchers.figures.style import FAINT, INK, STYLE, save
 from surfalign.physics.phases.chemical_potential import oxygen_chemical_potential
+from surfalign.stores.documents import ResultState
 from surfalign.stores.shapes.oxygen_phases import OxygenPhases
 
 #: Pressures whose temperature scales are drawn (bar), with what one calls them.
@@ -57,6 +58,7 @@ def _draw_energies(axes: Axes, made: OxygenPhases, low: float, high: float) -> N
     stable = {found.number for found in made.ranges}
     for number, (document, line) in enumerate(zip(made.documents, made.lines, strict=True)):
         label = document.surface_name.partition(")-")[2] or document.surface_name
+        label += " (a check failed)" if document.state is ResultState.FLAGGED else ""
         axes.plot(
             ends,
             [line.at(end) for end in ends],
@@ -77,9 +79,9 @@ def _draw_energies(axes: Axes, made: OxygenPhases, low: float, high: float) -> N
     axes.set_ylabel("surface energy (J/m²)")
     axes.legend(
         fontsize=8.5,
-        loc="upper center",
-        ncols=min(3, len(made.documents)),
-        framealpha=1.0,
+        loc="upper right",
+        ncols=1,
+        framealpha=0.85,
         edgecolor="white",
     )
 

@@ -104,10 +104,10 @@ def _label(screening: Screening, place: int) -> str:
     match = re.fullmatch(r"([A-Za-z0-9]+)(\([^)]*\))(.*)", surface.name)
     if match:
         name = re.sub(r"(?<=[A-Za-z])(\d+)", r"$_{\1}$", match[1]) + match[2]
-        number = re.search(r"-(\d+)$", match[3])
-        name += f"-{number[1]}" if number else ""
+        ending = re.search(r"-(\d+|reduced|oxidised)$", match[3])
+        name += f"-{ending[1]}" if ending else ""
     else:
-        name = surface.name
+        name = surface.name.replace("$", r"\$")
     return name + ("*" if surface.source == "predicted" else "")
 
 

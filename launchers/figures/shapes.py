@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from surfalign.launchers.figures.style import INK, STYLE, save
 from surfalign.physics.lattice.orientations import MillerIndex
+from surfalign.stores.documents import ResultState
 from surfalign.stores.shapes.shape import CrystalShape
 
 #: One for each orientation that shows; they repeat after these.
@@ -100,6 +101,8 @@ def _facts(made: CrystalShape) -> str:
         lines.append("polar: " + _listed([m.orientation.miller_index for m in polar]))
     methods = made.selection.methods
     lines.append(methods[0] if len(methods) == 1 else f"{len(methods)} methods, mixed")
+    if any(t.document.state is ResultState.FLAGGED for t in made.terminations if t.area_fraction):
+        lines.append("of results with failed checks")
     return "\n".join(lines)
 
 

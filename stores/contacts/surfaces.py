@@ -217,7 +217,14 @@ def find_surface(
             "a result that passed all checks",
             "take it all the same with --flagged; the junction is marked then",
         )
-    return sides_of(from_results([document], flagged=True))
+    side = from_results([document], flagged=True)
+    if not side.surfaces:
+        raise PhysicsInputError(
+            f"{document.identifier} cannot be used: {side.left_out[0][1]}",
+            "a result with IP and EA by a method whose error is known",
+            f"surfalign show {document.identifier}",
+        )
+    return sides_of(side)
 
 
 def _stored(database: Database, text: str, within: Filter | None) -> SurfaceLevelsDocument:

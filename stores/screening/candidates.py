@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 #: What a screening reads of a result.
 FIELDS = tuple(field.name for field in fields(StoredLevels))
 
+_NUMBERS = (
+    "ionization_potential", "electron_affinity", "dielectric_constant", "convergence_error",
+    "area_fraction",
+)  # fmt: skip
+#: No level or constant is larger.
+_LARGEST = 1e6
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -158,6 +165,8 @@ def file_candidates(path: Path, query: str | None = None, *, flagged: bool = Fal
             for record in records
             if matches(text, record)
         ]
+        for result in results:
+            _require_plain(result)
     except (OSError, EOFError, UnicodeDecodeError, TypeError, ValueError) as error:
         raise ConfigurationError(
             f"{path} holds no results: {error}",
@@ -261,6 +270,22 @@ def element_symbols(texts: Iterable[str], option: str) -> frozenset[str]:
 def elements_of(formula: str) -> frozenset[str]:
     """Return the elements of a formula."""
     return frozenset(element.symbol for element in Composition(formula).elements)
+
+
+def _require_plain(result: StoredLevels) -> None:
+    """Refuse what only a file can hold: texts for numbers, numbers that are not finite, no formula."""
+    for name in ("identifier", "formula", "functional", "surface_name", "source"):
+        if not isinstance(getattr(result, name), str):
+            raise TypeError(f"{name} of {result.identifier} is {getattr(result, name)!r}, no text")
+    for name in _NUMBERS:
+        value = getattr(result, name)
+        if value is not None and not (
+            isinstance(value, int | float) and -_LARGEST < value < _LARGEST
+        ):
+            raise ValueError(f"{name} of {result.identifier} is {value!r}, no number")
+    for name in ("failed_checks", "warnings"):
+        if not isinstance(getattr(result, name), list | tuple):
+            raise TypeError(f"{name} of {result.identifier} is no list")
 
 
 def _reason_against(result: SurfaceLevelsDocument | StoredLevels, flagged: bool) -> str:

@@ -169,7 +169,9 @@ def ask(rule: Rule, terms: Terms) -> Question:
     levels: dict[str, float] = {}
     margin = rule.margin if terms.margin is None else terms.margin
     if not 0 <= margin < math.inf:
-        raise QuestionError(f"a margin of {margin:g} eV", "0 or more", "choose --margin 0.2")
+        raise QuestionError(
+            f"a margin of {margin:g} eV", "a finite number, 0 or more", "choose --margin 0.2"
+        )
     bounds = [_bounds(condition, rule, terms, margin, levels) for condition in rule.conditions]
     for one in bounds:
         if not one.low < one.high:
@@ -178,7 +180,22 @@ def ask(rule: Rule, terms: Terms) -> Question:
                 "a lower bound below the upper one",
                 "choose other bounds",
             )
+    _refuse_contradictions(bounds)
     return Question(rule, terms, tuple(bounds), levels)
+
+
+def _refuse_contradictions(bounds: list[Bounds]) -> None:
+    """Refuse conditions that no pair of band edges can meet together, e.g. by a margin wider than the gap."""
+    low = {q: max((b.low for b in bounds if b.quantity == q), default=-math.inf) for q in NAMES}
+    high = {q: min((b.high for b in bounds if b.quantity == q), default=math.inf) for q in NAMES}
+    least = max(low["band_gap"], low["conduction_band"] - high["valence_band"])
+    most = min(high["band_gap"], high["conduction_band"] - low["valence_band"])
+    if least >= most or any(low[quantity] >= high[quantity] for quantity in NAMES):
+        raise QuestionError(
+            f"no surface can meet all of: {'; '.join(bound.name for bound in bounds)}",
+            "conditions that leave some gap",
+            "choose a smaller --margin, a wider --gap, or other bounds",
+        )
 
 
 def _refuse_what_is_not_asked_for(rule: Rule, terms: Terms) -> None:

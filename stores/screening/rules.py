@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictFloat, ValidationError, model_validator
 
 from surfalign.errors import ConfigurationError, QuestionError
 from surfalign.physics.levels.redox import COUPLES
@@ -31,13 +31,13 @@ class Condition(_Record):
     """One condition: a quantity above a bound, below a bound, or between the two."""
 
     quantity: Quantity = Field(description="What is compared")
-    above: float | str | None = Field(
+    above: StrictFloat | str | None = Field(
         default=None,
         description="Lower bound: a number (eV; edges against vacuum, hence negative), a redox couple, "
         f"or one of {', '.join(WORDS)}",
     )
-    below: float | str | None = Field(default=None, description="Upper bound, likewise")
-    by: float | Literal["margin"] = Field(
+    below: StrictFloat | str | None = Field(default=None, description="Upper bound, likewise")
+    by: StrictFloat | Literal["margin"] = Field(
         default=0.0,
         description="How far beyond the bounds (eV), or the margin of the rule; negative allows so much",
     )
@@ -185,6 +185,8 @@ def parse_rule(text: str, where: str) -> Rule:
     try:
         content: Any = yaml.safe_load(text)
         return Rule.model_validate(content)
+    except RecursionError:
+        found = f"{where} is no rule: it is nested too deeply"
     except yaml.YAMLError as error:
         found = f"{where} is no YAML: {error}"
     except ValidationError as error:

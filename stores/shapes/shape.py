@@ -141,7 +141,8 @@ def crystal_shape(
     try:
         shape = equilibrium_shape(crystal, {i: _energy(group[0]) for i, group in groups.items()})
     except ShapeError as error:
-        raise _explained(error, candidates) from error
+        wrong = [d for group in groups.values() for d in group if not _energy(d) > 0]
+        raise (_unphysical(wrong[0]) if wrong else _explained(error, candidates)) from error
     shares = shape.area_fractions
     terminations = [
         Termination(document, index, _energy(document), 0.0 if i else shares[index], weight)
@@ -199,6 +200,16 @@ def _average(levels: Iterable[tuple[float | None, float]]) -> Average | None:
     pairs = [(level, share) for level, share in shown if level is not None]
     mean = sum(level * share for level, share in pairs)
     return Average(mean, math.sqrt(sum(share * (level - mean) ** 2 for level, share in pairs)))
+
+
+def _unphysical(document: SurfaceLevelsDocument) -> ShapeError:
+    """Name the result whose surface energy cannot be."""
+    return ShapeError(
+        f"the surface energy of {document.surface_name} is {_energy(document):.3g} J/m^2 "
+        f"({document.identifier})",
+        "positive ones: with others a crystal would fall apart",
+        f"surfalign show {document.identifier}; leave it out by --where 'surface_energy > 0'",
+    )
 
 
 def _explained(error: ShapeError, candidates: Sequence[Orientation]) -> ShapeError:

@@ -177,7 +177,11 @@ def test_queries_that_find_nothing_or_too_little_are_refused(stored: Database) -
         (("--matrix", "", "--ph", "15"), PhysicsInputError, "a pH of 15"),
         (("--matrix", "", "--reduction", "Xe/Xe+"), PhysicsInputError, "unknown redox couple"),
         (("--matrix", "", "--margin", "-1"), ConfigurationError, "a margin of -1 eV"),
+        (("--matrix", "", "--margin", "inf"), ConfigurationError, "a margin of inf eV"),
+        (("--matrix", "", "--where", "formula = ZnO"), ConfigurationError, "--where without"),
+        (("--matrix", "", "--json", "."), ConfigurationError, "names the folder"),
         (("a", "b", "--rule-error", "-1"), PhysicsInputError, "Anderson's rule of -1.0 eV"),
+        (("a", "b", "--rule-error", "1e300"), PhysicsInputError, "a number from 0 to 10"),
     ],
 )
 def test_bad_input_is_refused_before_the_database_is_opened(
@@ -213,3 +217,9 @@ def test_levels_of_several_methods_are_compared_only_on_request(stored: Database
     with pytest.raises(MixedMethodsError, match="2 methods: ddh, hse06"):
         invoke("validate", "levels")
     assert "Results of 2 methods" in invoke("validate", "levels", "--mixed").stdout
+
+
+def test_a_result_without_an_affinity_is_refused_by_its_name(stored: Database) -> None:
+    store(stored, passed_result("sro-1", formula="SrO", electron_affinity=None))
+    with pytest.raises(PhysicsInputError, match="sro-1 cannot be used: without IP or EA"):
+        invoke("junction", "mgo-1", "sro-1")

@@ -155,6 +155,9 @@ def test_the_figure_has_a_bar_for_each_edge_and_a_line_for_each_level(
         (("n-contact", "--ph", "7"), ConfigurationError, "means nothing"),
         (("water-splitting", "--gap", "3"), ConfigurationError, "no window of the gap"),
         (("water-splitting", "--gap", "3,2"), ConfigurationError, "no window of the gap"),
+        (("water-splitting", "--margin", "inf"), ConfigurationError, "a finite number"),
+        (("water-splitting", "--margin", "50"), ConfigurationError, "no surface can meet all of"),
+        (("water-splitting", "--json", "."), ConfigurationError, "names the folder"),
         (("water-splitting", "--without", "Xx"), ConfigurationError, "no element"),
         (("water-splitting", "--where", "gap >"), QuerySyntaxError, "value"),
         (("water-splitting", "--crystal", "MgO"), ConfigurationError, "--from predicted"),
@@ -193,3 +196,26 @@ def test_predictions_are_screened_alone_and_beside_computed_ones(
     both = ["--from", "both", "--results", file, *predicted[2:], "--json", "-"]
     sources = {s["source"] for s in json.loads(invoke("n-contact", *both).stdout)["surfaces"]}
     assert sources == {"computed", "predicted"}
+
+
+def test_json_stays_valid_where_a_bound_is_infinite(file: Path) -> None:
+    text = invoke("water-splitting", "--gap", "1,inf", "--results", file, "--json", "-").stdout
+    assert "Infinity" not in text
+    assert json.loads(text)["terms"]["gap"] == [1.0, None]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"ionization_potential": "7.0"}, {"electron_affinity": float("nan")},
+        {"convergence_error": 1e200}, {"dielectric_constant": float("inf")},
+        {"functional": 7}, {"formula": None}, {"warnings": None}, {"failed_checks": "slab"},
+    ],
+)  # fmt: skip
+def test_a_file_whose_values_are_no_levels_is_refused(
+    tmp_path: Path, fields: dict[str, object]
+) -> None:
+    path = tmp_path / "odd.json"
+    path.write_text(json.dumps([record(TITANATE) | fields], default=str))
+    with pytest.raises(ConfigurationError, match=r"odd\.json holds no results"):
+        invoke("water-splitting", "--results", path)

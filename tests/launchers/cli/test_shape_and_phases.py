@@ -14,6 +14,7 @@ from surfalign.errors import (
     ConfigurationError,
     DocumentNotFoundError,
     MixedMethodsError,
+    PhysicsInputError,
     ShapeError,
     SurfaceError,
 )
@@ -130,6 +131,17 @@ def test_bad_requests_are_refused(stored: Database) -> None:
         invoke("shape", "MgO")
     with pytest.raises(ShapeError, match="enclose no volume"):
         invoke("shape", "SnO2", "--where", "miller_index = (1,1,0)")
+    with pytest.raises(PhysicsInputError, match="a finite temperature"):
+        invoke("shape", "SnO2", "--temperature", "inf")
+    with pytest.raises(PhysicsInputError, match="both finite"):
+        invoke("phases", "SnO2", "--hkl", "1,1,0", "--from", "-inf")
+    assert invoke("phases", "SnO2", "--hkl", "1,1,0", "--oxygen-correction", "nan").exit_code == 2
+
+
+def test_a_negative_surface_energy_is_refused_by_the_name_of_its_result(database: Database) -> None:
+    store(database, *rutile()[:3], face("SnO2", (0, 0, 1), -0.2))
+    with pytest.raises(ShapeError, match=r"SnO2\(001\)-B is -0.2.*surfalign show SnO2 SnO2"):
+        invoke("shape", "SnO2")
 
 
 def test_surfaces_propose_reduced_and_oxidised_forms_only_when_asked() -> None:

@@ -104,6 +104,10 @@ def test_two_faces_of_one_crystal_are_never_straddling() -> None:
     assert apart.probabilities[0, 0, 0] > 0.1
     assert together.probabilities[0, 0, 0] == pytest.approx(0.0, abs=1e-6)
     assert together.conduction_deviations[0, 0] == together.valence_deviations[0, 0]
+    # 7.1 + 0.2 is not 7.3: offsets that cancel differ in sign by rounding.
+    one, other = exact((7.3, 7.3 - 2.9)), exact((7.1 + 0.2, 7.1 + 0.2 - 2.9))
+    for pair in ((one, one), (one, other), (other, one)):
+        assert all_junctions(*pair, same_crystal=same).types[0, 0] == JunctionType.STAGGERED
 
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

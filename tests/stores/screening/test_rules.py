@@ -58,6 +58,7 @@ def test_a_rule_is_read_from_a_file(tmp_path: Path) -> None:
         ("- a\n- b\n", "is no rule"),
         ("", "is no rule"),
         ("a: [", "no YAML"),
+        ("[" * 5000, "nested too deeply"),
     ],
 )
 def test_a_file_that_is_no_rule_is_refused_with_the_reason(text: str, message: str) -> None:

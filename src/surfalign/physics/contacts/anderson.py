@@ -34,6 +34,8 @@ Array = NDArray[np.float64]
 #: doi:10.1039/D4DD00031E, arXiv:2401.02021. Oxides on nitrides and on silicon can be far worse
 #: (docs/explanation/junctions.md).
 RULE_ERROR = 0.45
+#: No dipole of a contact is larger, eV.
+LARGEST_RULE_ERROR = 10.0
 #: Standard deviation of a normal error over its mean absolute value.
 _DEVIATION = math.sqrt(math.pi / 2)
 #: Pairs that are worked on at a time: some tens of megabytes.
@@ -91,12 +93,12 @@ def dipole_deviation(rule_error: float) -> float:
     Raises
     ------
     PhysicsInputError
-        When it is negative or not finite.
+        When it is negative, above :data:`LARGEST_RULE_ERROR`, or no number.
     """
-    if not (math.isfinite(rule_error) and rule_error >= 0):
+    if not 0 <= rule_error <= LARGEST_RULE_ERROR:
         raise PhysicsInputError(
             f"an error of Anderson's rule of {rule_error} eV",
-            "a number that is not negative",
+            f"a number from 0 to {LARGEST_RULE_ERROR:g}",
             f"leave --rule-error out: {RULE_ERROR} eV",
         )
     return _DEVIATION * rule_error
@@ -195,5 +197,10 @@ def _fill(
     broken += ndtr(under / np.sqrt(np.maximum(one[..., 3] + other[..., 2] + dipole**2, _TINY**2)))
     broken = np.minimum(broken, 1.0 - straddling)
     made.probabilities[rows] = np.stack([straddling, 1.0 - straddling - broken, broken], axis=-1)
-    kinds = np.where(valence * conduction <= 0, JunctionType.STRADDLING, JunctionType.STAGGERED)
+    straddle = valence * conduction <= 0
+    if (
+        same_crystal is not None
+    ):  # two gaps of one size never lie in each other, however they are rounded
+        straddle &= ~same_crystal[..., 0]
+    kinds = np.where(straddle, JunctionType.STRADDLING, JunctionType.STAGGERED)
     made.types[rows] = np.where(np.maximum(above, under) > 0, JunctionType.BROKEN, kinds)

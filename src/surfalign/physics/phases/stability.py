@@ -9,6 +9,7 @@ so that the stable surfaces are the lower envelope of lines.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -69,12 +70,12 @@ def stable_ranges(lines: Sequence[EnergyLine], low: float, high: float) -> list[
     Raises
     ------
     PhysicsInputError
-        There is no line, or the range is empty.
+        There is no line, or the range is empty or endless.
     """
-    if not lines or not low < high:
+    if not lines or not -math.inf < low < high < math.inf:
         raise PhysicsInputError(
             f"{len(lines)} surfaces between {low:g} and {high:g} eV",
-            "at least one, and a range from a lower to a higher potential",
+            "at least one, and a range from a lower to a higher potential, both finite",
             "choose another range",
         )
     found: list[StableRange] = []

@@ -38,12 +38,12 @@ def thermal_weights(
     Raises
     ------
     PhysicsInputError
-        The area is not positive, the temperature is negative, or there is no surface energy.
+        The area is not positive, the temperature is negative or infinite, or there is no surface energy.
     """
-    if not surface_energies or not area > 0 or not temperature >= 0:
+    if not surface_energies or not area > 0 or not 0 <= temperature < np.inf:
         raise PhysicsInputError(
             f"{len(surface_energies)} surface energies, an area of {area} angstrom^2 and {temperature} K",
-            "at least one, a positive area, and a temperature of at least 0 K",
+            "at least one, a positive area, and a finite temperature of at least 0 K",
             "check what was handed in",
         )
     above = np.asarray(surface_energies, dtype=float)
