@@ -83,6 +83,7 @@ def d3_correction(atoms: Atoms) -> tuple[float, NDArray[np.float64]]:
     model = DispersionModel(
         atoms.numbers, atoms.positions / Bohr, atoms.cell.array / Bohr, np.ones(3, dtype=bool)
     )
-    found = model.get_dispersion(RationalDampingParam(method=_FUNCTIONAL), grad=True)
+    damping = RationalDampingParam(method=_FUNCTIONAL)  # type: ignore[no-untyped-call]
+    found = model.get_dispersion(damping, grad=True)
     forces = -np.asarray(found["gradient"], dtype=float) * Hartree / Bohr
     return float(found["energy"]) * Hartree, forces
