@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pymongo
@@ -16,11 +16,14 @@ from starlette.requests import Request
 
 from surfalign.errors import DatabaseUnreachableError, QuerySyntaxError, RoleError
 from surfalign.launchers.web.audit import Served
+from surfalign.launchers.web.memory import Memory
 from surfalign.stores.query import results
 from surfalign.stores.query.language import Filter, to_filter
 from surfalign.stores.query.matching import fields_of
 from surfalign.stores.query.pages import Order, Page, ResultList, listed, page
+from surfalign.stores.query.rows import SurfaceRow, rows
 from surfalign.stores.query.searches import find_summaries
+from surfalign.stores.query.summaries import version
 from surfalign.stores.sharing.register import SharingRegister
 from surfalign.stores.sharing.visibility import (
     ANYONE,
@@ -40,10 +43,8 @@ TIME_LIMIT = 60.0
 SIGN_OF_LIFE = 5.0
 #: The same for an export of all results (s).
 EXPORT_TIME_LIMIT = 300.0
-#: An answer holds this many times as long as it took, where it took longer than SHORT (s).
-HOLDS, SHORT = 20.0, 0.25
-#: Answers that are remembered.
-MOST_ANSWERS = 32
+#: Size of a result in a list that is remembered (bytes).
+_PLACE = 100
 
 Result = TypeVar("Result")
 
@@ -69,6 +70,11 @@ def visible(request: Request, now: datetime | None = None) -> Filter:
     return visible_to(viewer_of(request), now or datetime.now(UTC))
 
 
+def page_asked(request: Request) -> Hashable:
+    """Return what a page depends on, besides the results: its address, and who is greeted on it."""
+    return request.url.path, request.url.query, viewer_of(request)
+
+
 def require(request: Request, role: Role) -> None:
     """Refuse who may not do something.
 
@@ -92,48 +98,6 @@ def require(request: Request, role: Role) -> None:
         )
 
 
-class Memory:
-    """Remembers answers that took long for a while: the longer they took, the longer they hold.
-
-    A store of hundreds of results is looked through in no time and always shown as it is. One of many thousands
-    is looked through once a minute or two, however many people turn its pages.
-    """
-
-    def __init__(self) -> None:
-        self._answers: OrderedDict[Hashable, _Answer] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def recall(self, question: Hashable, answer: Callable[[], Result]) -> Result:
-        """Return an answer that still holds, or ask for it; who asks the same meanwhile waits for it."""
-        with self._lock:
-            known = self._answers.setdefault(question, _Answer())
-            self._answers.move_to_end(question)
-            if len(self._answers) > MOST_ANSWERS:
-                self._answers.popitem(last=False)
-        with known.lock:
-            start = time.monotonic()
-            if start >= known.holds_until:
-                known.value = answer()
-                took = time.monotonic() - start
-                known.holds_until = time.monotonic() + HOLDS * took if took > SHORT else 0.0
-            value: Result = known.value
-        return value
-
-    def forget(self) -> None:
-        """Forget all answers."""
-        with self._lock:
-            self._answers.clear()
-
-
-class _Answer:
-    """An answer, until when it holds, and the lock of who asks for it."""
-
-    def __init__(self) -> None:
-        self.value: Any = None
-        self.holds_until = 0.0
-        self.lock = threading.Lock()
-
-
 class Reader:
     """Questions to the store on behalf of one request: nothing that it may not see is ever found.
 
@@ -144,9 +108,9 @@ class Reader:
     within
         MongoDB's filter of what may be seen.
     memory
-        Of answers that took long.
-    generation
-        Of the sharing records: what was remembered under another one is old.
+        Of earlier answers.
+    sharing
+        Number of changes of the sharing records: what was remembered under another one is old.
     served
         Is told which results were read, for the log.
     """
@@ -156,27 +120,78 @@ class Reader:
         database: Database,
         within: Filter,
         memory: Memory,
-        generation: int = 0,
+        sharing: int = 0,
         served: Served | None = None,
     ) -> None:
         self._database = database
         self._within = within
         self._memory = memory
-        self._seen = (repr(within), generation)
+        self._sharing = sharing
         self._served = served or Served()
+
+    @cached_property
+    def _version(self) -> str | None:
+        # Once for a request, before anything is read: what was remembered under another one is old.
+        return version(self._database)
+
+    def remembered(
+        self,
+        question: Hashable,
+        answer: Callable[[], Result],
+        size: Callable[[Result], int] = lambda _: 0,
+    ) -> Result:
+        """Return what was answered before, as long as nothing was stored and nobody sees more or less since.
+
+        Parameters
+        ----------
+        question
+            What is asked.
+        answer, size
+            As for :meth:`Memory.recall`; the answer is made of what this reader reads.
+        """
+        if self._version is None:
+            return answer()
+        seen = (repr(self._within), self._sharing, self._version)
+        return self._memory.recall((question, seen), answer, size)
+
+    def content(self, question: Hashable, make: Callable[[], bytes]) -> bytes:
+        """Return the body of an answer, made of what this reader reads, as :meth:`remembered`.
+
+        Parameters
+        ----------
+        question
+            What is asked: all that the body depends on, besides the results that may be seen.
+        make
+            Writes it.
+        """
+        body, served = self.remembered(
+            ("content", question), lambda: (make(), self._served), lambda made: len(made[0])
+        )
+        self._served.become(served)
+        return body
 
     def listed(self, query: str, order: Order) -> ResultList:
         """Return which results a query matches; see :func:`surfalign.stores.query.pages.listed`."""
         self._refuse_made_of_others(query, order.field)
-        return self._memory.recall(
-            ("list", query, order, self._seen),
+        return self.remembered(
+            ("list", query, order),
             lambda: listed(self._database, query, order=order, within=self._within),
+            lambda found: _PLACE * len(found.places),
         )
 
-    def page(self, found: ResultList, limit: int, cursor: str | None) -> Page:
+    def page(
+        self, found: ResultList, limit: int, cursor: str | None
+    ) -> Page[SurfaceLevelsDocument]:
         """Return a page of a list; see :func:`surfalign.stores.query.pages.page`."""
         shown = page(self._database, found, limit=limit, cursor=cursor, within=self._within)
         return replace(shown, results=[self._noted(document) for document in shown.results])
+
+    def rows(self, found: ResultList, limit: int, cursor: str | None = None) -> Page[SurfaceRow]:
+        """Return a page of a list for the eye; see :func:`surfalign.stores.query.rows.rows`."""
+        shown = rows(self._database, found, limit=limit, cursor=cursor, within=self._within)
+        for row in shown.results:
+            self._served.note(row.identifier)
+        return shown
 
     def find(
         self, query: str, order: Order | None = None, limit: int | None = None
@@ -196,8 +211,8 @@ class Reader:
 
     def derived(self, name: str, derive: Callable[[Iterable[dict[str, Any]]], Result]) -> Result:
         """Return what is made of the summaries of all results; remembered under a name."""
-        return self._memory.recall(
-            ("derived", name, self._seen),
+        return self.remembered(
+            ("derived", name),
             lambda: derive(map(self._told, find_summaries(self._database, within=self._within))),
         )
 
@@ -217,8 +232,8 @@ class Reader:
     def formulas(self, query: str = "") -> dict[str, int]:
         """Return the formulas of the results that a query matches, with their numbers."""
         self._refuse_made_of_others(query)
-        return self._memory.recall(
-            ("formulas", query, self._seen),
+        return self.remembered(
+            ("formulas", query),
             lambda: results.formulas(self._database, query, within=self._within),
         )
 

@@ -62,6 +62,10 @@ def as_record(request: Request, error: SurfalignError) -> dict[str, Any]:
     }
 
 
+#: Types of pages and of what programs are told.
+HTML, JSON = "text/html; charset=utf-8", "application/json"
+
+
 def unless_known(request: Request, content: bytes, media_type: str) -> Response:
     """Return contents with their ETag, or 304 to a client that has them already.
 

@@ -46,6 +46,10 @@ class Served:
         if len(self.identifiers) < MOST:
             self.identifiers.append(identifier)
 
+    def become(self, other: Served) -> None:
+        """Hold what another answer with the same content holds."""
+        self.number, self.identifiers = other.number, other.identifiers
+
 
 class AuditLog:
     """The log of one server.

@@ -12,10 +12,12 @@ from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response
 
 from surfalign.errors import QuerySyntaxError
-from surfalign.launchers.web.access import EXPORT_TIME_LIMIT, Store
+from surfalign.launchers.web.access import EXPORT_TIME_LIMIT, Store, page_asked
+from surfalign.launchers.web.answers import HTML, unless_known
 from surfalign.launchers.web.pages.rendering import render
 from surfalign.stores.query.exports import ExportFormat, export, write_json_file
 from surfalign.stores.query.pages import DEFAULT_SORT, Order, Page, ResultList
+from surfalign.stores.query.rows import SurfaceRow
 
 #: Surfaces on a page.
 SHOWN = 50
@@ -81,14 +83,26 @@ def routes(store: Store) -> APIRouter:
 
 
 def _list(store: Store, request: Request, chosen: Choice) -> Response:
-    problem: QuerySyntaxError | None = None
-    found, page = ResultList(Order(), [], {}), Page([], None)
-    with store.reading(request) as reader:
-        try:
-            found = reader.listed(chosen.query, Order(chosen.sort, chosen.descending))
-            page = reader.page(found, SHOWN, chosen.cursor)
-        except QuerySyntaxError as error:
-            problem = error
+    def written() -> bytes:
+        found = reader.listed(chosen.query, Order(chosen.sort, chosen.descending))
+        page = reader.rows(found, SHOWN, chosen.cursor)
+        return bytes(_rendered(request, chosen, found, page).body)
+
+    try:
+        with store.reading(request) as reader:
+            content = reader.content(page_asked(request), written)
+    except QuerySyntaxError as error:
+        return _rendered(request, chosen, ResultList(Order(), [], {}), Page([], None), error)
+    return unless_known(request, content, HTML)
+
+
+def _rendered(
+    request: Request,
+    chosen: Choice,
+    found: ResultList,
+    page: Page[SurfaceRow],
+    problem: QuerySyntaxError | None = None,
+) -> Response:
     return render(
         request,
         "surfaces.html",
