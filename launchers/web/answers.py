@@ -14,6 +14,7 @@ from surfalign.errors import (
     DatabaseError,
     DatabaseUnreachableError,
     DocumentNotFoundError,
+    ManyFailedLoginsError,
     MissingDependencyError,
     ModelNotFoundError,
     QuerySyntaxError,
@@ -26,6 +27,7 @@ from surfalign.launchers.web.access import viewer_of
 #: Status of an error, the first that fits; the others come from what was sent.
 _STATUSES: tuple[tuple[type[SurfalignError], int], ...] = (
     (RoleError, 403),
+    (ManyFailedLoginsError, 429),
     (AccessError, 401),
     (DocumentNotFoundError, 404),
     (ModelNotFoundError, 404),
