@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -20,10 +21,19 @@ from surfalign.launchers.web.memory import Memory
 from surfalign.stores.query import results
 from surfalign.stores.query.language import Filter, to_filter
 from surfalign.stores.query.matching import fields_of
-from surfalign.stores.query.pages import Order, Page, ResultList, listed, page
+from surfalign.stores.query.pages import (
+    Order,
+    Page,
+    ResultList,
+    fields_of_list,
+    list_of,
+    listed,
+    page,
+)
 from surfalign.stores.query.rows import SurfaceRow, rows
 from surfalign.stores.query.searches import find_summaries
 from surfalign.stores.query.summaries import version
+from surfalign.stores.query.table import needed, table_of, visible_among
 from surfalign.stores.sharing.register import SharingRegister
 from surfalign.stores.sharing.visibility import (
     ANYONE,
@@ -175,9 +185,33 @@ class Reader:
         self._refuse_made_of_others(query, order.field)
         return self.remembered(
             ("list", query, order),
-            lambda: listed(self._database, query, order=order, within=self._within),
+            lambda: self._listed(query, order),
             lambda found: _PLACE * len(found.places),
         )
+
+    def _listed(self, query: str, order: Order) -> ResultList:
+        found = self._records(to_filter(query), fields_of_list(order))
+        if found is None:
+            return listed(self._database, query, order=order, within=self._within)
+        return list_of(found, order)
+
+    def _records(self, condition: Filter, fields: Sequence[str]) -> Iterator[dict[str, Any]] | None:
+        """Return some fields of the results that match and may be seen, where a table in memory has them."""
+        columns = needed(condition, fields)
+        if columns is None or self._version is None:
+            return None
+        # The table is the same for all; which of it may be seen is not.
+        table = self._memory.recall(
+            ("table", columns, self._version),
+            lambda: table_of(self._database, columns),
+            lambda read: read.size,
+        )
+        visible = None
+        if self._within:
+            visible = self.remembered(
+                "visible", lambda: visible_among(self._database, self._within), len
+            )
+        return table.records(condition, visible)
 
     def page(
         self, found: ResultList, limit: int, cursor: str | None
@@ -234,8 +268,14 @@ class Reader:
         self._refuse_made_of_others(query)
         return self.remembered(
             ("formulas", query),
-            lambda: results.formulas(self._database, query, within=self._within),
+            lambda: self._formulas(query),
         )
+
+    def _formulas(self, query: str) -> dict[str, int]:
+        found = self._records(to_filter(query), ["formula"])
+        if found is None:
+            return results.formulas(self._database, query, within=self._within)
+        return dict(sorted(Counter(str(record["formula"]) for record in found).items()))
 
     def _told(self, record: dict[str, Any]) -> dict[str, Any]:
         """Return what is stored of a result without what is made of results that may be hidden."""

@@ -12,6 +12,7 @@ import binascii
 import json
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import total_ordering
@@ -163,11 +164,28 @@ def listed(
         When the connection breaks.
     """
     order = order or Order()
-    fields = (order.field, "identifier", "functional", "ionization_potential", "origin")
+    return list_of(find_fields(database, query, fields_of_list(order), within=within), order)
+
+
+def fields_of_list(order: Order) -> tuple[str, ...]:
+    """Return the fields that :func:`list_of` reads."""
+    return (order.field, "identifier", "functional", "ionization_potential", "origin")
+
+
+def list_of(records: Iterable[dict[str, Any]], order: Order) -> ResultList:
+    """Return the list of some results.
+
+    Parameters
+    ----------
+    records
+        The results with :func:`fields_of_list`.
+    order
+        How they are sorted.
+    """
     places: list[tuple[Any, str]] = []
     methods: Counter[str] = Counter()
     # Sorted here: the local server takes longer for it than for the search.
-    for record in find_fields(database, query, fields, within=within):
+    for record in records:
         # Lists that are remembered share their identifiers.
         places.append((_value(record, order.field), intern(record["identifier"])))
         measured = record.get("origin") == Origin.MEASURED.value
