@@ -101,7 +101,7 @@ def create_app(
         ],
     )
     for router in (
-        surfaces.routes(store),
+        surfaces.routes(store, predicting),
         formula.routes(store),
         surface.routes(store, predicting),
         prediction.routes(predicting),
