@@ -22,13 +22,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import httpx
 import psutil
+from h11 import LocalProtocolError
 from pydantic import SecretStr
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "doubles"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "launchers" / "web"))
 
 from served_pages import served, shipped_results
 from stored_results import failed_result, flagged_result, passed_result, record
+from test_hostile_requests import requests as hostile_requests
 
 from surfalign.batches import batches
 from surfalign.launchers.database.server import LocalServer
@@ -111,6 +115,7 @@ def main() -> None:
                         measure(address, processes, arguments.repeats, are_same)
                     for are_same in (False, True) if arguments.clients else ():
                         crowd(address, processes, arguments.clients, arguments.seconds, are_same)
+                    hostile(address, processes)
         finally:
             server.stop()
 
@@ -194,6 +199,32 @@ def crowd(address: str, processes: Processes, clients: int, seconds: float, are_
         f"p95 {p95(times):.3f}  {processes.spent(before, len(times))}; load {os.getloadavg()[0]:.1f}"
     )
     asking.print_errors()
+
+
+def hostile(address: str, processes: Processes) -> None:
+    """Print how long each hostile request of the tests waited for its 4xx: a second is what it may take."""
+    before, times, wrong = processes.cpu(), list[tuple[float, str]](), list[str]()
+    with httpx.Client(base_url=address, timeout=60) as client:
+        for method, target, rest in hostile_requests():
+            client.cookies.clear()
+            start = time.perf_counter()
+            said = f"{method} {target[:80]}"
+            try:
+                response = client.request(method, target, **rest)
+                if not 400 <= response.status_code < 500:
+                    wrong.append(f"{said}: {response.status_code}")
+            except (httpx.InvalidURL, httpx.TransportError, LocalProtocolError, UnicodeError):
+                continue  # a request that no client sends
+            times.append((time.perf_counter() - start, said))
+    slowest = sorted(times, reverse=True)
+    late = sum(taken > 1 for taken, _ in times)
+    print(
+        f"  {len(times)} hostile requests one by one: {len(wrong)} not answered 4xx, {late} later than 1 s, "
+        f"slowest {', '.join(f'{taken:.3f} s ({said})' for taken, said in slowest[:3])}  "
+        f"{processes.spent(before, len(times))}"
+    )
+    for one in wrong[:5]:
+        print(f"    {one}")
 
 
 class Asking:

@@ -64,6 +64,8 @@ _VERSION = {"_id": SURFACE_LEVELS}
 WRITTEN = {"slab_cell": {"$exists": True}}
 #: Results read or summaries written in one go.
 BATCH_SIZE = 100
+#: Identifiers read in one go: while the local server looks for them, it answers nobody.
+IDENTIFIERS = 1000
 #: From so many results on, their number is taken to hold for a while (s): the local server counts one by one.
 MANY, HOLDS = 300, 30.0
 #: Numbers of results and summaries that were found to agree, and until when nobody counts again.
@@ -129,8 +131,7 @@ def _mended(database: Database) -> bool | None:
         write_summaries(results, stale)
         if _agree(database, results, kept):
             return bool(stale)
-        stored = {one["identifier"] for one in results.find({}, {"identifier": 1})}
-        known = {one["identifier"] for one in kept.find({}, {"identifier": 1})}
+        stored, known = _identifiers(results), _identifiers(kept)
         write_summaries(results, stored ^ known)
         _agreed(database, _numbers(results, kept))
     except OperationFailure as error:
@@ -204,6 +205,11 @@ def _both(
 
 def _stale(kept: Collection[dict[str, Any]]) -> list[str]:
     return [one["identifier"] for one in kept.find({STALE: True}, {"identifier": 1})]
+
+
+def _identifiers(collection: Collection[dict[str, Any]]) -> set[str]:
+    found = collection.find({}, {"identifier": 1}, batch_size=IDENTIFIERS)
+    return {one["identifier"] for one in found}
 
 
 def _numbers(
