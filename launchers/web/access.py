@@ -211,7 +211,7 @@ class Reader:
             visible = self.remembered(
                 "visible", lambda: visible_among(self._database, self._within), len
             )
-        return table.records(condition, visible)
+        return table.records(condition, visible, fields)
 
     def page(
         self, found: ResultList, limit: int, cursor: str | None

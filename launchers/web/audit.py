@@ -50,7 +50,7 @@ class Served:
 
     def become(self, other: Served) -> None:
         """Hold what another answer with the same content holds."""
-        self.number, self.identifiers = other.number, other.identifiers
+        self.number, self.identifiers = other.number, list(other.identifiers)
 
 
 class AuditLog:
