@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymatgen.core import Structure
 
+from surfalign.crystals.library import LibraryEntry, find_entry
 from surfalign.errors import (
     InvalidStructureError,
     SurfalignError,
@@ -126,6 +127,8 @@ class PredictionProcess:
         SurfalignError
             Whatever is wrong with the crystal or the model.
         """
+        if not question.slabs and not question.text.strip():
+            entry_of(question.name)  # a name that nobody knows starts no process
         if not self._lock.acquire(timeout=self._time_limit):
             raise _too_slow(self._time_limit)
         try:
@@ -262,7 +265,6 @@ def crystal_of(question: Question) -> Crystal:
     InvalidStructureError
         When the text is no crystal, or too large a one.
     """
-    from surfalign.crystals.library import find_entry
     from surfalign.crystals.sources import library_crystal, load_crystal
 
     if question.text.strip():
@@ -276,13 +278,7 @@ def crystal_of(question: Question) -> Crystal:
                 found = error.found.replace(str(path), "the text")
                 raise type(error)(found, error.expected, error.remedy) from error
     else:
-        entry = find_entry(question.name.strip())
-        if entry is None:
-            raise UnknownMaterialError(
-                f"{question.name[:60]!r} is not in the library",
-                "a name such as MgO or TiO2-rutile, or the text of a structure file",
-                "list the names with `surfalign crystals`",
-            )
+        entry = entry_of(question.name)
         crystal = library_crystal(entry, asked=question.name)
     if len(crystal.structure) > MOST_ATOMS:
         raise InvalidStructureError(
@@ -291,6 +287,24 @@ def crystal_of(question: Question) -> Crystal:
             "predict it on the command line: surfalign learn predict FILE",
         )
     return crystal
+
+
+def entry_of(name: str) -> LibraryEntry:
+    """Return the entry of the library that a name means.
+
+    Raises
+    ------
+    UnknownMaterialError
+        When the library has no such name.
+    """
+    entry = find_entry(name.strip())
+    if entry is None:
+        raise UnknownMaterialError(
+            f"{name[:60]!r} is not in the library",
+            "a name such as MgO or TiO2-rutile, or the text of a structure file",
+            "list the names with `surfalign crystals`",
+        )
+    return entry
 
 
 def _file_name(text: str) -> str:
