@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
 #: Answers that are remembered, and how large they may be together (bytes).
-MOST_ANSWERS, ROOM = 500, 40_000_000
+MOST_ANSWERS, ROOM = 500, 80_000_000
 
 Result = TypeVar("Result")
 
