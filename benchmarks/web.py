@@ -1,4 +1,4 @@
-"""Time the pages and the interfaces on thousands of results: p95 of server time, memory, and many clients at once.
+"""Time the pages and the interfaces on thousands of results: time and processor time, memory, many clients at once.
 
 ``python benchmarks/web.py`` fills databases of its own on a local server of its own, deleted at the end. With
 ``--real`` the results are those of the open data set over and over, 40 kB each; without, they are of 2 kB and time
@@ -16,59 +16,47 @@ import sys
 import tempfile
 import threading
 import time
-import uuid
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import httpx
 import psutil
+from h11 import LocalProtocolError
 from pydantic import SecretStr
-from starlette.testclient import TestClient
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "doubles"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "launchers" / "web"))
 
 from served_pages import served, shipped_results
 from stored_results import failed_result, flagged_result, passed_result, record
+from test_hostile_requests import requests as hostile_requests
 
 from surfalign.batches import batches
 from surfalign.launchers.database.server import LocalServer
-from surfalign.launchers.web.application import create_app
 from surfalign.settings import Settings, load_settings
 from surfalign.stores.database import connect
 from surfalign.stores.documents import SurfaceLevelsDocument
 
-CATIONS = [
-    "Li",
-    "Na",
-    "K",
-    "Be",
-    "Mg",
-    "Ca",
-    "Sr",
-    "Ba",
-    "Zn",
-    "Cd",
-    "Al",
-    "Ga",
-    "In",
-    "Si",
-    "Ge",
-    "Sn",
-    "Ti",
-    "Zr",
-    "Hf",
-    "Sc",
-]
+CATIONS = (
+    *("Li", "Na", "K", "Be", "Mg", "Ca", "Sr", "Ba", "Zn", "Cd"),
+    *("Al", "Ga", "In", "Si", "Ge", "Sn", "Ti", "Zr", "Hf", "Sc"),
+)
+#: In both kinds of stores.
+FORMULAS = ("MgO", "CaO", "SrO", "BaO", "ZnO", "BeO")
+#: What is asked for; {ip} and {formula} are the same each time, or others each time.
 ADDRESSES = {
     "first page": "/",
-    "filtered page": "/?query=ionization_potential+>+6+eV+and+band_gap+<+5+eV",
-    "sorted page": "/?sort=electron_affinity&descending=true",
-    "page of a formula": "/formulas/MgO",
-    "REST, 100 results": "/api/v1/surfaces?limit=100",
-    "REST, one formula": "/api/v1/surfaces?query=formula+=+MgO",
+    "filtered page": "/?query=ionization_potential+>+{ip}+eV+and+band_gap+<+5+eV",
+    "sorted page": "/?sort=electron_affinity&descending=true&query=ionization_potential+>+{ip}",
+    "page of a formula": "/formulas/{formula}",
+    "REST, 100 results": "/api/v1/surfaces?limit=100&query=ionization_potential+>+{ip}",
+    "REST, one formula": "/api/v1/surfaces?query=formula+=+{formula}",
     "OPTIMADE, 20 slabs": "/optimade/v1/structures?filter="
-    + quote('elements HAS "Mg" AND _surfalign_ionization_potential > 6'),
+    + quote('elements HAS "Mg" AND _surfalign_ionization_potential > ', safe="")
+    + "{ip}",
 }
 
 
@@ -108,20 +96,35 @@ def main() -> None:
     parser.add_argument("--real", action="store_true", help="results of 40 kB as they are computed")
     parser.add_argument("--clients", type=int, default=50, help="that ask at once; 0 for none")
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--folder", type=Path, help="where the databases stay for the next run")
     arguments = parser.parse_args()
-    print(f"load of the machine before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    with tempfile.TemporaryDirectory() as folder:
-        server = LocalServer(Path(folder) / "database")
+    with tempfile.TemporaryDirectory() as temporary:
+        server = LocalServer(arguments.folder or Path(temporary) / "database")
         try:
             uri = server.start()
             for number in arguments.results:
-                name = f"web_{uuid.uuid4().hex[:8]}"
+                name = f"web_{number}_{'real' if arguments.real else 'toy'}"
                 fill(uri, name, number, arguments.real)
-                measure(uri, name, number, arguments.repeats)
-                if arguments.clients:
-                    crowd(uri, name, arguments.clients, arguments.seconds)
+                os.environ |= {"SURFALIGN_DATABASE_URI": uri, "SURFALIGN_DATABASE_NAME": name}
+                with served() as address:
+                    print(
+                        f"{number} results, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+                    )
+                    processes = Processes(server)
+                    for are_same in (False, True):
+                        measure(address, processes, arguments.repeats, are_same)
+                    for are_same in (False, True) if arguments.clients else ():
+                        crowd(address, processes, arguments.clients, arguments.seconds, are_same)
+                    hostile(address, processes)
         finally:
             server.stop()
+
+
+def page(what: str, number: int, are_same: bool) -> str:
+    """Return the address of a request: the same for all numbers, or another one for each."""
+    ip = 6.0 if are_same else 4 + number * 37 % 300 / 100
+    formula = "MgO" if are_same else FORMULAS[number % len(FORMULAS)]
+    return ADDRESSES[what].format(ip=f"{ip:.2f}", formula=formula)
 
 
 def settings_of(uri: str, name: str) -> Settings:
@@ -132,79 +135,135 @@ def settings_of(uri: str, name: str) -> Settings:
 
 
 def fill(uri: str, name: str, number: int, is_real: bool) -> None:
-    """Put results into a new database."""
+    """Put results into a database, unless it holds them."""
     rows = real_records(number) if is_real else map(record, toy_results(number))
     with connect(settings_of(uri, name)) as database:
-        for batch in batches(rows, 200):
-            database.collection("surface_levels").insert_many(batch)
+        results = database.collection("surface_levels")
+        if results.estimated_document_count() != number:
+            results.delete_many({})
+            for batch in batches(rows, 200):
+                results.insert_many(batch)
 
 
-def measure(uri: str, name: str, number: int, repeats: int) -> None:
-    """Print the times of one client, and the memory of the process."""
-    app = create_app(lambda: connect(settings_of(uri, name)))
-    client = TestClient(app, base_url="http://127.0.0.1")
-    print(f"{number} results, {repeats} requests each (seconds)")
-    for what, address in ADDRESSES.items():
-        times = []
-        for _ in range(repeats + 1):
-            start = time.perf_counter()
-            response = client.get(address)
-            times.append(time.perf_counter() - start)
-            assert response.status_code == 200, response.text
-        first, later = times[0], times[1:]
-        print(
-            f"  {what:20} first {first:.3f}  median {statistics.median(later):.3f}  p95 {p95(later):.3f}"
+class Processes:
+    """The process of the pages and that of the database."""
+
+    def __init__(self, server: LocalServer) -> None:
+        [self.pages] = psutil.Process().children()
+        self.database = psutil.Process(server.status().pid)
+
+    def cpu(self) -> list[float]:
+        """Return the processor time that each has used so far (s)."""
+        used = [process.cpu_times() for process in (self.pages, self.database)]
+        return [times.user + times.system for times in used]
+
+    def spent(self, before: list[float], requests: int) -> str:
+        """Say how much processor time a request took: it does not depend on what else this machine does."""
+        pages, database = (
+            1000 * (b - a) / requests for a, b in zip(before, self.cpu(), strict=True)
         )
-    print(f"  memory {psutil.Process().memory_info().rss / 1e6:.0f} MB")
+        memory = self.pages.memory_info().rss / 1e6
+        return f"processor ms: pages {pages:5.1f} database {database:5.1f}; {memory:.0f} MB"
 
 
-def crowd(uri: str, name: str, clients: int, seconds: float) -> None:
-    """Print what many clients met who asked at once, and the memory of the server."""
-    os.environ |= {"SURFALIGN_DATABASE_URI": uri, "SURFALIGN_DATABASE_NAME": name}
-    with served() as address:
-        asking = Asking(address, seconds)
-        threads = [threading.Thread(target=asking.client, args=(i,)) for i in range(clients)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        memory = sum(child.memory_info().rss for child in psutil.Process().children()) / 1e6
+def measure(address: str, processes: Processes, repeats: int, are_same: bool) -> None:
+    """Print how long one client waits."""
+    print(f"  one client, {'the same' if are_same else 'other'} questions each time")
+    for what in ADDRESSES:
+        asking = Asking(address, are_same)
+        asking.ask(what, repeats)
+        before = processes.cpu()
+        for number in range(repeats):
+            asking.ask(what, number)
+        first, *later = asking.times
+        print(
+            f"    {what:18} first {first:.3f}  median {statistics.median(later):.3f}  p95 {p95(later):.3f}  "
+            f"{processes.spent(before, repeats)}"
+        )
+        asking.print_errors()
+
+
+def crowd(address: str, processes: Processes, clients: int, seconds: float, are_same: bool) -> None:
+    """Print what many clients meet who ask at once."""
+    asking = Asking(address, are_same)
+    before, end = processes.cpu(), time.monotonic() + seconds
+    threads = [threading.Thread(target=asking.until, args=(end, i)) for i in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    times = asking.times
     print(
-        f"  {clients} clients for {seconds:g} s: {len(asking.times)} requests, {len(asking.errors)} errors, "
-        f"median {statistics.median(asking.times):.3f}  p95 {p95(asking.times):.3f}, memory {memory:.0f} MB, "
-        f"load {os.getloadavg()[0]:.1f}"
+        f"  {clients} clients for {seconds:g} s, {'the same' if are_same else 'other'} questions each time: "
+        f"{len(times)} requests, {len(asking.errors)} errors, median {statistics.median(times):.3f}  "
+        f"p95 {p95(times):.3f}  {processes.spent(before, len(times))}; load {os.getloadavg()[0]:.1f}"
     )
-    for error in sorted(set(asking.errors))[:5]:
-        print(f"    {error}")
+    asking.print_errors()
+
+
+def hostile(address: str, processes: Processes) -> None:
+    """Print how long each hostile request of the tests waited for its 4xx: a second is what it may take."""
+    before, times, wrong = processes.cpu(), list[tuple[float, str]](), list[str]()
+    with httpx.Client(base_url=address, timeout=60) as client:
+        for method, target, rest in hostile_requests():
+            client.cookies.clear()
+            start = time.perf_counter()
+            said = f"{method} {target[:80]}"
+            try:
+                response = client.request(method, target, **rest)
+                if not 400 <= response.status_code < 500:
+                    wrong.append(f"{said}: {response.status_code}")
+            except (httpx.InvalidURL, httpx.TransportError, LocalProtocolError, UnicodeError):
+                continue  # a request that no client sends
+            times.append((time.perf_counter() - start, said))
+    slowest = sorted(times, reverse=True)
+    late = sum(taken > 1 for taken, _ in times)
+    print(
+        f"  {len(times)} hostile requests one by one: {len(wrong)} not answered 4xx, {late} later than 1 s, "
+        f"slowest {', '.join(f'{taken:.3f} s ({said})' for taken, said in slowest[:3])}  "
+        f"{processes.spent(before, len(times))}"
+    )
+    for one in wrong[:5]:
+        print(f"    {one}")
 
 
 class Asking:
-    """Clients that ask one page after the other until the time is over."""
+    """Asks for pages, and keeps the times (s) and what went wrong."""
 
-    def __init__(self, address: str, seconds: float) -> None:
+    def __init__(self, address: str, are_same: bool) -> None:
         self.host = urlsplit(address).netloc
-        self.end = time.monotonic() + seconds
+        self.are_same = are_same
         self.times: list[float] = []
         self.errors: list[str] = []
 
-    def client(self, number: int) -> None:
-        """Ask for all pages in turn, each client beginning with another one."""
-        addresses = [a.replace(" ", "+") for a in ADDRESSES.values()]
-        while time.monotonic() < self.end:
-            number += 1
-            start = time.perf_counter()
-            try:
-                connection = http.client.HTTPConnection(self.host, timeout=60)
-                connection.request("GET", addresses[number % len(addresses)])
-                response = connection.getresponse()
-                body = response.read()
-                connection.close()
-                if response.status != 200:
-                    said = re.sub(r"<[^>]*>|\s+", " ", body.decode())
-                    self.errors.append(f"status {response.status}: {said[-300:]}")
-            except OSError as error:
-                self.errors.append(repr(error))
-            self.times.append(time.perf_counter() - start)
+    def until(self, end: float, client: int) -> None:
+        """Ask for all kinds of pages in turn, each client beginning with another one."""
+        kinds = list(ADDRESSES)
+        for number in count(client):
+            if time.monotonic() > end:
+                return
+            self.ask(kinds[number % len(kinds)], number * 7919)
+
+    def ask(self, what: str, number: int) -> None:
+        """Ask for one page, on a connection of its own."""
+        start = time.perf_counter()
+        try:
+            connection = http.client.HTTPConnection(self.host, timeout=60)
+            connection.request("GET", page(what, number, self.are_same))
+            response = connection.getresponse()
+            body = response.read()
+            connection.close()
+            if response.status != 200:
+                said = re.sub(r"<[^>]*>|\s+", " ", body.decode())
+                self.errors.append(f"status {response.status}: {said[-300:]}")
+        except OSError as error:
+            self.errors.append(repr(error))
+        self.times.append(time.perf_counter() - start)
+
+    def print_errors(self) -> None:
+        """Print what went wrong, each thing once."""
+        for error in sorted(set(self.errors))[:5]:
+            print(f"    {error}")
 
 
 def p95(times: list[float]) -> float:

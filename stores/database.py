@@ -34,7 +34,9 @@ if TYPE_CHECKING:
 JOBS = "jobs"
 SURFACE_LEVELS = "surface_levels"
 #: What is small of each result (stores/query/summaries.py); another name where summaries hold something else.
-SURFACE_SUMMARIES = "surface_summaries_1"
+SURFACE_SUMMARIES = "surface_summaries_2"
+#: A word that is another one after every write of results (stores/query/summaries.py).
+RESULT_VERSIONS = "result_versions"
 CAMPAIGN_CRYSTALS = "campaign_crystals"
 CAMPAIGN_SURFACES = "campaign_surfaces"
 #: What the last build left to the next one.

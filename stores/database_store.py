@@ -81,8 +81,8 @@ class DatabaseStore(MongoStore):
                 ],
                 key,
             )
-        # A record may have been changed since it was read.
-        copy_to_results(self._collection, identifiers)
+            # A record may have been changed since it was read.
+            copy_to_results(self._collection, identifiers)
 
     def remove_docs(self, criteria: dict[str, Any]) -> None:
         """Remove the documents that MongoDB's filter matches."""

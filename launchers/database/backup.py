@@ -33,13 +33,20 @@ from surfalign.launchers.database.backup_file import (
 )
 from surfalign.stores.blobs import BlobStore, FolderBlobs
 from surfalign.stores.connection.failures import DUPLICATE_KEY
-from surfalign.stores.database import BUILDS, CHANGED_OUTPUTS, JOBS, SURFACE_SUMMARIES, Database
+from surfalign.stores.database import (
+    BUILDS,
+    CHANGED_OUTPUTS,
+    JOBS,
+    RESULT_VERSIONS,
+    SURFACE_SUMMARIES,
+    Database,
+)
 from surfalign.version import __version__
 
 #: Documents that travel at a time; each may have 16 MB, most have some 10 kB.
 BATCH_SIZE = 100
 #: Collections whose documents tell the moment, or follow from others, and not what is known.
-MOMENTARY = (BUILDS, CHANGED_OUTPUTS, SURFACE_SUMMARIES)
+MOMENTARY = (BUILDS, CHANGED_OUTPUTS, SURFACE_SUMMARIES, RESULT_VERSIONS)
 #: Told title, number done and number in all.
 Progress = Callable[[str, int, int], None]
 

@@ -26,6 +26,7 @@ from surfalign.launchers.figures.style import (
 from surfalign.physics.levels.potential import slab_regions
 from surfalign.physics.levels.redox import HYDROGEN_ELECTRODE, redox_levels
 from surfalign.stores.documents import SurfaceLevelsDocument
+from surfalign.stores.query.rows import SurfaceRow
 
 
 def save_figures(documents: Sequence[SurfaceLevelsDocument], directory: Path) -> list[Path]:
@@ -50,7 +51,7 @@ def save_figures(documents: Sequence[SurfaceLevelsDocument], directory: Path) ->
     return paths
 
 
-def surface_label(document: SurfaceLevelsDocument) -> str:
+def surface_label(document: SurfaceLevelsDocument | SurfaceRow) -> str:
     """Formula and Miller index as they are written, e.g. TiO$_2$ (110)."""
     index = "".join(
         rf"$\overline{{{-i}}}$" if i < 0 else str(i) for i in document.miller_index or ()
@@ -166,7 +167,7 @@ def _method(document: SurfaceLevelsDocument) -> str:
 
 
 def band_edge_diagram(
-    documents: Sequence[SurfaceLevelsDocument],
+    documents: Sequence[SurfaceLevelsDocument | SurfaceRow],
     ph: float = 0.0,
     hydrogen_electrode: float = HYDROGEN_ELECTRODE,
 ) -> Figure:

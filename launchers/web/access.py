@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pymongo
@@ -16,11 +17,23 @@ from starlette.requests import Request
 
 from surfalign.errors import DatabaseUnreachableError, QuerySyntaxError, RoleError
 from surfalign.launchers.web.audit import Served
+from surfalign.launchers.web.memory import Memory
 from surfalign.stores.query import results
 from surfalign.stores.query.language import Filter, to_filter
 from surfalign.stores.query.matching import fields_of
-from surfalign.stores.query.pages import Order, Page, ResultList, listed, page
+from surfalign.stores.query.pages import (
+    Order,
+    Page,
+    ResultList,
+    fields_of_list,
+    list_of,
+    listed,
+    page,
+)
+from surfalign.stores.query.rows import SurfaceRow, rows
 from surfalign.stores.query.searches import find_summaries
+from surfalign.stores.query.summaries import version
+from surfalign.stores.query.table import needed, table_of, visible_among
 from surfalign.stores.sharing.register import SharingRegister
 from surfalign.stores.sharing.visibility import (
     ANYONE,
@@ -40,10 +53,8 @@ TIME_LIMIT = 60.0
 SIGN_OF_LIFE = 5.0
 #: The same for an export of all results (s).
 EXPORT_TIME_LIMIT = 300.0
-#: An answer holds this many times as long as it took, where it took longer than SHORT (s).
-HOLDS, SHORT = 20.0, 0.25
-#: Answers that are remembered.
-MOST_ANSWERS = 32
+#: Size of a result in a list that is remembered (bytes).
+_PLACE = 100
 
 Result = TypeVar("Result")
 
@@ -69,6 +80,11 @@ def visible(request: Request, now: datetime | None = None) -> Filter:
     return visible_to(viewer_of(request), now or datetime.now(UTC))
 
 
+def page_asked(request: Request) -> Hashable:
+    """Return what a page depends on, besides the results: its address, and who is greeted on it."""
+    return request.url.path, request.url.query, viewer_of(request)
+
+
 def require(request: Request, role: Role) -> None:
     """Refuse who may not do something.
 
@@ -92,48 +108,6 @@ def require(request: Request, role: Role) -> None:
         )
 
 
-class Memory:
-    """Remembers answers that took long for a while: the longer they took, the longer they hold.
-
-    A store of hundreds of results is looked through in no time and always shown as it is. One of many thousands
-    is looked through once a minute or two, however many people turn its pages.
-    """
-
-    def __init__(self) -> None:
-        self._answers: OrderedDict[Hashable, _Answer] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def recall(self, question: Hashable, answer: Callable[[], Result]) -> Result:
-        """Return an answer that still holds, or ask for it; who asks the same meanwhile waits for it."""
-        with self._lock:
-            known = self._answers.setdefault(question, _Answer())
-            self._answers.move_to_end(question)
-            if len(self._answers) > MOST_ANSWERS:
-                self._answers.popitem(last=False)
-        with known.lock:
-            start = time.monotonic()
-            if start >= known.holds_until:
-                known.value = answer()
-                took = time.monotonic() - start
-                known.holds_until = time.monotonic() + HOLDS * took if took > SHORT else 0.0
-            value: Result = known.value
-        return value
-
-    def forget(self) -> None:
-        """Forget all answers."""
-        with self._lock:
-            self._answers.clear()
-
-
-class _Answer:
-    """An answer, until when it holds, and the lock of who asks for it."""
-
-    def __init__(self) -> None:
-        self.value: Any = None
-        self.holds_until = 0.0
-        self.lock = threading.Lock()
-
-
 class Reader:
     """Questions to the store on behalf of one request: nothing that it may not see is ever found.
 
@@ -144,9 +118,9 @@ class Reader:
     within
         MongoDB's filter of what may be seen.
     memory
-        Of answers that took long.
-    generation
-        Of the sharing records: what was remembered under another one is old.
+        Of earlier answers.
+    sharing
+        Number of changes of the sharing records: what was remembered under another one is old.
     served
         Is told which results were read, for the log.
     """
@@ -156,27 +130,102 @@ class Reader:
         database: Database,
         within: Filter,
         memory: Memory,
-        generation: int = 0,
+        sharing: int = 0,
         served: Served | None = None,
     ) -> None:
         self._database = database
         self._within = within
         self._memory = memory
-        self._seen = (repr(within), generation)
+        self._sharing = sharing
         self._served = served or Served()
+
+    @cached_property
+    def _version(self) -> str | None:
+        # Once for a request, before anything is read: what was remembered under another one is old.
+        return version(self._database)
+
+    def remembered(
+        self,
+        question: Hashable,
+        answer: Callable[[], Result],
+        size: Callable[[Result], int] = lambda _: 0,
+    ) -> Result:
+        """Return what was answered before, as long as nothing was stored and nobody sees more or less since.
+
+        Parameters
+        ----------
+        question
+            What is asked.
+        answer, size
+            As for :meth:`Memory.recall`; the answer is made of what this reader reads.
+        """
+        if self._version is None:
+            return answer()
+        seen = (repr(self._within), self._sharing, self._version)
+        return self._memory.recall((question, seen), answer, size)
+
+    def content(self, question: Hashable, make: Callable[[], bytes]) -> bytes:
+        """Return the body of an answer, made of what this reader reads, as :meth:`remembered`.
+
+        Parameters
+        ----------
+        question
+            What is asked: all that the body depends on, besides the results that may be seen.
+        make
+            Writes it.
+        """
+        body, served = self.remembered(
+            ("content", question), lambda: (make(), self._served), lambda made: len(made[0])
+        )
+        self._served.become(served)
+        return body
 
     def listed(self, query: str, order: Order) -> ResultList:
         """Return which results a query matches; see :func:`surfalign.stores.query.pages.listed`."""
         self._refuse_made_of_others(query, order.field)
-        return self._memory.recall(
-            ("list", query, order, self._seen),
-            lambda: listed(self._database, query, order=order, within=self._within),
+        return self.remembered(
+            ("list", query, order),
+            lambda: self._listed(query, order),
+            lambda found: _PLACE * len(found.places),
         )
 
-    def page(self, found: ResultList, limit: int, cursor: str | None) -> Page:
+    def _listed(self, query: str, order: Order) -> ResultList:
+        found = self._records(to_filter(query), fields_of_list(order))
+        if found is None:
+            return listed(self._database, query, order=order, within=self._within)
+        return list_of(found, order)
+
+    def _records(self, condition: Filter, fields: Sequence[str]) -> Iterator[dict[str, Any]] | None:
+        """Return some fields of the results that match and may be seen, where a table in memory has them."""
+        columns = needed(condition, fields)
+        if columns is None or self._version is None:
+            return None
+        # The table is the same for all; which of it may be seen is not.
+        table = self._memory.recall(
+            ("table", columns, self._version),
+            lambda: table_of(self._database, columns),
+            lambda read: read.size,
+        )
+        visible = None
+        if self._within:
+            visible = self.remembered(
+                "visible", lambda: visible_among(self._database, self._within), len
+            )
+        return table.records(condition, visible, fields)
+
+    def page(
+        self, found: ResultList, limit: int, cursor: str | None
+    ) -> Page[SurfaceLevelsDocument]:
         """Return a page of a list; see :func:`surfalign.stores.query.pages.page`."""
         shown = page(self._database, found, limit=limit, cursor=cursor, within=self._within)
         return replace(shown, results=[self._noted(document) for document in shown.results])
+
+    def rows(self, found: ResultList, limit: int, cursor: str | None = None) -> Page[SurfaceRow]:
+        """Return a page of a list for the eye; see :func:`surfalign.stores.query.rows.rows`."""
+        shown = rows(self._database, found, limit=limit, cursor=cursor, within=self._within)
+        for row in shown.results:
+            self._served.note(row.identifier)
+        return shown
 
     def find(
         self, query: str, order: Order | None = None, limit: int | None = None
@@ -196,8 +245,8 @@ class Reader:
 
     def derived(self, name: str, derive: Callable[[Iterable[dict[str, Any]]], Result]) -> Result:
         """Return what is made of the summaries of all results; remembered under a name."""
-        return self._memory.recall(
-            ("derived", name, self._seen),
+        return self.remembered(
+            ("derived", name),
             lambda: derive(map(self._told, find_summaries(self._database, within=self._within))),
         )
 
@@ -230,8 +279,7 @@ class Reader:
 
         if not remembered:
             return answer()
-        question = (make.__name__, *asked, *sorted(chosen.items()), self._seen)
-        return self._memory.recall(question, answer)
+        return self.remembered((make.__name__, *asked, *sorted(chosen.items())), answer)
 
     def note(self, identifiers: Iterable[str]) -> None:
         """Note that results are served which were made into something else."""
@@ -254,10 +302,16 @@ class Reader:
     def formulas(self, query: str = "") -> dict[str, int]:
         """Return the formulas of the results that a query matches, with their numbers."""
         self._refuse_made_of_others(query)
-        return self._memory.recall(
-            ("formulas", query, self._seen),
-            lambda: results.formulas(self._database, query, within=self._within),
+        return self.remembered(
+            ("formulas", query),
+            lambda: self._formulas(query),
         )
+
+    def _formulas(self, query: str) -> dict[str, int]:
+        found = self._records(to_filter(query), ["formula"])
+        if found is None:
+            return results.formulas(self._database, query, within=self._within)
+        return dict(sorted(Counter(str(record["formula"]) for record in found).items()))
 
     def _told(self, record: dict[str, Any]) -> dict[str, Any]:
         """Return what is stored of a result without what is made of results that may be hidden."""

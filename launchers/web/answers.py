@@ -14,6 +14,7 @@ from surfalign.errors import (
     DatabaseError,
     DatabaseUnreachableError,
     DocumentNotFoundError,
+    ManyFailedLoginsError,
     MissingDependencyError,
     ModelNotFoundError,
     QuerySyntaxError,
@@ -27,6 +28,7 @@ from surfalign.launchers.web.access import viewer_of
 #: Status of an error, the first that fits; the others come from what was sent.
 _STATUSES: tuple[tuple[type[SurfalignError], int], ...] = (
     (RoleError, 403),
+    (ManyFailedLoginsError, 429),
     (AccessError, 401),
     (DocumentNotFoundError, 404),
     (ModelNotFoundError, 404),
@@ -62,6 +64,10 @@ def as_record(request: Request, error: SurfalignError) -> dict[str, Any]:
         "expected": error.expected,
         "remedy": error.remedy,
     }
+
+
+#: Types of pages and of what programs are told.
+HTML, JSON = "text/html; charset=utf-8", "application/json"
 
 
 def unless_known(request: Request, content: bytes, media_type: str) -> Response:

@@ -22,6 +22,7 @@ from surfalign.errors import MissingDependencyError, SurfalignError
 from surfalign.launchers.web.access import Store
 from surfalign.launchers.web.audit import AuditLog
 from surfalign.launchers.web.decisions import interface, junctions, screening, shapes
+from surfalign.launchers.web.failed_logins import FailedLogins
 from surfalign.launchers.web.identity import Entrance, Identification, Sessions
 from surfalign.launchers.web.optimade.answers import MOUNTED_AT
 from surfalign.launchers.web.optimade.interface import optimade_application
@@ -67,6 +68,7 @@ def create_app(
     """
     store = Store(open_store)
     entrance, sessions = entrance or Entrance(), Sessions()
+    failed = FailedLogins(entrance.most_failures)
     log = AuditLog(entrance.log) if entrance.log is not None else None
     predicting = process or PredictionProcess()
 
@@ -88,12 +90,19 @@ def create_app(
             *_proxies(entrance),
             Middleware(SecurityHeaders),
             Middleware(TrustedHostMiddleware, allowed_hosts=list(entrance.hosts)),
-            Middleware(Identification, entrance=entrance, store=store, sessions=sessions, log=log),
+            Middleware(
+                Identification,
+                entrance=entrance,
+                store=store,
+                sessions=sessions,
+                failed=failed,
+                log=log,
+            ),
             Middleware(RequestLimits),
         ],
     )
     for router in (
-        surfaces.routes(store),
+        surfaces.routes(store, predicting),
         formula.routes(store),
         surface.routes(store, predicting),
         prediction.routes(predicting),
@@ -103,7 +112,7 @@ def create_app(
         junctions.routes(store),
         models.routes(),
         campaigns.routes(open_campaign),
-        *([login.routes(store, sessions)] if entrance.asks else []),
+        *([login.routes(store, sessions, failed)] if entrance.asks else []),
     ):
         application.include_router(router)
     rest = rest_application(store, predicting)

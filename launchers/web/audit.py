@@ -41,10 +41,16 @@ class Served:
     identifiers: list[str] = field(default_factory=list)
 
     def note(self, identifier: str) -> None:
-        """Count one more."""
+        """Count one more; that is read twice for an answer counts once."""
+        if identifier in self.identifiers:
+            return
         self.number += 1
         if len(self.identifiers) < MOST:
             self.identifiers.append(identifier)
+
+    def become(self, other: Served) -> None:
+        """Hold what another answer with the same content holds."""
+        self.number, self.identifiers = other.number, list(other.identifiers)
 
 
 class AuditLog:

@@ -20,10 +20,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from surfalign.errors import AccessError, SurfalignError
+from surfalign.errors import AccessError, ManyFailedLoginsError, SurfalignError
 from surfalign.launchers.web.access import SIGN_OF_LIFE, Store
 from surfalign.launchers.web.answers import as_record, status_of
 from surfalign.launchers.web.audit import AuditLog, without_tokens
+from surfalign.launchers.web.failed_logins import MOST_FAILURES, FailedLogins
 from surfalign.launchers.web.pages.rendering import error_page, render
 from surfalign.launchers.web.safety import LOCAL_HOSTS
 from surfalign.stores.sharing.access_tokens import AccessRegister, AccessToken, refused
@@ -57,6 +58,8 @@ class Entrance:
         Addresses of reverse proxies whose word counts about who asks.
     log
         File in which what was served is noted; None notes nothing.
+    most_failures
+        Failed logins in a minute from one address, or with one token, after which none is looked at.
     """
 
     asks: bool = False
@@ -64,6 +67,7 @@ class Entrance:
     hosts: tuple[str, ...] = LOCAL_HOSTS
     proxies: tuple[str, ...] = ()
     log: Path | None = None
+    most_failures: int = MOST_FAILURES
 
 
 class Sessions:
@@ -114,6 +118,8 @@ class Identification:
         Holds the tokens.
     sessions
         Of those who logged in.
+    failed
+        Counts logins that failed.
     log
         Notes what was served.
     """
@@ -124,6 +130,7 @@ class Identification:
         entrance: Entrance,
         store: Store,
         sessions: Sessions,
+        failed: FailedLogins,
         log: AuditLog | None,
     ) -> None:
         self.app = app
@@ -131,6 +138,7 @@ class Identification:
         self._entrance = entrance
         self._store = store
         self._sessions = sessions
+        self._failed = failed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on with its viewer, or answer it."""
@@ -152,7 +160,7 @@ class Identification:
         try:
             shown = credentials(request.headers)
             if shown is not None:
-                request.state.viewer = await run_in_threadpool(self._known, shown)
+                request.state.viewer = await run_in_threadpool(self._known, request, *shown)
                 return None
             path = request.url.path
             if self._entrance.public or path == LOGIN or path.startswith(_LOOKS):
@@ -165,9 +173,8 @@ class Identification:
         except SurfalignError as error:
             return refusal(request, error)
 
-    def _known(self, shown: tuple[str, str]) -> Viewer:
-        kind, text = shown
-        with self._store.opened(SIGN_OF_LIFE) as database:
+    def _known(self, request: Request, kind: str, text: str) -> Viewer:
+        with self._failed.counted(request, text), self._store.opened(SIGN_OF_LIFE) as database:
             register = AccessRegister(database)
             if kind == "token":
                 return register.verified(text).viewer
@@ -207,6 +214,8 @@ def refusal(request: Request, error: SurfalignError) -> Response:
         response = render(request, "login.html", status, problem=error, next=_here(request))
     else:
         response = error_page(request, error)
+    if isinstance(error, ManyFailedLoginsError):
+        response.headers["Retry-After"] = str(error.wait)
     if status == 401:
         response.headers["WWW-Authenticate"] = 'Bearer realm="surfalign"'
         response.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")

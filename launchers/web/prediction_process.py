@@ -11,9 +11,10 @@ import math
 import multiprocessing
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from multiprocessing.connection import Connection
 from operator import itemgetter
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pymatgen.core import Structure
 
+from surfalign.crystals.library import LibraryEntry, find_entry
 from surfalign.errors import (
     InvalidStructureError,
     SurfalignError,
@@ -32,12 +34,17 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
     from surfalign.crystals.crystal import Crystal
+    from surfalign.ml.data.records import SurfaceRecord
     from surfalign.ml.models.prediction import PredictedSurface
 
 #: Longest time of one prediction, that of loading the learner included (s).
 TIME_LIMIT = 120.0
 #: Most atoms of a primitive cell: larger ones take longer than people wait at a page.
 MOST_ATOMS = 120
+#: Predictions of slabs of the store that the process remembers, of some kB each.
+MOST_REMEMBERED = 5000
+#: Model, name and content of a slab to its prediction; in the process alone.
+_PREDICTED: dict[tuple[str, str, str], dict[str, Any]] = {}
 #: Groups of atoms that are named of those a model looks at.
 MOST_ATTENDED = 6
 #: Largest text of a crystal (characters).
@@ -64,22 +71,31 @@ class Question:
         Of a crystal of the library; empty where a text is given. Never a path or an address.
     text
         A CIF, POSCAR or pymatgen JSON file.
-    slab
-        An unrelaxed slab of the store as pymatgen's dictionary, with its name above; no other is predicted then.
+    slabs
+        Unrelaxed slabs of the store, each its name and pymatgen's dictionary; no others are predicted then.
     max_index
         Largest Miller index.
     model
         Name of the model; None for the one promoted last, or the one that comes with surfalign.
     own_models
         Whether one's own models may answer, which know all results; else the one that comes with surfalign.
+
+    Raises
+    ------
+    UnknownMaterialError
+        When the library holds no crystal of this name, and no text is given.
     """
 
     name: str = ""
     text: str = ""
-    slab: dict[str, Any] | None = None
+    slabs: tuple[tuple[str, dict[str, Any]], ...] = ()
     max_index: int = 1
     model: str | None = None
     own_models: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.slabs and not self.text.strip():
+            entry_of(self.name)  # a name that nobody knows starts no process
 
     def answered(self) -> Answer:
         """Return the predictions."""
@@ -214,32 +230,47 @@ def _answer(question: Asked[object]) -> object:
 def predicted(question: Question) -> Answer:
     """Predict the surfaces of a crystal, in this process; errors as for :meth:`PredictionProcess.ask`."""
     from surfalign.ml.data.from_crystal import crystal_surfaces
-    from surfalign.ml.data.records import surface_record
     from surfalign.ml.models.prediction import predict_records
     from surfalign.ml.models.shipped_model import NAME, own_or_shipped, shipped_registry
 
-    if question.slab is not None:
-        slab = Structure.from_dict(question.slab)
-        said, notes = question.name, list[str]()
-        records = [surface_record(question.name, slab, "store")]
-    else:
-        crystal = crystal_of(question)
-        said, notes = f"{crystal.formula}, {crystal.space_group_symbol}", list(crystal.notes)
-        records = crystal_surfaces(crystal, (), question.max_index)
     registry, model = (
         own_or_shipped(question.model) if question.own_models else (shipped_registry(), NAME)
     )
     card = registry.card(model)
-    return Answer(
-        crystal=said,
-        notes=notes,
-        model=f"{card.name} {card.version}",
-        fidelity=card.fidelity,
-        surfaces=[
-            _plain(prediction)
-            for prediction in predict_records(records, registry, model, card.version)
-        ],
-    )
+
+    def plain(records: list[SurfaceRecord]) -> list[dict[str, Any]]:
+        return [_plain(one) for one in predict_records(records, registry, model, card.version)]
+
+    if question.slabs:
+        said, notes = question.name, list[str]()
+        owner = "own" if question.own_models else "shipped"
+        surfaces = _recalled(f"{owner} {card.name} {card.version}", question.slabs, plain)
+    else:
+        crystal = crystal_of(question)
+        said, notes = f"{crystal.formula}, {crystal.space_group_symbol}", list(crystal.notes)
+        surfaces = plain(crystal_surfaces(crystal, (), question.max_index))
+    return Answer(said, notes, f"{card.name} {card.version}", card.fidelity, surfaces)
+
+
+def _recalled(
+    model: str,
+    slabs: Sequence[tuple[str, dict[str, Any]]],
+    plain: Callable[[list[SurfaceRecord]], list[dict[str, Any]]],
+) -> list[dict[str, Any]]:
+    """Return the predictions of slabs; those that this model has predicted before are remembered."""
+    from surfalign.ml.data.records import surface_record
+
+    keys = [(model, name, sha256(repr(slab).encode()).hexdigest()) for name, slab in slabs]
+    new = {key: slab for key, slab in zip(keys, slabs, strict=True) if key not in _PREDICTED}
+    if new:
+        records = [
+            surface_record(name, Structure.from_dict(slab), "store") for name, slab in new.values()
+        ]
+        _PREDICTED.update(zip(new, plain(records), strict=True))
+    found = [_PREDICTED[key] for key in keys]
+    while len(_PREDICTED) > MOST_REMEMBERED:
+        del _PREDICTED[next(iter(_PREDICTED))]
+    return found
 
 
 def crystal_of(question: Question) -> Crystal:
@@ -255,7 +286,6 @@ def crystal_of(question: Question) -> Crystal:
     InvalidStructureError
         When the text is no crystal, or too large a one.
     """
-    from surfalign.crystals.library import find_entry
     from surfalign.crystals.sources import library_crystal, load_crystal
 
     if question.text.strip():
@@ -269,13 +299,7 @@ def crystal_of(question: Question) -> Crystal:
                 found = error.found.replace(str(path), "the text")
                 raise type(error)(found, error.expected, error.remedy) from error
     else:
-        entry = find_entry(question.name.strip())
-        if entry is None:
-            raise UnknownMaterialError(
-                f"{question.name[:60]!r} is not in the library",
-                "a name such as MgO or TiO2-rutile, or the text of a structure file",
-                "list the names with `surfalign crystals`",
-            )
+        entry = entry_of(question.name)
         crystal = library_crystal(entry, asked=question.name)
     if len(crystal.structure) > MOST_ATOMS:
         raise InvalidStructureError(
@@ -284,6 +308,24 @@ def crystal_of(question: Question) -> Crystal:
             "predict it on the command line: surfalign learn predict FILE",
         )
     return crystal
+
+
+def entry_of(name: str) -> LibraryEntry:
+    """Return the entry of the library that a name means.
+
+    Raises
+    ------
+    UnknownMaterialError
+        When the library has no such name.
+    """
+    entry = find_entry(name.strip())
+    if entry is None:
+        raise UnknownMaterialError(
+            f"{name[:60]!r} is not in the library",
+            "a name such as MgO or TiO2-rutile, or the text of a structure file",
+            "list the names with `surfalign crystals`",
+        )
+    return entry
 
 
 def _file_name(text: str) -> str:

@@ -12,8 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from surfalign.errors import SurfalignError
-from surfalign.launchers.web.access import Store, viewer_of
-from surfalign.launchers.web.answers import as_record, status_of, unless_known
+from surfalign.launchers.web.access import Store, page_asked, viewer_of
+from surfalign.launchers.web.answers import JSON, as_record, status_of, unless_known
 from surfalign.launchers.web.pages.models import model_rows
 from surfalign.launchers.web.pages.prediction import LARGEST_INDEX
 from surfalign.launchers.web.prediction_process import LARGEST_TEXT, PredictionProcess, Question
@@ -23,7 +23,6 @@ from surfalign.stores.query.pages import DEFAULT_SORT, LARGEST_PAGE, Order
 from surfalign.stores.query.results import json_record
 from surfalign.version import __version__
 
-JSON = "application/json"
 PREFIX = "/api/v1"
 
 
@@ -146,18 +145,22 @@ def _surfaces(store: Store) -> APIRouter:
         cursor: Annotated[str | None, Query(description="next_cursor of the page before")] = None,
     ) -> Response:
         """List the results that a query matches, a page at a time."""
-        with store.reading(request) as reader:
+
+        def written() -> bytes:
             found = reader.listed(query, Order(sort, descending))
             page = reader.page(found, limit, cursor)
-        return _json(
-            request,
-            {
-                "results": [json_record(document, full=False) for document in page.results],
-                "next_cursor": page.next_cursor,
-                "number": len(found.places),
-                "methods": found.methods,
-            },
-        )
+            return _written(
+                {
+                    "results": [json_record(document, full=False) for document in page.results],
+                    "next_cursor": page.next_cursor,
+                    "number": len(found.places),
+                    "methods": found.methods,
+                }
+            )
+
+        with store.reading(request) as reader:
+            content = reader.content(page_asked(request), written)
+        return unless_known(request, content, JSON)
 
     @router.get("/surfaces/{identifier}", response_model=WholeSurfaceLevels)
     def surface(request: Request, identifier: str) -> Response:
@@ -227,8 +230,12 @@ def _prediction(process: PredictionProcess) -> APIRouter:
 
 
 def _json(request: Request, content: Any) -> Response:
+    return unless_known(request, _written(content), JSON)
+
+
+def _written(content: Any) -> bytes:
     text = json.dumps(content, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-    return unless_known(request, text.encode(), JSON)
+    return text.encode()
 
 
 def _problem(request: Request, error: Exception) -> Response:

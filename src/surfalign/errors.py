@@ -179,6 +179,14 @@ class RoleError(AccessError):
     """Who asks is known, and may not do this."""
 
 
+class ManyFailedLoginsError(AccessError):
+    """Logins failed too often; ``wait`` tells for how long nothing more is looked at (s)."""
+
+    def __init__(self, found: str, expected: str, remedy: str, wait: int = 60) -> None:
+        super().__init__(found, expected, remedy)
+        self.wait = wait
+
+
 class ConfigurationError(SurfalignError, ValueError):
     """A setting is missing, unknown or out of range."""
 

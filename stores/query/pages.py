@@ -12,11 +12,13 @@ import binascii
 import json
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import total_ordering
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from sys import intern
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from surfalign.errors import QuerySyntaxError
 from surfalign.stores.documents import SurfaceLevelsDocument
@@ -30,6 +32,8 @@ from surfalign.stores.vocabulary import Origin
 if TYPE_CHECKING:
     from surfalign.stores.database import Database
 
+#: What a page holds of each result.
+Item = TypeVar("Item")
 #: Most results of a page.
 LARGEST_PAGE = 500
 #: Longest cursor that is read.
@@ -117,18 +121,18 @@ class ResultList:
 
 
 @dataclass(frozen=True)
-class Page:
+class Page(Generic[Item]):
     """Some results, and where the next ones are.
 
     Attributes
     ----------
     results
-        The results, without structures and curves.
+        The results, or what is shown of each.
     next_cursor
         For the next page; None where these are the last.
     """
 
-    results: list[SurfaceLevelsDocument]
+    results: list[Item]
     next_cursor: str | None
 
 
@@ -160,12 +164,30 @@ def listed(
         When the connection breaks.
     """
     order = order or Order()
-    fields = (order.field, "identifier", "functional", "ionization_potential", "origin")
+    return list_of(find_fields(database, query, fields_of_list(order), within=within), order)
+
+
+def fields_of_list(order: Order) -> tuple[str, ...]:
+    """Return the fields that :func:`list_of` reads."""
+    return (order.field, "identifier", "functional", "ionization_potential", "origin")
+
+
+def list_of(records: Iterable[dict[str, Any]], order: Order) -> ResultList:
+    """Return the list of some results.
+
+    Parameters
+    ----------
+    records
+        The results with :func:`fields_of_list`.
+    order
+        How they are sorted.
+    """
     places: list[tuple[Any, str]] = []
     methods: Counter[str] = Counter()
     # Sorted here: the local server takes longer for it than for the search.
-    for record in find_fields(database, query, fields, within=within):
-        places.append((_value(record, order.field), record["identifier"]))
+    for record in records:
+        # Lists that are remembered share their identifiers.
+        places.append((_value(record, order.field), intern(record["identifier"])))
         measured = record.get("origin") == Origin.MEASURED.value
         if record.get("ionization_potential") is not None and not measured:
             methods[str(record.get("functional"))] += 1
@@ -179,8 +201,8 @@ def page(
     limit: int = 100,
     cursor: str | None = None,
     within: Filter | None = None,
-) -> Page:
-    """Return a page of a list of results.
+) -> Page[SurfaceLevelsDocument]:
+    """Return a page of a list of results, without structures and curves.
 
     Parameters
     ----------
@@ -202,13 +224,8 @@ def page(
     DatabaseUnreachableError
         When the connection breaks.
     """
-    if not 1 <= limit <= LARGEST_PAGE:
-        raise QuerySyntaxError(
-            f"a page of {limit} results", f"1 to {LARGEST_PAGE}", "follow the cursors for more"
-        )
-    start = 0 if cursor is None else found.after(_read(cursor, found.order))
-    shown = found.places[start : start + limit]
-    wanted: Filter = {"identifier": {"$in": [identifier for _, identifier in shown]}}
+    shown, following = place_of_page(found, limit, cursor)
+    wanted: Filter = {"identifier": {"$in": shown}}
     with database.errors_named():
         records = {
             record["identifier"]: record
@@ -219,11 +236,25 @@ def page(
         }
     results = [
         SurfaceLevelsDocument.model_validate(records[identifier])
-        for _, identifier in shown
+        for identifier in shown
         if identifier in records
     ]
+    return Page(results, following)
+
+
+def place_of_page(
+    found: ResultList, limit: int, cursor: str | None
+) -> tuple[list[str], str | None]:
+    """Return the identifiers on a page of a list, and the cursor of the next one; see :func:`page`."""
+    if not 1 <= limit <= LARGEST_PAGE:
+        raise QuerySyntaxError(
+            f"a page of {limit} results", f"1 to {LARGEST_PAGE}", "follow the cursors for more"
+        )
+    start = 0 if cursor is None else found.after(_read(cursor, found.order))
+    shown = found.places[start : start + limit]
     more = start + limit < len(found.places)
-    return Page(results, _written(shown[-1], found.order) if more else None)
+    following = _written(shown[-1], found.order) if more else None
+    return [identifier for _, identifier in shown], following
 
 
 def _sorted(places: list[tuple[Any, str]], order: Order) -> list[tuple[Any, str]]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Documents that travel from the server at a time.
 BATCH_SIZE = 100
+#: The same of some fields of each: while the local server looks for them, it answers nobody.
+RECORDS = 2000
 
 
 class Results(Listing[SurfaceLevelsDocument]):
@@ -120,7 +122,8 @@ def find_records(
             yield from seen(collection_of(database), condition, fields, within)
             return
         place, wanted = searched(database, condition, fields)
-        yield from place.find(wanted, {"_id": 0} | dict.fromkeys(fields, 1))
+        projection = {"_id": 0} | dict.fromkeys(fields, 1)
+        yield from place.find(wanted, projection, batch_size=RECORDS)
 
 
 def count(database: Database, query: str | None = None) -> int:

@@ -71,6 +71,11 @@ class SharingRegister:
         for record in self._records.find({"kind": kind.value}, sort={"identifier": 1}):
             yield record["identifier"], Sharing.model_validate(record[SHARING])
 
+    def plain(self, kind: Kind) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield all records of a kind as they are stored, in no order, with what they are of."""
+        for record in self._records.find({"kind": kind.value}, {"identifier": 1, SHARING: 1}):
+            yield record["identifier"], record[SHARING]
+
     def change(
         self, identifiers: Iterable[str], changes: Mapping[str, Any], kind: Kind = Kind.RESULT
     ) -> int:

@@ -79,7 +79,11 @@ def _structures(store: Store) -> APIRouter:
         question = asked(request, vocabulary, of_list=True)
         with store.reading(request) as reader:
             all_entries = reader.derived("structures", entries)
-            chosen, warnings = found(all_entries, question, vocabulary)
+            chosen, warnings = reader.remembered(
+                ("entries", question.filter, question.sort),
+                lambda: found(all_entries, question, vocabulary),
+                lambda answer: 8 * len(answer[0]),
+            )
             shown = chosen[question.offset : question.offset + question.limit]
             data = _shown(shown, question, vocabulary, reader)
         return _list(request, question, data, len(chosen), len(all_entries), warnings)

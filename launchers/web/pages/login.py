@@ -9,6 +9,7 @@ from starlette.responses import RedirectResponse, Response
 
 from surfalign.errors import AccessError
 from surfalign.launchers.web.access import Store
+from surfalign.launchers.web.failed_logins import FailedLogins
 from surfalign.launchers.web.identity import COOKIE, Sessions, refusal
 from surfalign.launchers.web.pages.rendering import render
 from surfalign.stores.sharing.access_tokens import AccessRegister
@@ -17,7 +18,7 @@ from surfalign.stores.sharing.access_tokens import AccessRegister
 _LONGEST = 2000
 
 
-def routes(store: Store, sessions: Sessions) -> APIRouter:
+def routes(store: Store, sessions: Sessions, failed: FailedLogins) -> APIRouter:
     """Return the form and what it does."""
     router = APIRouter()
 
@@ -34,7 +35,7 @@ def routes(store: Store, sessions: Sessions) -> APIRouter:
     ) -> Response:
         """Begin a session with a token."""
         try:
-            with store.opened() as database:
+            with failed.counted(request, token.strip()), store.opened() as database:
                 found = AccessRegister(database).verified(token.strip())
         except AccessError as error:
             return refusal(request, error)

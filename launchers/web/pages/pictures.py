@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -18,6 +18,7 @@ from surfalign.launchers.figures.levels import band_edge_diagram, potential_figu
 from surfalign.launchers.figures.style import STYLE
 from surfalign.settings import load_settings
 from surfalign.stores.documents import SurfaceLevelsDocument
+from surfalign.stores.query.rows import SurfaceRow
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +31,7 @@ MOST_ATOMS = 2000
 _DRAWING = threading.Lock()
 
 
-def band_edges(documents: list[SurfaceLevelsDocument], ph: float) -> bytes:
+def band_edges(rows: Sequence[SurfaceRow], ph: float) -> bytes:
     """Draw band edges against vacuum with the levels of water at a pH.
 
     Raises
@@ -38,11 +39,11 @@ def band_edges(documents: list[SurfaceLevelsDocument], ph: float) -> bytes:
     DocumentNotFoundError
         When no result has band edges.
     """
-    if not documents:
+    if not rows:
         raise DocumentNotFoundError(
             "no surface has band edges", "a result with numbers", "choose another query"
         )
-    return drawn(lambda: band_edge_diagram(documents, ph, load_settings().hydrogen_electrode))
+    return drawn(lambda: band_edge_diagram(rows, ph, load_settings().hydrogen_electrode))
 
 
 def potential(document: SurfaceLevelsDocument) -> bytes:

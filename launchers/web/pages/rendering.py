@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse
 from surfalign.errors import SurfalignError
 from surfalign.launchers.web.access import viewer_of
 from surfalign.launchers.web.answers import status_of, told
-from surfalign.stores.documents import SurfaceLevelsDocument
+from surfalign.stores.query.rows import SurfaceRow, row_of
 from surfalign.version import __version__
 
 #: Sign and word of a state: never by colour alone.
@@ -42,17 +42,14 @@ def mark(state: str) -> dict[str, str]:
     return {"sign": sign, "word": word, "style": state}
 
 
-def checks_of(document: SurfaceLevelsDocument) -> dict[str, str]:
+def checks_of(row: SurfaceRow) -> dict[str, str]:
     """Return what the list says of the checks: the mark, how many passed, and which did not."""
-    if document.registration is not None:
-        said = f"{document.origin}: {document.registration.technique}"
-    elif document.error is not None:
-        said = f"{document.error.error} in {document.error.step}"
+    if row.technique is not None:
+        said = f"{row.origin}: {row.technique}"
     else:
-        passed = sum(check.passed for check in document.checks)
-        said = f"{passed}/{len(document.checks)}"
-    names = ", ".join(name.replace("_", " ") for name in document.failed_checks)
-    return mark(document.state.value) | {"said": said, "names": names}
+        said = row.failure or f"{row.checks_passed}/{row.checks}"
+    names = ", ".join(name.replace("_", " ") for name in row.failed_checks)
+    return mark(row.state.value) | {"said": said, "names": names}
 
 
 def with_parameters(request: Request, **changes: Any) -> str:
@@ -72,7 +69,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"fixed": fixed, "short": short, "mark": mark}
-    environment.globals |= {"version": __version__, "checks_of": checks_of}
+    environment.globals |= {"version": __version__, "checks_of": checks_of, "row_of": row_of}
     return environment
 
 

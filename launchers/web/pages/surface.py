@@ -117,7 +117,7 @@ def _prediction(
                 f"{document.identifier} holds no slab", "a result with its slab", "choose another"
             )
         name = document.surface_name or document.formula
-        question = Question(name=name, slab=slab.as_dict(), own_models=own_models)
+        question = Question(name=name, slabs=((name, slab.as_dict()),), own_models=own_models)
         return process.ask(question), None
     except SurfalignError as error:
         return None, error

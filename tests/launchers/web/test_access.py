@@ -301,6 +301,24 @@ def test_what_was_served_to_whom_is_noted_without_secrets(
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
+def test_an_answer_that_is_given_again_is_noted_again(
+    client: TestClient, shared: Database, tmp_path: Path
+) -> None:
+    token, _ = AccessRegister(shared).add("emil", "admin")
+    for address in ("/", "/", "/api/v1/surfaces", "/api/v1/surfaces"):
+        assert client.get(address, headers=bearer(token)).status_code == 200
+    entries = [json.loads(line) for line in (tmp_path / "served.jsonl").read_text().splitlines()]
+    assert [set(entry["identifiers"]) for entry in entries] == [ALL] * 4
+
+
+def test_who_is_greeted_is_nobody_else(client: TestClient, shared: Database) -> None:
+    register = AccessRegister(shared)
+    tokens = {name: register.add(name, "admin")[0] for name in ("emil", "dora")}
+    for name in ("emil", "dora", "emil"):
+        page = client.get("/", headers=bearer(tokens[name])).text
+        assert [other for other in ("emil", "dora") if f"<span>{other}</span>" in page] == [name]
+
+
 def test_a_full_log_begins_a_new_file(tmp_path: Path) -> None:
     log = AuditLog(tmp_path / "served.jsonl", size=300)
     for number in range(10):

@@ -22,7 +22,6 @@ from starlette.testclient import TestClient
 from stored_faces import rutile
 from stored_results import passed_result, store
 
-from surfalign.launchers.web import access
 from surfalign.launchers.web.application import create_app
 from surfalign.launchers.web.identity import Entrance
 from surfalign.settings import load_settings
@@ -77,10 +76,8 @@ class Case:
 
 
 @pytest.fixture
-def case(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
-    # Every answer is remembered for good, so that a memory that forgets who asked would be found.
-    monkeypatch.setattr(access, "SHORT", -1.0)
-    monkeypatch.setattr(access, "HOLDS", 1e9)
+def case(database: Database) -> Iterator[Case]:
+    # One server for all examples: a memory that forgets who asked would be found.
     store(database, *RESULTS, UNSAID)
     tokens = {
         viewer.name: AccessRegister(database).add(viewer.name, viewer.role, viewer.groups)[0]

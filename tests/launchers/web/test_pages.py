@@ -72,6 +72,24 @@ def test_the_pages_of_the_list_hold_each_surface_once(
     assert 'rel="next"' not in second
 
 
+def test_an_unchanged_list_is_not_sent_again_and_a_changed_one_at_once(
+    client: TestClient, database: Database
+) -> None:
+    address = "/?query=formula+=+MgO"
+    tag = client.get(address).headers["etag"]
+    assert client.get(address, headers={"If-None-Match": tag}).status_code == 304
+    for ip in (5.01, 5.02):
+        store(database, passed_result("mgo-100", ionization_potential=ip))
+        changed = client.get(address, headers={"If-None-Match": tag})
+        assert changed.status_code == 200
+        assert f">{ip}<" in changed.text
+        assert f">-{ip}<" in text(client, "/formulas/MgO")
+        [listed] = client.get(f"/api/v1/surfaces{address[1:]}").json()["results"]
+        assert listed["ionization_potential"] == ip
+    database.surface_levels.remove_docs({"identifier": "mgo-100"})
+    assert rows(text(client, address)) == []
+
+
 def test_what_is_shown_is_saved_as_csv_and_json(client: TestClient) -> None:
     csv = client.get("/surfaces.csv?query=formula+=+MgO")
     assert csv.headers["content-type"].startswith("text/csv")

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 from pymatgen.core import Lattice, Structure
+from served_pages import store_shipped_results
 from starlette.testclient import TestClient
-from stored_results import passed_result, store
+from stored_results import failed_result, passed_result, store
 
 from surfalign.crystals.sources import load_crystal
 from surfalign.errors import InvalidStructureError, TimeLimitError, UnknownMaterialError
@@ -126,6 +127,30 @@ def test_the_atoms_that_a_model_looks_at_are_told_by_element_and_depth() -> None
         ("O", 2.0, 1, 0.5), ("O", 0.0, 2, 0.3), ("Mg", 0.0, 2, 0.2),
     ]  # fmt: skip
     assert attended(slab, []) == []
+
+
+@pytest.mark.programs
+def test_the_list_shows_what_a_model_says_beside_what_was_computed(database: Database) -> None:
+    results = store_shipped_results(database)
+    store(database, failed_result("zno-110"))
+    settings = load_settings()
+    with TestClient(create_app(lambda: connect(settings)), base_url="http://127.0.0.1") as opened:
+        assert "IP predicted" not in opened.get("/?sort=identifier").text
+        page = opened.get("/?predicted=true&sort=identifier").text
+        one = results[3]
+        alone = opened.get(f"/surfaces/{one['identifier']}?predicted=true").text
+        again = opened.get("/?predicted=true&sort=identifier").text
+    assert "Predicted by oxides-v0" in page
+    cells = {
+        name: re.findall(r'<td class="number">([^<]*)', row)
+        for name, row in re.findall(
+            r'<th scope="row"><a href="/surfaces/([^"]+)"(.*?)</tr>', page, re.S
+        )
+    }
+    assert len(cells) == len(results) + 1
+    assert [cell.strip() for cell in cells["zno-110"][-2:]] == ["–", "–"]
+    assert f">{cells[one['identifier']][-2].strip()}<" in alone
+    assert again == page
 
 
 @pytest.mark.programs

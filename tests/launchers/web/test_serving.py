@@ -22,9 +22,9 @@ from typer.testing import CliRunner
 from surfalign.errors import AddressRefusedError, ConfigurationError
 from surfalign.launchers.cli.main import app
 from surfalign.launchers.database.server import LocalServer
-from surfalign.launchers.web.access import Memory
 from surfalign.launchers.web.application import create_app
 from surfalign.launchers.web.identity import Entrance
+from surfalign.launchers.web.memory import ROOM, Memory
 from surfalign.launchers.web.serving import bound_socket, entrance_of, refuse_unless_asked
 from surfalign.settings import load_settings
 from surfalign.stores.database import Database, connect
@@ -91,10 +91,17 @@ def test_a_taken_port_is_named() -> None:
             bound_socket("127.0.0.1", port)
 
 
-def test_an_answer_that_came_at_once_is_asked_for_anew() -> None:
+def test_what_is_remembered_takes_no_more_room_than_it_may() -> None:
     answers: Iterator[int] = iter(range(10))
     memory = Memory()
-    assert [memory.recall("question", lambda: next(answers)) for _ in range(3)] == [0, 1, 2]
+
+    def recalled(question: str) -> int:
+        return memory.recall(question, lambda: next(answers), lambda _: ROOM // 3)
+
+    assert [recalled(question) for question in "aabcabdb"] == [0, 0, 1, 2, 0, 1, 3, 1]
+    assert recalled("c") == 4  # was asked for longest ago
+    assert memory.recall("large", lambda: 5, lambda _: 2 * ROOM) == 5
+    assert [recalled("large"), recalled("a")] == [5, 5]
 
 
 def test_an_error_is_not_remembered() -> None:

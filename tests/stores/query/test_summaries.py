@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -13,9 +15,18 @@ from stored_results import failed_result, flagged_result, passed_result, record,
 from surfalign.stores.database import SURFACE_LEVELS, SURFACE_SUMMARIES, Database
 from surfalign.stores.query import results
 from surfalign.stores.query.results import count, find_fields
+from surfalign.stores.query.rows import row_of, rows_of
 from surfalign.stores.query.searches import collection_of, find_summaries
-from surfalign.stores.query.summaries import LEFT_OUT, has_field, summaries_kept, summary
+from surfalign.stores.query.summaries import (
+    LEFT_OUT,
+    STALE,
+    has_field,
+    summaries_kept,
+    summary,
+    version,
+)
 from surfalign.stores.sharing.register import SharingRegister
+from surfalign.stores.sharing.visibility import ANYONE, visible_to
 
 
 def known(database: Database) -> dict[str, Any]:
@@ -91,6 +102,78 @@ def test_a_writer_that_is_killed_leaves_nothing_that_is_old(database: Database) 
     # As long as nobody asks, the old one stands marked beside its result.
     assert known(database) == {"a": 1.0, "new": 7.15}
     assert database.collection(SURFACE_SUMMARIES).count_documents({}) == 2
+
+
+def test_every_write_of_results_gives_them_another_version(database: Database) -> None:
+    raw = collection_of(database)
+    versions = [version(database)]
+
+    def is_new() -> bool:
+        versions.append(version(database))
+        return versions[-1] is not None and versions.count(versions[-1]) == 1
+
+    store(database, passed_result("a"))
+    assert is_new()
+    assert not is_new()
+    store(database, passed_result("a", ionization_potential=5.0))
+    assert is_new()
+    SharingRegister(database).change(["a"], {"visibility": "public"})
+    assert not is_new()  # the register has a number of its own
+    database.surface_levels.remove_docs({"identifier": "a"})
+    assert is_new()
+    # Who comes by surfalign's back door is found by the numbers of documents.
+    raw.insert_one(record(passed_result("b")))
+    assert version(database) is None
+    assert is_new()
+
+
+def test_while_results_are_written_nobody_relies_on_a_version(database: Database) -> None:
+    store(database, passed_result("a"))
+    before = version(database)
+    raw = collection_of(database)
+    with summaries_kept(raw, ["a"]):
+        assert version(database) is None
+        raw.update_one({"identifier": "a"}, {"$set": {"ionization_potential": 1.0}})
+        # Who read in between took the mark away; what was read then is of a version that ends here.
+        between = version(database)
+        assert between not in (None, before)
+    assert version(database) not in (None, before, between)
+    with killed_in(raw, ["a"]):
+        raw.update_one({"identifier": "a"}, {"$set": {"ionization_potential": 2.0}})
+    killed = version(database)
+    assert killed is None
+    assert known(database) == {"a": 2.0}
+    assert database.collection(SURFACE_SUMMARIES).find_one({STALE: True}) is None
+
+
+def test_a_row_says_the_same_whether_read_from_a_summary_or_a_result(database: Database) -> None:
+    made = [
+        passed_result("a", space_group_symbol="Fm-3m", convergence_error=0.1),
+        flagged_result("b"),
+        failed_result("c"),
+    ]
+    store(database, *made)
+    found = rows_of(database, ["c", "a", "b", "absent"])
+    assert [row.identifier for row in found] == ["c", "a", "b"]
+    expected = {row.identifier: row for row in map(row_of, made)}
+    for row in found:
+        same = expected[row.identifier]
+        assert list(row.miller_index or ()) == list(same.miller_index or ())
+        assert replace(row, miller_index=None) == replace(same, miller_index=None)
+    assert (found[2].checks, found[2].checks_passed) == (2, 1)
+    assert found[0].failure == "ConvergenceError in slab_potential"
+
+
+def test_a_row_is_shown_to_who_may_see_it_by_the_register(database: Database) -> None:
+    store(database, passed_result("a"), passed_result("b"), passed_result("c"))
+    SharingRegister(database).change(["a", "b"], {"visibility": "public"})
+    # A copy that was not yet made tells nothing.
+    collection_of(database).update_many({}, {"$set": {"sharing": {"visibility": "public"}}})
+    within = visible_to(ANYONE, datetime.now(UTC))
+    assert [row.identifier for row in rows_of(database, ["c", "b", "a"], within=within)] == [
+        "b",
+        "a",
+    ]
 
 
 def test_who_may_not_see_all_is_answered_from_the_results(database: Database) -> None:

@@ -19,7 +19,8 @@ from served_pages import store_shipped_results
 from starlette.testclient import TestClient
 from stored_results import failed_result, flagged_result, passed_result, store
 
-from surfalign.launchers.web.access import Memory, Reader
+from surfalign.launchers.web.access import Reader
+from surfalign.launchers.web.memory import Memory
 from surfalign.launchers.web.optimade.entries import entries
 from surfalign.stores.database import Database
 
@@ -222,10 +223,11 @@ def test_of_what_may_not_be_seen_there_is_neither_entry_nor_crystal_nor_link(
         failed_result("hidden-failed"),
     )
     within = {"state": "passed"}
-    reader = Reader(database, within, Memory())
+    memory = Memory()
+    reader = Reader(database, within, memory)
     crystal, slab = reader.derived("structures", entries)
     assert slab.id == "seen"
     assert crystal.related == ("seen",)
     assert set(reader.fields_of(["seen", "hidden"], ["slab_structure"])) == {"seen"}
     # Another asker with the same memory is answered anew.
-    assert len(Reader(database, {}, Memory()).derived("structures", entries)) == 5
+    assert len(Reader(database, {}, memory).derived("structures", entries)) == 5
