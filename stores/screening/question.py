@@ -147,8 +147,8 @@ class Question:
             )
         if self.rule.alignment_error:
             found.append(
-                f"contact: levels count as {self.rule.alignment_error:g} eV less certain, for vacuum levels "
-                "do not align at an interface"
+                "contact: vacuum levels do not align at an interface; a mean absolute error of "
+                f"{self.rule.alignment_error:g} eV is added to those of the levels"
             )
         return found
 

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, ValidationError, model_validator
 
 from surfalign.errors import ConfigurationError, QuestionError
+from surfalign.physics.contacts.anderson import LARGEST_RULE_ERROR
 from surfalign.physics.levels.redox import COUPLES
 
 Quantity = Literal["conduction_band", "valence_band", "band_gap", "dielectric_constant"]
@@ -88,7 +89,8 @@ class Rule(_Record):
     alignment_error: float = Field(
         default=0.0,
         ge=0.0,
-        description="What aligning by vacuum levels errs by at a contact (eV); added to IP and EA alike",
+        le=LARGEST_RULE_ERROR,
+        description="Mean absolute error of aligning by vacuum levels at a contact (eV); IP and EA move alike",
     )
     sources: tuple[str, ...] = Field(default=(), description="Where the bounds come from")
 
