@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -38,6 +38,8 @@ _LEVELS = ("ionization_potential", "electron_affinity")
 #: Of the errors of a predicted IP and EA, which `learn predict` does not write: as measured on the JARVIS slabs
 #: (docs/explanation/screening.md).
 PREDICTED_CORRELATION = 0.84
+#: Metals that a refusal names.
+_METALS_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -74,12 +76,11 @@ class ContactSurfaces:
 
     def same_crystal(self, other: ContactSurfaces) -> NDArray[np.bool_]:
         """Return which pairs are two faces of one crystal by one method, shape (n, m)."""
-        numbers: dict[tuple[str, ...], int] = {}
-        rows, columns = (
-            np.array([numbers.setdefault(_crystal(s), len(numbers)) for s in own.surfaces])
-            for own in (self, other)
-        )
-        return np.asarray(rows[:, None] == columns[None, :])
+        return _equal(map(_crystal, self.surfaces), map(_crystal, other.surfaces))
+
+    def same_surface(self, other: ContactSurfaces) -> NDArray[np.bool_]:
+        """Return which pairs are results of one surface, by whatever method, shape (n, m)."""
+        return _equal(map(_surface, self.surfaces), map(_surface, other.surfaces))
 
     def named(self, identifiers: Sequence[str]) -> ContactSurfaces:
         """Return the surfaces of some identifiers, in their order."""
@@ -132,13 +133,38 @@ def require_partners(surfaces: ContactSurfaces) -> None:
     Raises
     ------
     DocumentNotFoundError
-        When there are fewer than two surfaces.
+        When there are fewer than two surfaces; several results of one surface count once.
     """
-    if len(surfaces) < 2:
+    if len(set(map(_surface, surfaces.surfaces))) < 2:
         raise DocumentNotFoundError(
             "one surface with levels, and no other one",
             "at least two",
             "widen the query, or add --flagged or --predictions FILE",
+        )
+
+
+def refuse_metals(surfaces: ContactSurfaces, remedy: str) -> None:
+    """Refuse surfaces without a gap, by their names.
+
+    Raises
+    ------
+    PhysicsInputError
+        When there is one.
+    """
+    gaps = surfaces.levels.means[:, 0] - surfaces.levels.means[:, 1]
+    metals = [
+        f"{surface.name} ({surface.identifier}: {gap:.2f} eV)"
+        for surface, gap in zip(surfaces.surfaces, gaps, strict=True)
+        if not gap > 0
+    ]
+    if metals:
+        more = len(metals) - _METALS_NAMED
+        raise PhysicsInputError(
+            "no positive gap: "
+            + ", ".join(metals[:_METALS_NAMED])
+            + (f" and {more} more" if more > 0 else ""),
+            "surfaces with IP > EA; a metal has no band edges to align",
+            remedy,
         )
 
 
@@ -152,6 +178,24 @@ def _crystal(surface: Candidate) -> tuple[str, ...]:
     if not surface.crystal:
         return (surface.identifier,)
     return surface.formula, surface.crystal, surface.method
+
+
+def _surface(surface: Candidate) -> tuple[str, ...]:
+    """Return what all results of one surface share; the result itself where its crystal is not known."""
+    if not surface.crystal:
+        return (surface.surface_identifier or surface.identifier,)
+    return surface.formula, surface.crystal, surface.name
+
+
+def _equal(
+    rows: Iterable[tuple[str, ...]], columns: Iterable[tuple[str, ...]]
+) -> NDArray[np.bool_]:
+    numbers: dict[tuple[str, ...], int] = {}
+    one, other = (
+        np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=int)
+        for keys in (rows, columns)
+    )
+    return np.asarray(one[:, None] == other[None, :])
 
 
 def _normal(parts: Sequence[LevelDistribution]) -> LevelDistribution:
@@ -229,7 +273,7 @@ def find_surface(
 
 def _stored(database: Database, text: str, within: Filter | None) -> SurfaceLevelsDocument:
     """Return the result that a text means: an identifier, its beginning, or the name of a surface."""
-    query = f"surface_name = {json.dumps(text)}"
+    query = f"surface_name = {json.dumps(text, ensure_ascii=False)}"
     found = results.find_fields(database, query, ("identifier", "state"), within=within)
     named = sorted(found, key=itemgetter("identifier"))
     without = (ResultState.FAILED, ResultState.REGISTERED)
