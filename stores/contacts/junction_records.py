@@ -95,9 +95,7 @@ def matrix(surfaces: ContactSurfaces, rule_error: float) -> Junctions:
     _refuse_long(surfaces)
     refuse_metals(surfaces, _WITHOUT_METALS)
     same_surface = surfaces.same_surface(surfaces)
-    return set_junctions(
-        surfaces.levels, rule_error, surfaces.same_crystal(surfaces), same_surface
-    )
+    return set_junctions(surfaces.levels, rule_error, surfaces.same_crystal(surfaces), same_surface)
 
 
 def likeliest_pairs(

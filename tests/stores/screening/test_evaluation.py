@@ -64,9 +64,13 @@ def test_a_single_uncertain_level_gives_the_normal_probability() -> None:
 def test_the_error_of_a_contact_is_that_of_a_junction() -> None:
     contact = ask(load_rule("n-contact"), Terms())
     errors = screen(contact, candidates((7.0, 4.2))).deviations[0]
-    one, other = (LevelDistribution.normal(np.array([x]), np.zeros((1, 2, 2))) for x in (GOOD, DEEP))
+    one, other = (
+        LevelDistribution.normal(np.array([x]), np.zeros((1, 2, 2))) for x in (GOOD, DEEP)
+    )
     made = all_junctions(one, other, contact.rule.alignment_error)
-    assert errors == pytest.approx([made.valence_deviations[0, 0], made.conduction_deviations[0, 0]])
+    assert errors == pytest.approx(
+        [made.valence_deviations[0, 0], made.conduction_deviations[0, 0]]
+    )
 
 
 def test_in_water_both_levels_are_smaller_by_half_an_electronvolt() -> None:
