@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,7 +144,7 @@ def scheme_records(
 
 
 def write_matrix(
-    surfaces: ContactSurfaces, made: Junctions, rule_error: float, file: TextIO
+    surfaces: ContactSurfaces, made: Junctions, rule_error: float, file: IO[str]
 ) -> None:
     """Write all pairs as JSON, row by row, so that a million of them need no memory.
 
