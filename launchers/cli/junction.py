@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,7 +23,7 @@ with imported_when_used():
     from surfalign.launchers.figures import style
     from surfalign.physics.contacts import anderson, schemes
     from surfalign.physics.levels import redox
-    from surfalign.stores.contacts import junction_records, surfaces
+    from surfalign.stores.contacts import junction_records, refusals, surfaces
     from surfalign.stores.query import language
     from surfalign.stores.screening import question
 
@@ -122,16 +122,11 @@ def junction(
     error = anderson.RULE_ERROR if rule_error is None else rule_error
     anderson.dipole_deviation(error)  # refuses what is no error
     _require_one_way(sides or [], matrix, partners)
-    in_scheme = {"--reduction": reduction, "--oxidation": oxidation, "--ph": ph, "--margin": margin}
-    asked = {
-        "--scheme": (scheme is not None, not sides),
-        "--type": (wanted is not None, not sides and scheme is None),
-        "--limit": (limit is not None, not sides),
-        **{option: (value is not None, scheme is not None) for option, value in in_scheme.items()},
-    }
-    question.refuse_what_means_nothing(
-        asked, "two surfaces" if sides else "a search for --scheme" if scheme else "no --scheme"
-    )
+    given = {
+        "--scheme": scheme, "--type": wanted, "--limit": limit,
+        "--reduction": reduction, "--oxidation": oxidation, "--ph": ph, "--margin": margin,
+    }  # fmt: skip
+    _refuse_what_means_nothing({o for o, value in given.items() if value is not None}, bool(sides))
     chosen = _scheme(
         scheme, (reduction or "H+/H2", oxidation or "O2/H2O"), ph or 0.0, margin or 0.0
     )
@@ -158,7 +153,7 @@ def junction(
                 own = surfaces.find_surface(database, partners, predicted, flagged=flagged)
                 listed = own.joined(listed)
             rows = []
-    surfaces.check_methods(listed, mixed=mixed)
+    refusals.check_methods(listed, mixed=mixed)
     if not sides:
         rows = _search(listed, partners is not None, kind, chosen, error, limit)
     if matrix is not None and scheme is None:
@@ -187,6 +182,23 @@ def _require_one_way(sides: Sequence[str], matrix: str | None, partners: str | N
         )
 
 
+def _refuse_what_means_nothing(given: Set[str], two: bool) -> None:
+    """Refuse options that two surfaces, a search for pairs, or one for a scheme do not take."""
+    scheme = "--scheme" in given
+    taken = {
+        "--scheme": not two,
+        "--type": not two and not scheme,
+        "--limit": not two,
+        **dict.fromkeys(("--reduction", "--oxidation", "--ph", "--margin"), scheme and not two),
+    }
+    what = (
+        "two surfaces" if two else "a search for a scheme" if scheme else "pairs without --scheme"
+    )
+    question.refuse_what_means_nothing(
+        {option: (option in given, known) for option, known in taken.items()}, what
+    )
+
+
 def _search(
     listed: ContactSurfaces,
     of_one: bool,
@@ -196,7 +208,7 @@ def _search(
     limit: int,
 ) -> list[dict[str, Any]]:
     """Return the best pairs of a list, or the best partners of its first surface."""
-    surfaces.require_partners(listed)
+    refusals.require_partners(listed)
     if chosen is not None:
         return junction_records.scheme_records(listed, *chosen, error, limit, 0 if of_one else None)
     if of_one:

@@ -17,7 +17,8 @@ from surfalign.physics.contacts.anderson import (
     set_junctions,
 )
 from surfalign.physics.contacts.schemes import Demands, Scheme, best_pairs
-from surfalign.stores.contacts.surfaces import ContactSurfaces, refuse_metals
+from surfalign.stores.contacts.refusals import refuse_metals
+from surfalign.stores.contacts.surfaces import ContactSurfaces
 from surfalign.stores.screening.candidates import Candidate
 
 Record = dict[str, Any]

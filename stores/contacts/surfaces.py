@@ -16,7 +16,6 @@ from surfalign.errors import (
     ConfigurationError,
     DocumentNotFoundError,
     MissingFileError,
-    MixedMethodsError,
     PhysicsInputError,
 )
 from surfalign.physics.levels.distribution import LevelDistribution
@@ -38,8 +37,6 @@ _LEVELS = ("ionization_potential", "electron_affinity")
 #: Of the errors of a predicted IP and EA, which `learn predict` does not write: as measured on the JARVIS slabs
 #: (docs/explanation/screening.md).
 PREDICTED_CORRELATION = 0.84
-#: Metals that a refusal names.
-_METALS_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -59,6 +56,11 @@ class ContactSurfaces:
     def methods(self) -> list[str]:
         """Methods whose levels do not compare, each once."""
         return sorted(set(of_one_table(surface.method for surface in self.surfaces).values()))
+
+    @property
+    def distinct(self) -> int:
+        """How many surfaces there are, where several results of one count once."""
+        return len(set(map(_surface, self.surfaces)))
 
     def joined(self, other: ContactSurfaces) -> ContactSurfaces:
         """Return these surfaces, then those of another list that are not among them."""
@@ -125,47 +127,6 @@ def stored_surfaces(
             "widen the query (surfalign query shows what matches), or add --flagged",
         )
     return sides_of(found).joined(predictions or no_surfaces())
-
-
-def require_partners(surfaces: ContactSurfaces) -> None:
-    """Refuse to look for partners where there are none.
-
-    Raises
-    ------
-    DocumentNotFoundError
-        When there are fewer than two surfaces; several results of one surface count once.
-    """
-    if len(set(map(_surface, surfaces.surfaces))) < 2:
-        raise DocumentNotFoundError(
-            "one surface with levels, and no other one",
-            "at least two",
-            "widen the query, or add --flagged or --predictions FILE",
-        )
-
-
-def refuse_metals(surfaces: ContactSurfaces, remedy: str) -> None:
-    """Refuse surfaces without a gap, by their names.
-
-    Raises
-    ------
-    PhysicsInputError
-        When there is one.
-    """
-    gaps = surfaces.levels.means[:, 0] - surfaces.levels.means[:, 1]
-    metals = [
-        f"{surface.name} ({surface.identifier}: {gap:.2f} eV)"
-        for surface, gap in zip(surfaces.surfaces, gaps, strict=True)
-        if not gap > 0
-    ]
-    if metals:
-        more = len(metals) - _METALS_NAMED
-        raise PhysicsInputError(
-            "no positive gap: "
-            + ", ".join(metals[:_METALS_NAMED])
-            + (f" and {more} more" if more > 0 else ""),
-            "surfaces with IP > EA; a metal has no band edges to align",
-            remedy,
-        )
 
 
 def no_surfaces() -> ContactSurfaces:
@@ -286,23 +247,6 @@ def _stored(database: Database, text: str, within: Filter | None) -> SurfaceLeve
         )
     meant = usable or [one["identifier"] for one in named] or [text]
     return results.get(database, meant[0], within=within)
-
-
-def check_methods(surfaces: ContactSurfaces, *, mixed: bool) -> None:
-    """Refuse levels of several methods, unless they were asked for.
-
-    Raises
-    ------
-    MixedMethodsError
-        When there are several.
-    """
-    methods = surfaces.methods
-    if len(methods) > 1 and not mixed:
-        raise MixedMethodsError(
-            f"surfaces of {len(methods)} methods: {', '.join(methods)}",
-            "levels of one method, for others do not compare",
-            "select one with a query, e.g. 'functional = ddh', or allow it with --mixed",
-        )
 
 
 def read_predictions(file: Path) -> ContactSurfaces:

@@ -199,7 +199,7 @@ def test_queries_that_find_nothing_or_too_little_are_refused(stored: Database) -
         (("a", "b", "--scheme", "z-scheme"), ConfigurationError, "--scheme means nothing to two"),
         (("a", "b", "--type", "I"), ConfigurationError, "--type means nothing to two surfaces"),
         (("a", "b", "--limit", "3"), ConfigurationError, "--limit means nothing to two surfaces"),
-        (("--matrix", "", "--ph", "0"), ConfigurationError, "--ph means nothing to no --scheme"),
+        (("--matrix", "", "--ph", "0"), ConfigurationError, "--ph means nothing to pairs without"),
         (("--partners", "a", "--margin", "0.1"), ConfigurationError, "--margin means nothing"),
         (
             ("--matrix", "", "--reduction", "H+/H2", "--oxidation", "O2/H2O"),
@@ -209,7 +209,7 @@ def test_queries_that_find_nothing_or_too_little_are_refused(stored: Database) -
         (
             ("--matrix", "", "--scheme", "type-ii", "--type", "I"),
             ConfigurationError,
-            "--type means nothing to a search for --scheme",
+            "--type means nothing to a search for a scheme",
         ),
         (("--matrix", "colour = red"), QuerySyntaxError, "no field 'colour'"),
         (("--matrix", "", "--type", "IV"), ConfigurationError, "type 'IV'"),

@@ -19,13 +19,12 @@ from surfalign.errors import (
 from surfalign.physics.contacts.anderson import JunctionType, set_junctions
 from surfalign.physics.contacts.schemes import Demands, Scheme
 from surfalign.stores.contacts import junction_records as records
+from surfalign.stores.contacts.refusals import check_methods, require_partners
 from surfalign.stores.contacts.surfaces import (
     ContactSurfaces,
-    check_methods,
     find_surface,
     no_surfaces,
     read_predictions,
-    require_partners,
     sides_of,
 )
 from surfalign.stores.screening.candidates import from_results
