@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from surfalign.errors import ConfigurationError, UnwritableFileError
-from surfalign.files import whole_file, write_whole
+from surfalign.files import make_folder, whole_file, write_whole
 
 #: Writes a megabyte to the file, in two parts; WHERE says at which point the process ends.
 _CRASHING = """
@@ -98,6 +98,28 @@ def test_a_private_file_is_its_owners_alone_and_others_obey_the_umask(
         os.umask(earlier)
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode
     assert (tmp_path / "file").read_bytes() == b"\x00\r\n"
+
+
+def test_what_is_no_file_is_written_to_and_links_stay(tmp_path: Path) -> None:
+    pipe, target, link = (tmp_path / name for name in ("pipe", "target", "link"))
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_whole(pipe, "text")
+    assert os.read(reader, 10) == b"text"
+    os.close(reader)
+    assert pipe.is_fifo()
+    target.write_text("old")
+    link.symlink_to(target)
+    write_whole(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    make_folder(tmp_path / "a" / "b")
+    write_whole(tmp_path / "a" / "b" / "file", "text")
+    with pytest.raises(UnwritableFileError, match="b/file/c cannot be made: Not a directory"):
+        make_folder(tmp_path / "a" / "b" / "file" / "c")
 
 
 def test_lines_end_as_they_were_written(tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from surfalign.errors import ConfigurationError
+from surfalign.files import whole_file
 from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.options import Flagged, JsonFile, Mixed, Where
 from surfalign.launchers.cli.output import is_stdout, make_folders, output_console, write_json
@@ -22,8 +23,9 @@ with imported_when_used():
     from surfalign.launchers.figures import style
     from surfalign.physics.contacts import anderson, schemes
     from surfalign.physics.levels import redox
-    from surfalign.stores.contacts import junction_records, surfaces
+    from surfalign.stores.contacts import junction_records, refusals, surfaces
     from surfalign.stores.query import language
+    from surfalign.stores.screening import question
 
 if TYPE_CHECKING:
     from surfalign.physics.contacts.schemes import Demands, Scheme
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 commands = typer.Typer()
 
 _TYPES = ("I", "II", "III")
+#: Junctions that are listed where nothing else is asked for.
+_LIMIT = 20
 _USAGE = "surfalign junction A B, or --matrix QUERY, or --partners A"
 
 
@@ -55,8 +59,9 @@ def junction(
     ] = None,
     where: Where = None,
     wanted: Annotated[
-        str, typer.Option("--type", help="Type of junction to look for: I, II or III.")
-    ] = "II",
+        str | None,
+        typer.Option("--type", help="Type of junction to look for: I, II (the default) or III."),
+    ] = None,
     scheme: Annotated[
         str | None,
         typer.Option(
@@ -64,15 +69,27 @@ def junction(
         ),
     ] = None,
     reduction: Annotated[
-        str, typer.Option(metavar="COUPLE", help="With --scheme: what the electrons reduce.")
-    ] = "H+/H2",
+        str | None,
+        typer.Option(
+            metavar="COUPLE", help="With --scheme: what the electrons reduce; H+/H2 by default."
+        ),
+    ] = None,
     oxidation: Annotated[
-        str, typer.Option(metavar="COUPLE", help="With --scheme: what the holes oxidise.")
-    ] = "O2/H2O",
-    ph: Annotated[float, typer.Option("--ph", help="With --scheme: pH of the couples.")] = 0.0,
+        str | None,
+        typer.Option(
+            metavar="COUPLE", help="With --scheme: what the holes oxidise; O2/H2O by default."
+        ),
+    ] = None,
+    ph: Annotated[
+        float | None,
+        typer.Option("--ph", help="With --scheme: pH of the couples; 0 by default."),
+    ] = None,
     margin: Annotated[
-        float, typer.Option(help="With --scheme: how far the edges lie beyond the couples, eV.")
-    ] = 0.0,
+        float | None,
+        typer.Option(
+            help="With --scheme: how far the edges lie beyond the couples, eV; 0 by default."
+        ),
+    ] = None,
     rule_error: Annotated[
         float | None,
         typer.Option(help="Mean absolute error of Anderson's rule, eV; 0.45 by default."),
@@ -83,7 +100,9 @@ def junction(
     ] = None,
     flagged: Flagged = False,
     mixed: Mixed = False,
-    limit: Annotated[int, typer.Option(min=1, help="Junctions to list at most.")] = 20,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Junctions to list at most; 20 by default.")
+    ] = None,
     json_file: JsonFile = None,
     figure: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Draw the band edges, or the matrix.")
@@ -102,9 +121,17 @@ def junction(
     """
     error = anderson.RULE_ERROR if rule_error is None else rule_error
     anderson.dipole_deviation(error)  # refuses what is no error
-    chosen = _scheme(scheme, (reduction, oxidation), ph, margin)
-    kind = _kind(wanted)
-    _require_one_way(sides or [], matrix, partners, scheme)
+    _require_one_way(sides or [], matrix, partners)
+    given = {
+        "--scheme": scheme, "--type": wanted, "--limit": limit,
+        "--reduction": reduction, "--oxidation": oxidation, "--ph": ph, "--margin": margin,
+    }  # fmt: skip
+    _refuse_what_means_nothing({o for o, value in given.items() if value is not None}, bool(sides))
+    chosen = _scheme(
+        scheme, (reduction or "H+/H2", oxidation or "O2/H2O"), ph or 0.0, margin or 0.0
+    )
+    kind = _kind(wanted or "II")
+    limit = limit or _LIMIT
     if where is not None and partners is None:
         raise ConfigurationError(
             "--where without --partners", "a query as --matrix QUERY", "write it behind --matrix"
@@ -126,7 +153,7 @@ def junction(
                 own = surfaces.find_surface(database, partners, predicted, flagged=flagged)
                 listed = own.joined(listed)
             rows = []
-    surfaces.check_methods(listed, mixed=mixed)
+    refusals.check_methods(listed, mixed=mixed)
     if not sides:
         rows = _search(listed, partners is not None, kind, chosen, error, limit)
     if matrix is not None and scheme is None:
@@ -134,7 +161,7 @@ def junction(
         return
     write_json(rows, json_file)
     if not is_stdout(json_file):
-        output_console().print(tables.junction_table(rows, _caption(listed, error, chosen, ph)))
+        _show(rows, _caption(listed, error, chosen, ph or 0.0))
     if figure is not None and rows:
         most = figures.PARTNERS if chosen is None else 1
         shown, drawn = figures.best_partners(listed, rows, most)
@@ -142,9 +169,7 @@ def junction(
         typer.echo(f"Wrote {path}", err=True)
 
 
-def _require_one_way(
-    sides: Sequence[str], matrix: str | None, partners: str | None, scheme: str | None
-) -> None:
+def _require_one_way(sides: Sequence[str], matrix: str | None, partners: str | None) -> None:
     """Refuse what is neither two surfaces, nor a matrix, nor partners, or more than one of these."""
     named = [f"{len(sides)} surfaces"] if sides else []
     named += ["--matrix"] if matrix is not None else []
@@ -155,8 +180,23 @@ def _require_one_way(
             "two surfaces, or one of --matrix and --partners",
             _USAGE,
         )
-    if scheme is not None and sides:
-        raise ConfigurationError("--scheme with two surfaces", "a list of surfaces", _USAGE)
+
+
+def _refuse_what_means_nothing(given: Set[str], two: bool) -> None:
+    """Refuse options that two surfaces, a search for pairs, or one for a scheme do not take."""
+    scheme = "--scheme" in given
+    taken = {
+        "--scheme": not two,
+        "--type": not two and not scheme,
+        "--limit": not two,
+        **dict.fromkeys(("--reduction", "--oxidation", "--ph", "--margin"), scheme and not two),
+    }
+    what = (
+        "two surfaces" if two else "a search for a scheme" if scheme else "pairs without --scheme"
+    )
+    question.refuse_what_means_nothing(
+        {option: (option in given, known) for option, known in taken.items()}, what
+    )
 
 
 def _search(
@@ -168,7 +208,7 @@ def _search(
     limit: int,
 ) -> list[dict[str, Any]]:
     """Return the best pairs of a list, or the best partners of its first surface."""
-    surfaces.require_partners(listed)
+    refusals.require_partners(listed)
     if chosen is not None:
         return junction_records.scheme_records(listed, *chosen, error, limit, 0 if of_one else None)
     if of_one:
@@ -191,12 +231,12 @@ def _matrix(
         junction_records.write_matrix(listed, made, error, typer.get_text_stream("stdout"))
     else:
         if json_file is not None:
-            with json_file.expanduser().open("w", encoding="utf-8") as file:
+            with whole_file(json_file) as file:
                 junction_records.write_matrix(listed, made, error, file)
             typer.echo(f"Wrote {json_file}", err=True)
         wanted = anderson.JunctionType(kind)
         rows = junction_records.likeliest_pairs(listed, made, wanted, limit)
-        output_console().print(tables.junction_table(rows, _caption(listed, error, None, 0.0)))
+        _show(rows, _caption(listed, error, None, 0.0))
         counts = [int((made.types == k).sum()) // 2 for k in (1, 2, 3)]
         typer.echo(
             f"{sum(counts)} pairs of {len(listed)} surfaces: "
@@ -223,6 +263,14 @@ def _scheme(
     if name.lower() not in known:
         raise ConfigurationError(f"scheme {name!r}", f"one of {', '.join(known)}", "set --scheme")
     return schemes.Scheme(name.lower()), schemes.Demands(reduction + margin, oxidation - margin)
+
+
+def _show(rows: Sequence[dict[str, Any]], caption: str) -> None:
+    """Print the table of junctions; in words where there is none."""
+    if rows:
+        output_console().print(tables.junction_table(rows, caption))
+    else:
+        typer.echo(f"No pair has a probability above 0. Looked for with {caption}")
 
 
 def _kind(name: str) -> int:

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from surfalign.errors import ConfigurationError
+from surfalign.files import make_folder, write_whole
 
 #: Columns where the output is no terminal, so that a file holds whole rows.
 FILE_WIDTH = 200
@@ -32,21 +33,16 @@ def make_folders(json_file: Path | None, figures: Path | None = None) -> None:
 
     Raises
     ------
+    UnwritableFileError
+        When one cannot be made, or written to.
     ConfigurationError
-        When one cannot be made, or a folder is where the JSON file shall be.
+        When a folder is where the JSON file shall be.
     """
     folders = [figures] if figures is not None else []
-    if json_file is not None and not is_stdout(json_file):
+    if json_file is not None and not is_stdout(json_file) and not json_file.exists():
         folders.append(json_file.expanduser().parent)
     for folder in folders:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise ConfigurationError(
-                f"the folder {folder} cannot be made: {error.strerror or error}",
-                "a folder that may be written to",
-                "name another one with --json or --figure",
-            ) from error
+        make_folder(folder)
     if json_file is not None and json_file.expanduser().is_dir():
         raise ConfigurationError(
             f"--json names the folder {json_file}", "a file", f"--json {json_file}/answer.json"
@@ -66,7 +62,7 @@ def write_json(plain: Any, json_file: Path | None) -> None:
         print_json(plain)
         return
     text = _json_text(plain)
-    json_file.expanduser().write_text(text + "\n", encoding="utf-8")
+    write_whole(json_file, text + "\n")
     typer.echo(f"Wrote {json_file}", err=True)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from surfalign.errors import ConfigurationError
+from surfalign.files import write_whole
 from surfalign.launchers.nightly import schedulers as schedules
 from surfalign.launchers.nightly.runs import run_nightly
 from surfalign.settings import load_settings
@@ -69,7 +70,7 @@ def schedule(
     where = wanted.address
     typer.echo(f"Database: {where.shown or 'local'} (named by {where.source})", err=True)
     if output is not None:
-        output.write_text(text, encoding="utf-8")
+        write_whole(output, text)
         typer.echo(f"Wrote {output}", err=True)
     elif not install:
         typer.echo(text, nl=False)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from surfalign.files import write_whole
 from surfalign.launchers.cli.lazy import imported_when_used
 from surfalign.launchers.cli.options import (
     Cores,
@@ -98,7 +99,7 @@ def gaps(
             gap_validation.summary_sentence(gap_validation.summarise(records)), soft_wrap=True
         )
     if markdown is not None:
-        markdown.write_text(gap_validation.markdown_table(records))
+        write_whole(markdown, gap_validation.markdown_table(records))
     if any(record.error is not None for record in records):
         raise typer.Exit(1)
 

@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
+from surfalign.files import make_folder, whole_file
+
 INK = "#1b2430"
 FAINT = "#9aa5b1"
 BLUE = "#1f6fb4"
@@ -38,9 +40,18 @@ SIDE_WIDTH = 14.0
 
 
 def save(figure: Figure, path: Path, dpi: int = 130) -> Path:
-    """Write a figure, make its folder where it is missing, and return the path."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=dpi, bbox_inches="tight", facecolor="white")
+    """Write a figure in one step, make its folder where it is missing, and return the path.
+
+    Raises
+    ------
+    UnwritableFileError
+        When the folder or the file cannot be written.
+    """
+    make_folder(path.parent)
+    with whole_file(path, binary=True) as file:
+        figure.savefig(
+            file, format=path.suffix[1:], dpi=dpi, bbox_inches="tight", facecolor="white"
+        )
     return path
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from surfalign.errors import ConfigurationError, MissingDependencyError
+from surfalign.files import write_whole
 from surfalign.launchers.nightly.lasting import LastingAddress, lasting_address
 from surfalign.launchers.nightly.runs import TASKS
 
@@ -201,7 +202,7 @@ def _install_units(wanted: Entry) -> str:
     folder = Path.home() / ".config" / "systemd" / "user"
     folder.mkdir(parents=True, exist_ok=True)
     for name, unit in systemd_units(wanted).items():
-        (folder / name).write_text(unit, encoding="utf-8")
+        write_whole(folder / name, unit)
     timer = f"surfalign-{wanted.task}.timer"
     _call(["systemctl", "--user", "daemon-reload"])
     _call(["systemctl", "--user", "enable", "--now", timer])

@@ -27,6 +27,27 @@ def write_whole(
         file.write(content)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder with those above it, where it is missing.
+
+    Raises
+    ------
+    UnwritableFileError
+        When it cannot be made, or nothing can be written into it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        reason = "" if os.access(folder, os.W_OK | os.X_OK) else "may not be written to"
+    except OSError as error:
+        reason = f"cannot be made: {error.strerror or error}"
+    if reason:
+        raise UnwritableFileError(
+            f"the folder {folder} {reason}",
+            "a folder that exists or can be made, and may be written to",
+            "name another one",
+        )
+
+
 @contextmanager
 def whole_file(
     path: Path, *, binary: bool = False, private: bool = False, sync: bool = False
@@ -34,12 +55,12 @@ def whole_file(
     """Open a file that takes its name when it is complete.
 
     Whoever reads meanwhile, or after a crash at any point, finds what was there before, or all of the
-    new content, never a part.
+    new content, never a part. What is no file, such as ``/dev/null`` or a pipe, is written to as it stands.
 
     Parameters
     ----------
     path
-        Where the file will be; its folder exists.
+        Where the file will be; its folder exists. A link stays one, but for private files.
     binary
         Whether bytes are written; else text in UTF-8, its line ends as they are written.
     private
@@ -53,10 +74,17 @@ def whole_file(
         When the file cannot be written, e.g. because the disk is full.
     """
     path = path.expanduser()
+    as_it_stands = path.exists() and not path.is_file() and not path.is_dir()
+    if path.is_symlink() and not private and not as_it_stands:
+        path = path.resolve()
     temporary = path.with_name(f".{path.name}.{uuid4().hex[:12]}")
     form = "wb" if binary else "w"
     encoding, newline = (None, None) if binary else ("utf-8", "")
     try:
+        if as_it_stands:
+            with path.open(form, encoding=encoding, newline=newline) as file:
+                yield file
+            return
         mode = 0o600 if private else 0o666
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(descriptor, form, encoding=encoding, newline=newline) as file:

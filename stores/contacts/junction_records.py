@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from surfalign.physics.contacts.anderson import (
     set_junctions,
 )
 from surfalign.physics.contacts.schemes import Demands, Scheme, best_pairs
+from surfalign.stores.contacts.refusals import refuse_metals
 from surfalign.stores.contacts.surfaces import ContactSurfaces
 from surfalign.stores.screening.candidates import Candidate
 
@@ -26,6 +27,7 @@ Record = dict[str, Any]
 _DECIMALS = 4
 #: Surfaces of which all pairs are worked out at once: 300 MB.
 LARGEST_SET = 2000
+_WITHOUT_METALS = "leave metals out by the query: band_gap > 0 eV; and out of a file of predictions"
 
 
 def junction_record(first: ContactSurfaces, second: ContactSurfaces, rule_error: float) -> Record:
@@ -34,15 +36,18 @@ def junction_record(first: ContactSurfaces, second: ContactSurfaces, rule_error:
     Raises
     ------
     PhysicsInputError
-        When both are the same result.
+        When both are results of one surface, or one has no gap.
     """
     one, other = first.surfaces[0], second.surfaces[0]
-    if one.identifier == other.identifier:
+    if one.identifier == other.identifier or first.same_surface(second)[0, 0]:
+        same = one.identifier == other.identifier
         raise PhysicsInputError(
-            f"a junction of {one.identifier} with itself",
+            f"a junction of {one.identifier if same else one.name} with itself"
+            + ("" if same else f": {one.identifier} and {other.identifier} are results of it"),
             "two surfaces",
             "name another one",
         )
+    refuse_metals(first.joined(second), "name surfaces with a gap")
     return _record(_made(first, second, rule_error), 0, 0, one, other)
 
 
@@ -69,11 +74,14 @@ def partner_records(
         Junctions to return at most; None for all.
     """
     own = surfaces.take([row])
+    refuse_metals(own, "name a surface with a gap")
+    refuse_metals(surfaces, _WITHOUT_METALS)
     made = _made(own, surfaces, rule_error)
     order = np.argsort(-made.probabilities[0, :, wanted - 1], kind="stable")
+    others = order[~own.same_surface(surfaces)[0, order]]
     return [
         _record(made, 0, int(column), own.surfaces[0], surfaces.surfaces[int(column)])
-        for column in order[order != row][:limit]
+        for column in others[:limit]
     ]
 
 
@@ -83,10 +91,12 @@ def matrix(surfaces: ContactSurfaces, rule_error: float) -> Junctions:
     Raises
     ------
     PhysicsInputError
-        When the list is longer than :data:`LARGEST_SET`.
+        When the list is longer than :data:`LARGEST_SET`, or a surface has no gap.
     """
     _refuse_long(surfaces)
-    return set_junctions(surfaces.levels, rule_error, surfaces.same_crystal(surfaces))
+    refuse_metals(surfaces, _WITHOUT_METALS)
+    same_surface = surfaces.same_surface(surfaces)
+    return set_junctions(surfaces.levels, rule_error, surfaces.same_crystal(surfaces), same_surface)
 
 
 def likeliest_pairs(
@@ -115,11 +125,13 @@ def scheme_records(
     Raises
     ------
     PhysicsInputError
-        When the list is longer than :data:`LARGEST_SET`.
+        When the list is longer than :data:`LARGEST_SET`, or a surface has no gap.
     """
     _refuse_long(surfaces)
+    refuse_metals(surfaces, _WITHOUT_METALS)
+    same_surface = surfaces.same_surface(surfaces)
     upper, lower, probabilities = best_pairs(
-        surfaces.levels, scheme, demands, rule_error, limit, partner_of
+        surfaces.levels, scheme, demands, rule_error, limit, partner_of, same_surface
     )
     records = []
     for i, j, probability in zip(upper, lower, probabilities, strict=True):
@@ -133,12 +145,12 @@ def scheme_records(
 
 
 def write_matrix(
-    surfaces: ContactSurfaces, made: Junctions, rule_error: float, file: TextIO
+    surfaces: ContactSurfaces, made: Junctions, rule_error: float, file: IO[str]
 ) -> None:
     """Write all pairs as JSON, row by row, so that a million of them need no memory.
 
-    The keys of an array hold a row for each surface, and in it a value for each partner; a surface with
-    itself has null.
+    The keys of an array hold a row for each surface, and in it a value for each partner; results of
+    one surface have null.
     """
     head = {
         "rule_error": rule_error,
@@ -157,7 +169,7 @@ def write_matrix(
     }
     for name, array in arrays.items():
         file.write(f',\n"{name}": [')
-        file.write(",\n".join(_rows(name, array)))
+        file.write(",\n".join(_rows(name, array, made.types == JunctionType.NONE)))
         file.write("]")
     file.write("}\n")
 
@@ -171,13 +183,14 @@ def _refuse_long(surfaces: ContactSurfaces) -> None:
         )
 
 
-def _rows(name: str, array: NDArray[Any]) -> Iterator[str]:
-    for own, row in enumerate(array):
+def _rows(name: str, array: NDArray[Any], without: NDArray[np.bool_]) -> Iterator[str]:
+    for row, own in zip(array, without, strict=True):
         if name == "type":
             values: list[Any] = [JunctionType(kind).numeral for kind in row]
         else:
             values = np.round(row, _DECIMALS).tolist()
-        values[own] = None
+        for column in np.flatnonzero(own):
+            values[column] = None
         yield json.dumps(values, ensure_ascii=False)
 
 

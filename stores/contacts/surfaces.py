@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -16,7 +16,6 @@ from surfalign.errors import (
     ConfigurationError,
     DocumentNotFoundError,
     MissingFileError,
-    MixedMethodsError,
     PhysicsInputError,
 )
 from surfalign.physics.levels.distribution import LevelDistribution
@@ -58,6 +57,11 @@ class ContactSurfaces:
         """Methods whose levels do not compare, each once."""
         return sorted(set(of_one_table(surface.method for surface in self.surfaces).values()))
 
+    @property
+    def distinct(self) -> int:
+        """How many surfaces there are, where several results of one count once."""
+        return len(set(map(_surface, self.surfaces)))
+
     def joined(self, other: ContactSurfaces) -> ContactSurfaces:
         """Return these surfaces, then those of another list that are not among them."""
         known = {surface.identifier for surface in self.surfaces}
@@ -74,12 +78,11 @@ class ContactSurfaces:
 
     def same_crystal(self, other: ContactSurfaces) -> NDArray[np.bool_]:
         """Return which pairs are two faces of one crystal by one method, shape (n, m)."""
-        numbers: dict[tuple[str, ...], int] = {}
-        rows, columns = (
-            np.array([numbers.setdefault(_crystal(s), len(numbers)) for s in own.surfaces])
-            for own in (self, other)
-        )
-        return np.asarray(rows[:, None] == columns[None, :])
+        return _equal(map(_crystal, self.surfaces), map(_crystal, other.surfaces))
+
+    def same_surface(self, other: ContactSurfaces) -> NDArray[np.bool_]:
+        """Return which pairs are results of one surface, by whatever method, shape (n, m)."""
+        return _equal(map(_surface, self.surfaces), map(_surface, other.surfaces))
 
     def named(self, identifiers: Sequence[str]) -> ContactSurfaces:
         """Return the surfaces of some identifiers, in their order."""
@@ -126,22 +129,6 @@ def stored_surfaces(
     return sides_of(found).joined(predictions or no_surfaces())
 
 
-def require_partners(surfaces: ContactSurfaces) -> None:
-    """Refuse to look for partners where there are none.
-
-    Raises
-    ------
-    DocumentNotFoundError
-        When there are fewer than two surfaces.
-    """
-    if len(surfaces) < 2:
-        raise DocumentNotFoundError(
-            "one surface with levels, and no other one",
-            "at least two",
-            "widen the query, or add --flagged or --predictions FILE",
-        )
-
-
 def no_surfaces() -> ContactSurfaces:
     """Return an empty list."""
     return sides_of(Candidates())
@@ -152,6 +139,24 @@ def _crystal(surface: Candidate) -> tuple[str, ...]:
     if not surface.crystal:
         return (surface.identifier,)
     return surface.formula, surface.crystal, surface.method
+
+
+def _surface(surface: Candidate) -> tuple[str, ...]:
+    """Return what all results of one surface share; the result itself where its crystal is not known."""
+    if not surface.crystal:
+        return (surface.surface_identifier or surface.identifier,)
+    return surface.formula, surface.crystal, surface.name
+
+
+def _equal(
+    rows: Iterable[tuple[str, ...]], columns: Iterable[tuple[str, ...]]
+) -> NDArray[np.bool_]:
+    numbers: dict[tuple[str, ...], int] = {}
+    one, other = (
+        np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=int)
+        for keys in (rows, columns)
+    )
+    return np.asarray(one[:, None] == other[None, :])
 
 
 def _normal(parts: Sequence[LevelDistribution]) -> LevelDistribution:
@@ -229,7 +234,7 @@ def find_surface(
 
 def _stored(database: Database, text: str, within: Filter | None) -> SurfaceLevelsDocument:
     """Return the result that a text means: an identifier, its beginning, or the name of a surface."""
-    query = f"surface_name = {json.dumps(text)}"
+    query = f"surface_name = {json.dumps(text, ensure_ascii=False)}"
     found = results.find_fields(database, query, ("identifier", "state"), within=within)
     named = sorted(found, key=itemgetter("identifier"))
     without = (ResultState.FAILED, ResultState.REGISTERED)
@@ -242,23 +247,6 @@ def _stored(database: Database, text: str, within: Filter | None) -> SurfaceLeve
         )
     meant = usable or [one["identifier"] for one in named] or [text]
     return results.get(database, meant[0], within=within)
-
-
-def check_methods(surfaces: ContactSurfaces, *, mixed: bool) -> None:
-    """Refuse levels of several methods, unless they were asked for.
-
-    Raises
-    ------
-    MixedMethodsError
-        When there are several.
-    """
-    methods = surfaces.methods
-    if len(methods) > 1 and not mixed:
-        raise MixedMethodsError(
-            f"surfaces of {len(methods)} methods: {', '.join(methods)}",
-            "levels of one method, for others do not compare",
-            "select one with a query, e.g. 'functional = ddh', or allow it with --mixed",
-        )
 
 
 def read_predictions(file: Path) -> ContactSurfaces:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from surfalign.physics.contacts.anderson import dipole_deviation
 from surfalign.physics.levels.distribution import LevelDistribution, LevelWindow
 from surfalign.stores.screening.candidates import Candidate, Candidates
 from surfalign.stores.screening.question import NAMES, Bounds, Question
@@ -201,11 +202,11 @@ def by_formula(
 def _at_the_place(part: LevelDistribution, question: Question) -> LevelDistribution:
     """Move the levels as water does, and add the error of an alignment to both alike."""
     moved = replace(part, means=part.means - question.shift)
-    error = question.rule.alignment_error
-    if not error:
+    dipole = dipole_deviation(question.rule.alignment_error)
+    if not dipole:
         return moved
     # The sum of two distributions: a normal one of the same covariance, which at a contact is near enough.
-    return LevelDistribution.normal(moved.means, moved.covariances + error**2)
+    return LevelDistribution.normal(moved.means, moved.covariances + dipole**2)
 
 
 def _joined(windows: list[LevelWindow]) -> list[LevelWindow]:

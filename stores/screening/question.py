@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from surfalign.errors import QuestionError
@@ -147,8 +148,8 @@ class Question:
             )
         if self.rule.alignment_error:
             found.append(
-                f"contact: levels count as {self.rule.alignment_error:g} eV less certain, for vacuum levels "
-                "do not align at an interface"
+                "contact: vacuum levels do not align at an interface; a mean absolute error of "
+                f"{self.rule.alignment_error:g} eV is added to those of the levels"
             )
         return found
 
@@ -198,6 +199,31 @@ def _refuse_contradictions(bounds: list[Bounds]) -> None:
         )
 
 
+def refuse_what_means_nothing(asked: Mapping[str, tuple[bool, bool]], what: str) -> None:
+    """Refuse options that change nothing about a question.
+
+    Parameters
+    ----------
+    asked
+        Option to whether it is given, and whether it is taken.
+    what
+        The question, for the message.
+
+    Raises
+    ------
+    QuestionError
+        When one is given and not taken.
+    """
+    useless = [option for option, (given, taken) in asked.items() if given and not taken]
+    if useless:
+        taken = [option for option, (_, known) in asked.items() if known]
+        raise QuestionError(
+            f"{', '.join(useless)} means nothing to {what}",
+            f"one of {', '.join(taken)}" if taken else "no option",
+            "leave it out",
+        )
+
+
 def _refuse_what_is_not_asked_for(rule: Rule, terms: Terms) -> None:
     gaps = any(condition.quantity == "band_gap" for condition in rule.conditions)
     asked = {
@@ -209,14 +235,7 @@ def _refuse_what_is_not_asked_for(rule: Rule, terms: Terms) -> None:
         "--work-function": (terms.work_function is not None, "work_function" in rule.words),
         "--partner": (terms.partner is not None, bool(rule.partners)),
     }
-    useless = [option for option, (given, taken) in asked.items() if given and not taken]
-    if useless:
-        taken = [option for option, (_, known) in asked.items() if known]
-        raise QuestionError(
-            f"{', '.join(useless)} means nothing to the rule {rule.name}",
-            f"one of {', '.join(taken)}" if taken else "no option",
-            "leave it out",
-        )
+    refuse_what_means_nothing(asked, f"the rule {rule.name}")
 
 
 def _bounds(
@@ -266,6 +285,12 @@ def _number(bound: float | str | None, rule: Rule, terms: Terms) -> tuple[float 
     if name is None:
         raise _missing(rule, "--couple", "a redox couple such as CO2/CH4", name)
     couple = redox_couple(name)
+    if bound == "couple" and couple.name not in rule.choices:
+        raise QuestionError(
+            f"the couple {couple.name}, which is not of the rule {rule.name} ({rule.title})",
+            f"one of {', '.join(rule.choices)}",
+            "choose one of them by --couple, or write a rule of your own",
+        )
     return couple.level(terms.ph or 0.0, terms.hydrogen_electrode), couple.name
 
 

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, ValidationError, model_validator
 
 from surfalign.errors import ConfigurationError, QuestionError
+from surfalign.physics.contacts.anderson import LARGEST_RULE_ERROR
 from surfalign.physics.levels.redox import COUPLES
 
 Quantity = Literal["conduction_band", "valence_band", "band_gap", "dielectric_constant"]
@@ -80,6 +81,9 @@ class Rule(_Record):
         default=0.0, ge=0.0, description="Margin of the conditions that ask for it (eV)"
     )
     couple: str | None = Field(default=None, description="Redox couple that 'couple' stands for")
+    couples: tuple[str, ...] = Field(
+        default=(), description="Couples that --couple may choose; all where none is named"
+    )
     work_function: float | None = Field(
         default=None, gt=0.0, description="Work function that 'work_function' stands for (eV)"
     )
@@ -88,14 +92,21 @@ class Rule(_Record):
     alignment_error: float = Field(
         default=0.0,
         ge=0.0,
-        description="What aligning by vacuum levels errs by at a contact (eV); added to IP and EA alike",
+        le=LARGEST_RULE_ERROR,
+        description="Mean absolute error of aligning by vacuum levels at a contact (eV); IP and EA move alike",
     )
     sources: tuple[str, ...] = Field(default=(), description="Where the bounds come from")
 
     @model_validator(mode="after")
     def _words_mean_something(self) -> Self:
-        if self.couple is not None and self.couple not in COUPLES:
-            raise ValueError(f"couple: {self.couple!r} is none of {', '.join(COUPLES)}")
+        for word, couple in (
+            ("couple", self.couple),
+            *(("couples", name) for name in self.couples),
+        ):
+            if couple is not None and couple not in COUPLES:
+                raise ValueError(f"{word}: {couple!r} is none of {', '.join(COUPLES)}")
+        if self.couple is not None and self.couple not in self.choices:
+            raise ValueError(f"couple: {self.couple!r} is none of {', '.join(self.choices)}")
         if self.partner is not None and self.partner not in self.partners:
             raise ValueError(f"partner: {self.partner!r} is none of the partners")
         return self
@@ -107,6 +118,11 @@ class Rule(_Record):
         return frozenset(bound for bound in bounds if isinstance(bound, str))
 
     @property
+    def choices(self) -> tuple[str, ...]:
+        """Redox couples that ``couple`` may stand for."""
+        return self.couples or tuple(COUPLES)
+
+    @property
     def takes_ph(self) -> bool:
         """Whether redox levels are among its bounds."""
         return bool(self.words & {"couple", *COUPLES})
@@ -115,6 +131,21 @@ class Rule(_Record):
     def takes_margin(self) -> bool:
         """Whether a condition asks for the margin."""
         return any(condition.by == "margin" for condition in self.conditions)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Reads YAML as the safe loader does, but refuses a key that stands twice: the first would be lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return the mapping of a node."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands twice", key.start_mark
+                )
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
 
 
 def known_rules() -> dict[str, Rule]:
@@ -183,7 +214,7 @@ def parse_rule(text: str, where: str) -> Rule:
         When it is no YAML, or does not follow the schema.
     """
     try:
-        content: Any = yaml.safe_load(text)
+        content: Any = yaml.load(text, Loader=_UniqueKeys)
         return Rule.model_validate(content)
     except RecursionError:
         found = f"{where} is no rule: it is nested too deeply"

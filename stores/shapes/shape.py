@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from surfalign.errors import ShapeError
@@ -14,17 +14,20 @@ from surfalign.physics.lattice.orientations import (
     canonical_miller_index,
     format_miller_index,
     interplanar_spacing,
+    nonpolar_orientations,
     primitive_normal,
     unique_orientations,
 )
 from surfalign.physics.lattice.symmetry import SymmetricCrystal
 from surfalign.physics.shapes.weights import thermal_weights
-from surfalign.physics.shapes.wulff import EquilibriumShape, equilibrium_shape
+from surfalign.physics.shapes.wulff import EquilibriumShape, encloses_volume, equilibrium_shape
 from surfalign.stores.documents import SurfaceLevelsDocument
-from surfalign.stores.shapes.selection import Selection
+from surfalign.stores.shapes.selection import Selection, method_of
 
 #: Temperature of the weights that documents store, K.
 ROOM_TEMPERATURE = 300.0
+#: Up to this index orientations are looked for that would close a shape.
+_LARGEST_ADVISED = 2
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ class CrystalShape:
     Attributes
     ----------
     selection
-        The results that it is made of.
+        The results that it is made of, and those that were left out.
     shape
         The faces.
     terminations
@@ -142,7 +145,9 @@ def crystal_shape(
         shape = equilibrium_shape(crystal, {i: _energy(group[0]) for i, group in groups.items()})
     except ShapeError as error:
         wrong = [d for group in groups.values() for d in group if not _energy(d) > 0]
-        raise (_unphysical(wrong[0]) if wrong else _explained(error, candidates)) from error
+        raise (
+            _unphysical(wrong[0]) if wrong else _explained(error, crystal, groups, candidates)
+        ) from error
     shares = shape.area_fractions
     terminations = [
         Termination(document, index, _energy(document), 0.0 if i else shares[index], weight)
@@ -152,8 +157,10 @@ def crystal_shape(
         )
     ]
     missing = [MissingOrientation(o, shape.shows_below(o.miller_index)) for o in candidates]
+    used = [document for group in groups.values() for document in group]
+    methods = sorted({method_of(document) for document in used})
     return CrystalShape(
-        selection,
+        replace(selection, documents=used, methods=methods),
         shape,
         sorted(terminations, key=lambda t: (-t.area_fraction, t.surface_energy)),
         sorted(missing, key=lambda m: -m.shows_below),
@@ -212,15 +219,31 @@ def _unphysical(document: SurfaceLevelsDocument) -> ShapeError:
     )
 
 
-def _explained(error: ShapeError, candidates: Sequence[Orientation]) -> ShapeError:
+def _explained(
+    error: ShapeError,
+    crystal: SymmetricCrystal,
+    known: Collection[MillerIndex],
+    candidates: Sequence[Orientation],
+) -> ShapeError:
     """Say which orientations could close the shape, and which never can."""
-    nonpolar = [format_miller_index(o.miller_index) for o in candidates if o.nonpolar]
+    nonpolar = [o.miller_index for o in candidates if o.nonpolar]
     polar = [format_miller_index(o.miller_index) for o in candidates if not o.nonpolar]
     found = error.found
     if polar:
         found += f"; without a nonpolar slab, and so without a surface energy: {', '.join(polar)}"
-    return ShapeError(
-        found,
-        error.expected,
-        f"compute what is missing: {', '.join(nonpolar)}" if nonpolar else error.remedy,
+    return ShapeError(found, error.expected, _what_closes(crystal, known, nonpolar))
+
+
+def _what_closes(
+    crystal: SymmetricCrystal, known: Collection[MillerIndex], nonpolar: Sequence[MillerIndex]
+) -> str:
+    """Return what closes a shape: these orientations, those of a larger index, or none that has an energy."""
+    if encloses_volume(crystal, [*known, *nonpolar]):
+        return f"compute what is missing: {', '.join(map(format_miller_index, nonpolar))}"
+    more = [o.miller_index for o in nonpolar_orientations(crystal, _LARGEST_ADVISED)]
+    if encloses_volume(crystal, [*known, *more]):
+        return f"compute orientations of larger indices: surfalign run ... --max-index {_LARGEST_ADVISED}"
+    return (
+        "no further result closes it: this crystal has nonpolar slabs in too few directions. Read their "
+        "surface energies one by one: surfalign query"
     )

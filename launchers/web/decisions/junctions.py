@@ -16,12 +16,11 @@ from surfalign.launchers.web.decisions.choices import Flagged, Mixed, Text, Wher
 from surfalign.launchers.web.pages import pictures
 from surfalign.physics.contacts.anderson import RULE_ERROR, JunctionType
 from surfalign.stores.contacts.junction_records import junction_record, partner_records
+from surfalign.stores.contacts.refusals import check_methods, require_partners
 from surfalign.stores.contacts.surfaces import (
     ContactSurfaces,
-    check_methods,
     find_surface,
     no_surfaces,
-    require_partners,
     stored_surfaces,
 )
 

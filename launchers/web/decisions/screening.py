@@ -22,7 +22,6 @@ from surfalign.launchers.web.decisions.choices import (
 from surfalign.launchers.web.decisions.predicted import LibraryQuestion
 from surfalign.launchers.web.pages import pictures
 from surfalign.launchers.web.prediction_process import PredictionProcess
-from surfalign.physics.levels.redox import COUPLES
 from surfalign.settings import load_settings
 from surfalign.stores.query.language import Filter, to_filter
 from surfalign.stores.screening.candidates import (
@@ -188,7 +187,6 @@ def routes(store: Store, process: PredictionProcess) -> APIRouter:
             rules=rules,
             rule=rules.get(chosen.rule),
             words={name: rule_words(rule) for name, rule in rules.items()},
-            couples=list(COUPLES),
             shown=SHOWN,
         )
 

@@ -215,6 +215,7 @@ def test_an_error_is_one_message_without_a_traceback(tmp_path: Path) -> None:
         (["run", "MgO", "--engine", "siesta"], "unknown engine"),
         (["run", "MgO", "--json", "/proc/none/levels.json"], "cannot be made"),
         (["run", "MgO", "--figure", "/proc/none"], "cannot be made"),
+        (["schedule", "build", "--output", "/proc/x"], "UnwritableFileError: /proc/x cannot be"),
     ],
 )
 def test_bad_input_is_refused_before_anything_runs(

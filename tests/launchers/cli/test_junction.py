@@ -15,10 +15,14 @@ from surfalign.errors import (
     MixedMethodsError,
     PhysicsInputError,
     QuerySyntaxError,
+    UnwritableFileError,
 )
 from surfalign.launchers.cli.main import app
 from surfalign.launchers.database import server
 from surfalign.stores.database import Database
+
+#: Without it, options of a scheme mean nothing.
+SCHEME = ("--scheme", "z-scheme")
 
 
 def invoke(*arguments: str) -> Result:
@@ -101,6 +105,28 @@ def test_pairs_that_split_water_are_searched_at_a_ph(stored: Database, tmp_path:
     assert max(r["probability"] for r in hard) < max(r["probability"] for r in easy)
 
 
+def test_a_search_that_finds_no_pair_says_so_in_words(stored: Database) -> None:
+    result = invoke("junction", "--matrix", "", *SCHEME, "--margin", "50")
+    assert "No pair has a probability above 0." in result.stdout
+    assert "p(scheme)" not in result.stdout
+
+
+def test_names_with_letters_of_other_alphabets_are_found(stored: Database) -> None:
+    store(stored, passed_result("gao", formula="Ga2O3", surface_name="β-Ga2O3(100)-A"))
+    assert "β-Ga2O3(100)-A" in invoke("junction", "zno-1", "β-Ga2O3(100)-A").stdout
+
+
+def test_outputs_that_cannot_be_written_are_refused_by_name_and_leave_what_was_there(
+    stored: Database, tmp_path: Path
+) -> None:
+    (tmp_path / "junctions.png").mkdir()
+    with pytest.raises(UnwritableFileError, match=r"junctions\.png cannot be written"):
+        invoke("junction", "--matrix", "", "--figure", str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["junctions.png"]
+    with pytest.raises(UnwritableFileError, match="/proc/x cannot be made"):
+        invoke("junction", "--matrix", "", "--json", "/proc/x/all.json")
+
+
 def test_a_figure_of_two_surfaces_is_drawn(stored: Database, tmp_path: Path) -> None:
     result = invoke("junction", "mgo-1", "zno-1", "--figure", str(tmp_path / "new"))
     assert "Wrote" in result.stderr
@@ -170,14 +196,32 @@ def test_queries_that_find_nothing_or_too_little_are_refused(stored: Database) -
         (("a",), ConfigurationError, "1 surfaces"),
         (("a", "b", "c"), ConfigurationError, "3 surfaces"),
         (("a", "b", "--matrix", ""), ConfigurationError, "2 surfaces and --matrix"),
-        (("a", "b", "--scheme", "z-scheme"), ConfigurationError, "--scheme with two surfaces"),
+        (("a", "b", "--scheme", "z-scheme"), ConfigurationError, "--scheme means nothing to two"),
+        (("a", "b", "--type", "I"), ConfigurationError, "--type means nothing to two surfaces"),
+        (("a", "b", "--limit", "3"), ConfigurationError, "--limit means nothing to two surfaces"),
+        (("--matrix", "", "--ph", "0"), ConfigurationError, "--ph means nothing to pairs without"),
+        (("--partners", "a", "--margin", "0.1"), ConfigurationError, "--margin means nothing"),
+        (
+            ("--matrix", "", "--reduction", "H+/H2", "--oxidation", "O2/H2O"),
+            ConfigurationError,
+            "--reduction, --oxidation means nothing",
+        ),
+        (
+            ("--matrix", "", "--scheme", "type-ii", "--type", "I"),
+            ConfigurationError,
+            "--type means nothing to a search for a scheme",
+        ),
         (("--matrix", "colour = red"), QuerySyntaxError, "no field 'colour'"),
-        (("a", "b", "--type", "IV"), ConfigurationError, "type 'IV'"),
+        (("--matrix", "", "--type", "IV"), ConfigurationError, "type 'IV'"),
         (("--matrix", "", "--scheme", "x"), ConfigurationError, "scheme 'x'"),
-        (("--matrix", "", "--ph", "15"), PhysicsInputError, "a pH of 15"),
-        (("--matrix", "", "--reduction", "Xe/Xe+"), PhysicsInputError, "unknown redox couple"),
-        (("--matrix", "", "--margin", "-1"), ConfigurationError, "a margin of -1 eV"),
-        (("--matrix", "", "--margin", "inf"), ConfigurationError, "a margin of inf eV"),
+        (("--matrix", "", *SCHEME, "--ph", "15"), PhysicsInputError, "a pH of 15"),
+        (
+            ("--matrix", "", *SCHEME, "--reduction", "Xe/Xe+"),
+            PhysicsInputError,
+            "unknown redox couple",
+        ),
+        (("--matrix", "", *SCHEME, "--margin", "-1"), ConfigurationError, "a margin of -1 eV"),
+        (("--matrix", "", *SCHEME, "--margin", "inf"), ConfigurationError, "a margin of inf eV"),
         (("--matrix", "", "--where", "formula = ZnO"), ConfigurationError, "--where without"),
         (("--matrix", "", "--json", "."), ConfigurationError, "names the folder"),
         (("a", "b", "--rule-error", "-1"), PhysicsInputError, "Anderson's rule of -1.0 eV"),

@@ -81,7 +81,7 @@ def test_surfaces_are_ranked_with_the_reasons_against_them(pages: TestClient) ->
 
 
 def test_a_margin_and_elements_to_avoid_change_the_answer(pages: TestClient) -> None:
-    page = text(pages, "/screen?rule=water-splitting&ph=7&margin=1.5&without=Pb,Cd")
+    page = text(pages, "/screen?rule=water-splitting&ph=7&margin=1.2&without=Pb,Cd")
     assert "PbO(001)-A: holds Pb" in page
     assert "PbO(001)-A" not in names(page)
     assert "meets it" not in page

@@ -19,9 +19,9 @@ from surfalign.errors import (
 from surfalign.physics.contacts.anderson import JunctionType, set_junctions
 from surfalign.physics.contacts.schemes import Demands, Scheme
 from surfalign.stores.contacts import junction_records as records
+from surfalign.stores.contacts.refusals import check_methods, require_partners
 from surfalign.stores.contacts.surfaces import (
     ContactSurfaces,
-    check_methods,
     find_surface,
     no_surfaces,
     read_predictions,
@@ -72,6 +72,48 @@ def test_the_errors_of_a_junction_hold_those_of_the_stored_levels() -> None:
 def test_a_surface_on_itself_is_no_junction() -> None:
     with pytest.raises(PhysicsInputError, match="a junction of mgo with itself"):
         records.junction_record(sides(MGO), sides(MGO), 0.45)
+
+
+def test_two_results_of_one_surface_make_no_junction() -> None:
+    one, other = (
+        passed_result(name, source="library:MgO", functional=functional, surface_identifier=name)
+        for name, functional in (("one", "ddh"), ("other", "hse06"))
+    )
+    with pytest.raises(PhysicsInputError, match=r"MgO\(100\)-A with itself: one and other"):
+        records.junction_record(sides(one), sides(other), 0.45)
+    listed = sides(one, other, ZNO, TIO2)
+    found = records.partner_records(listed, 0, 0.45, JunctionType.STAGGERED)
+    assert {record["second"]["identifier"] for record in found} == {"zno", "tio2"}
+    made = records.matrix(listed, 0.45)
+    assert made.types[:2, :2].tolist() == [[JunctionType.NONE] * 2] * 2
+    file = io.StringIO()
+    records.write_matrix(listed, made, 0.45, file)
+    plain = json.loads(file.getvalue(), parse_constant=lambda word: pytest.fail(word))
+    assert plain["probability_I"][0][:2] == plain["valence_offset"][1][:2] == [None, None]
+    pairs = records.scheme_records(listed, Scheme.TYPE_II, Demands(-1.0, -5.0), 0.45, 99)
+    named = [{r["first"]["name"], r["second"]["name"]} for r in pairs]
+    assert len(named) > 1
+    assert all(len(pair) == 2 for pair in named)
+    with pytest.raises(DocumentNotFoundError, match="one surface with levels"):
+        require_partners(sides(one, other))
+
+
+def test_metals_are_refused_by_their_names_with_a_remedy_that_suits() -> None:
+    metal = passed_result("ruo2", formula="RuO2", surface_name="RuO2(110)-A",
+                          ionization_potential=5.0, electron_affinity=5.0)  # fmt: skip
+    name = r"RuO2\(110\)-A \(ruo2: 0.00 eV\)"
+    with pytest.raises(PhysicsInputError, match=f"{name}.*name surfaces with a gap"):
+        records.junction_record(sides(MGO), sides(metal), 0.45)
+    listed, demands = sides(MGO, metal, ZNO), Demands(-4.44, -5.67)
+    for search in (
+        lambda: records.matrix(listed, 0.45),
+        lambda: records.partner_records(listed, 0, 0.45, JunctionType.STAGGERED),
+        lambda: records.scheme_records(listed, Scheme.Z_SCHEME, demands, 0.45, 5),
+    ):
+        with pytest.raises(PhysicsInputError, match=f"{name}.*by the query: band_gap > 0 eV"):
+            search()
+    with pytest.raises(PhysicsInputError, match="name a surface with a gap"):
+        records.partner_records(listed, 1, 0.45, JunctionType.STAGGERED)
 
 
 def test_failed_results_and_flagged_ones_are_left_out_unless_asked_for() -> None:

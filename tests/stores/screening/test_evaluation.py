@@ -10,6 +10,7 @@ from scipy.stats import norm
 from stored_results import failed_result, flagged_result, passed_result, record, store
 
 from surfalign.errors import ConfigurationError, PhysicsInputError, QuestionError
+from surfalign.physics.contacts.anderson import all_junctions
 from surfalign.physics.levels.distribution import LevelDistribution
 from surfalign.stores.database import Database
 from surfalign.stores.screening.candidates import (
@@ -55,8 +56,21 @@ def test_certain_levels_meet_the_rule_or_miss_it_and_the_reason_is_named() -> No
 def test_a_single_uncertain_level_gives_the_normal_probability() -> None:
     contact = ask(load_rule("n-contact"), Terms(work_function=4.3))
     (chance,) = screen(contact, candidates((7.0, 4.2), deviation=0.3)).probabilities
-    # EA above 4.0, by 0.3 and by the 0.45 eV of an alignment at a contact.
-    assert chance == pytest.approx(norm.sf(4.0, 4.2, np.hypot(0.3, 0.45)))
+    # EA above 4.0, by 0.3 and by the dipole of a contact, whose mean size is 0.45 eV.
+    dipole = 0.45 * np.sqrt(np.pi / 2)
+    assert chance == pytest.approx(norm.sf(4.0, 4.2, np.hypot(0.3, dipole)))
+
+
+def test_the_error_of_a_contact_is_that_of_a_junction() -> None:
+    contact = ask(load_rule("n-contact"), Terms())
+    errors = screen(contact, candidates((7.0, 4.2))).deviations[0]
+    one, other = (
+        LevelDistribution.normal(np.array([x]), np.zeros((1, 2, 2))) for x in (GOOD, DEEP)
+    )
+    made = all_junctions(one, other, contact.rule.alignment_error)
+    assert errors == pytest.approx(
+        [made.valence_deviations[0, 0], made.conduction_deviations[0, 0]]
+    )
 
 
 def test_in_water_both_levels_are_smaller_by_half_an_electronvolt() -> None:
@@ -76,7 +90,7 @@ def test_the_level_of_a_couple_rises_with_ph_and_excludes_what_it_passes() -> No
 
 def test_a_known_dielectric_constant_decides_and_an_unknown_one_is_named() -> None:
     asked = ask(load_rule("gate-dielectric"), Terms())
-    known = [candidates((8.0, 1.0), dielectric_constant=c) for c in (2.0, 3.2, None)]
+    known = [candidates((9.0, 0.5), dielectric_constant=c) for c in (2.0, 3.2, None)]
     answers = [screen(asked, one) for one in known]
     assert [round(float(a.probabilities[0]), 3) for a in answers] == [0.0, 1.0, 1.0]
     assert answers[0].reason(0) == "dielectric constant 2.00, 0.90 below 2.90"

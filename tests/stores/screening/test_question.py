@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from surfalign.errors import ConfigurationError, PhysicsInputError
+from surfalign.errors import ConfigurationError, PhysicsInputError, QuestionError
 from surfalign.stores.screening.question import Terms, ask
 from surfalign.stores.screening.rules import Rule, load_rule
 
@@ -88,6 +88,17 @@ def test_a_ph_outside_of_water_and_an_unknown_couple_are_refused() -> None:
         ask(load_rule("water-splitting"), Terms(ph=15))
     with pytest.raises(PhysicsInputError, match="unknown redox couple"):
         ask(load_rule("co2-reduction"), Terms(couple="CO2/C2H4"))
+
+
+def test_a_rule_takes_the_couples_of_its_use_alone() -> None:
+    with pytest.raises(
+        QuestionError, match=r"N2/NH3, which is not of the rule co2-reduction.*CO2/CO,"
+    ):
+        ask(load_rule("co2-reduction"), Terms(couple="n2/nh3"))
+    rule = load_rule("co2-reduction")
+    assert {c for c in rule.choices if ask(rule, Terms(couple=c))} == set(rule.couples)
+    own = rule.model_copy(update={"couples": ()})
+    assert "N2/NH3" in ask(own, Terms(couple="N2/NH3")).levels
 
 
 def test_a_rule_of_ones_own_must_say_what_its_words_mean() -> None:

@@ -87,6 +87,29 @@ def test_polar_orientations_are_named_where_they_leave_the_shape_open(database: 
         crystal_shape(select(database, load_crystal("ZnO")))
 
 
+def test_what_never_closes_a_shape_is_not_advised(database: Database) -> None:
+    store(database, face("ZnO", (1, 0, 0), 1.0), face("SnO2", (1, 1, 0), 1.0))
+
+    with pytest.raises(ShapeError, match="no further result closes it") as refused:
+        crystal_shape(select(database, load_crystal("ZnO")))
+    assert "compute" not in refused.value.remedy
+    with pytest.raises(ShapeError, match=r"compute what is missing: .*\(101\)"):
+        crystal_shape(select(database, SNO2))
+
+
+def test_slabs_that_do_not_count_are_not_among_those_of_the_shape(database: Database) -> None:
+    reduced = face("SnO2", (1, 1, 0), 0.0, ending="B-reduced", surface_energy=None,
+                   excess_oxygen=-2, **FLAGGED)  # fmt: skip
+    store(database, *rutile(), reduced)
+
+    made = crystal_shape(select(database, SNO2, flagged=True))
+
+    assert {d.surface_name for d in made.selection.documents} == {
+        t.document.surface_name for t in made.terminations
+    }
+    assert not [d for d in made.selection.documents if d.state is ResultState.FLAGGED]
+
+
 def test_other_polymorphs_of_the_formula_do_not_count(database: Database) -> None:
     store(
         database,

@@ -147,15 +147,17 @@ def set_junctions(
     levels: LevelDistribution,
     rule_error: float = RULE_ERROR,
     same_crystal: NDArray[np.bool_] | None = None,
+    same_surface: NDArray[np.bool_] | None = None,
 ) -> Junctions:
     """Return the junctions of all pairs of one list; a surface with itself has none.
 
-    Parameters and errors as for :func:`all_junctions`.
+    Parameters and errors as for :func:`all_junctions`; ``same_surface`` says which pairs are two results of
+    one surface, shape (n, n).
     """
     made = all_junctions(levels, levels, rule_error, same_crystal)
-    own = np.arange(len(levels))
-    made.probabilities[own, own] = np.nan
-    made.types[own, own] = JunctionType.NONE
+    own = np.eye(len(levels), dtype=bool) if same_surface is None else same_surface
+    made.probabilities[own] = np.nan
+    made.types[own] = JunctionType.NONE
     return made
 
 
@@ -165,7 +167,7 @@ def _refuse_metals(levels: LevelDistribution) -> None:
         raise PhysicsInputError(
             f"{int((~(gaps > 0)).sum())} surfaces without a positive gap",
             "IP > EA",
-            "leave metals out: --where 'band_gap > 0 eV'",
+            "leave metals out",
         )
 
 

@@ -118,6 +118,7 @@ def best_pairs(
     rule_error: float = RULE_ERROR,
     limit: int = 20,
     partner_of: int | None = None,
+    same_surface: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.int_], NDArray[np.int_], Array]:
     """Return the most probable pairs of a list.
 
@@ -132,6 +133,8 @@ def best_pairs(
         How many at most.
     partner_of
         One surface that each pair must hold; None for all pairs.
+    same_surface
+        Which pairs are two results of one surface and do not count, shape (n, n).
 
     Returns
     -------
@@ -139,7 +142,7 @@ def best_pairs(
         The best first, shape (k,) each, k <= limit.
     """
     bounds = _bounds(levels, scheme, demands, dipole_deviation(rule_error))
-    np.fill_diagonal(bounds, 0.0)
+    bounds[np.eye(len(levels), dtype=bool) if same_surface is None else same_surface] = 0.0
     if partner_of is not None:
         others = np.arange(len(levels)) != partner_of
         bounds[np.ix_(others, others)] = 0.0

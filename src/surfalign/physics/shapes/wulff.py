@@ -10,7 +10,7 @@ crystals do not have. What remains is an intersection of half-spaces, which scip
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,6 +138,15 @@ def equilibrium_shape(
             if face.area > (1e-6 * energies[owner]) ** 2:
                 faces.append(face)
     return EquilibriumShape(crystal, energies, faces)
+
+
+def encloses_volume(crystal: SymmetricCrystal, indices: Iterable[MillerIndex]) -> bool:
+    """Tell whether orientations make a closed shape; their energies, if positive, do not matter."""
+    try:
+        equilibrium_shape(crystal, dict.fromkeys(indices, 1.0))
+    except ShapeError:
+        return False
+    return True
 
 
 def unit_normals(crystal: SymmetricCrystal, indices: list[MillerIndex]) -> NDArray[np.float64]:
