@@ -73,7 +73,8 @@ _OTHER_INTRODUCTION = """\
 
 Sulfides, nitrides, halides: {n} surfaces of {n_formulas} crystals without oxygen, {n_sane} of them with all checks passed, by
 the method and the preset of the [oxides](dataset.md) and in the same form, in `docs/datasets/other-surfaces-v0.jsonl.gz`. Licence CC BY 4.0.
-{method}
+Where the name of a surface is followed by a method, its band edges hold spin-orbit coupling (`+soc`), or its relaxation dispersion
+(`+d3bj`). About half of the surfaces were chosen by [a loop](explanation/explore.md#a-loop-that-computed), not by a person. {method}
 
 {measured}
 
@@ -148,13 +149,19 @@ def card(results: list[SurfaceLevelsDocument]) -> str:
 
 def other_card(results: list[SurfaceLevelsDocument]) -> str:
     """Return the page of the data set of other crystals, compared with measured levels."""
-    report = compare(measured_levels(), results, flagged=True)
+    report = compare(measured_levels(), results, flagged=True, mixed=True)
     rows = [
-        f"| {c.result.surface_name} | {c.measured.label} | {_measured(c)} | {c.measured.source} |"
+        f"| {_name(c.result)} | {c.measured.label} | {_measured(c)} | {c.measured.source} |"
         for c in report.compared
     ]
     header = "| surface | measured on | computed − measured (eV) | source |\n|---|---|---|---|"
     return _card(results, _OTHER_INTRODUCTION, measured="\n".join([header, *rows]))
+
+
+def _name(document: SurfaceLevelsDocument) -> str:
+    """Return the name of a surface, and its method where that is not the one of most."""
+    method = "" if document.functional == "ddh" else f", {document.functional}"
+    return f"{document.surface_name}{method}"
 
 
 def _measured(comparison: Comparison) -> str:
@@ -200,7 +207,7 @@ def _row(document: SurfaceLevelsDocument) -> str:
     error = f" ± {document.convergence_error:.2f}" if document.convergence_error else ""
     reason = document.error.message if document.error else ", ".join(document.failed_checks)
     cells = [
-        document.surface_name,
+        _name(document),
         document.source.removeprefix("library:"),
         number(document.ionization_potential) + error,
         number(document.electron_affinity),

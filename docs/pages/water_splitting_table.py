@@ -49,6 +49,8 @@ cleavage planes of the library. What ± means is told in [](screening.md). Writt
 - **ZnO**: the one-shot gap is 0.5 eV too small, and so its computed conduction band is too deep; measured, it lies close to H⁺/H₂. ZnO
   dissolves under light.
 - **WO₃ and BiVO₄** end low in agreement with experiment: they are photoanodes, whose conduction bands lie below H⁺/H₂.
+- **BiOCl and BiOBr** are known for the oxidation of dyes, hardly for hydrogen, in agreement with conduction bands below H⁺/H₂. **La₂O₂S** comes
+  first of what was computed although its gap is 0.7 eV too wide: EA ± 1 eV leaves it a chance.
 - **MgO, CaO, BeO, Al₂O₃, SiO₂ and the like** are excluded by their gaps, with certainty, and rightly.
 
 """
