@@ -57,6 +57,9 @@ Result_co = TypeVar("Result_co", covariant=True)
 class Asked(Protocol[Result_co]):
     """A question to the process; it and its answer are sent from one to the other."""
 
+    def check(self) -> None:
+        """Raise what is wrong with the question; called before the process is started."""
+
     def answered(self) -> Result_co:
         """Return the answer; called in the process."""
 
@@ -79,11 +82,6 @@ class Question:
         Name of the model; None for the one promoted last, or the one that comes with surfalign.
     own_models
         Whether one's own models may answer, which know all results; else the one that comes with surfalign.
-
-    Raises
-    ------
-    UnknownMaterialError
-        When the library holds no crystal of this name, and no text is given.
     """
 
     name: str = ""
@@ -93,9 +91,10 @@ class Question:
     model: str | None = None
     own_models: bool = False
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
+        """Refuse a name that nobody knows."""
         if not self.slabs and not self.text.strip():
-            entry_of(self.name)  # a name that nobody knows starts no process
+            entry_of(self.name)
 
     def answered(self) -> Answer:
         """Return the predictions."""
@@ -150,6 +149,7 @@ class PredictionProcess:
         SurfalignError
             Whatever is wrong with the crystal or the model.
         """
+        question.check()
         if not self._lock.acquire(timeout=self._time_limit):
             raise _too_slow(self._time_limit)
         try:

@@ -30,6 +30,9 @@ class LibraryQuestion:
     flagged: bool
     own_models: bool
 
+    def check(self) -> None:
+        """Refuse nothing: the library is known."""
+
     def answered(self) -> Candidates:
         """Return the predicted surfaces; the libraries of the learner are loaded here."""
         from surfalign.ml.models.screening import predicted_candidates
