@@ -17,7 +17,7 @@ from surfalign.launchers.figures.phases import phases_figure
 from surfalign.launchers.figures.shapes import COLOURS, shape_figure
 from surfalign.launchers.web.access import Reader, Store
 from surfalign.launchers.web.answers import unless_known
-from surfalign.launchers.web.decisions.choices import Flagged, Mixed, Text, WhereText, answered
+from surfalign.launchers.web.decisions.choices import Flagged, Mixed, WhereText, answered
 from surfalign.launchers.web.pages import pictures
 from surfalign.launchers.web.pages.rendering import render
 from surfalign.physics.lattice.orientations import (
@@ -66,6 +66,8 @@ def choice(
 
 
 Chosen = Annotated[Choice, Depends(choice)]
+#: Miller indices as the page writes them.
+Index = Annotated[str, Query(pattern=r"^-?\d{1,2}(,-?\d{1,2}){2}$", max_length=11)]
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def routes(store: Store) -> APIRouter:
         return pictures.confined(unless_known(request, drawn, pictures.SVG))
 
     @router.get("/shapes/{name}/oxygen.svg")
-    def phases(request: Request, name: str, hkl: Text, chosen: Chosen) -> Response:
+    def phases(request: Request, name: str, hkl: Index, chosen: Chosen) -> Response:
         """Draw the terminations of one orientation against the chemical potential of oxygen."""
         with store.reading(request) as reader:
             found = selection(reader, name, chosen)
