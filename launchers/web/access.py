@@ -269,7 +269,7 @@ class Reader:
         queries
             Texts of the query language in it.
         remembered
-            Whether an answer that took long is remembered.
+            Whether the answer is, as :meth:`remembered` does it.
         """
         for query in queries:
             self._refuse_made_of_others(query)

@@ -25,6 +25,7 @@ from surfalign.errors import (
     InsufficientMemoryError,
     MissingDependencyError,
 )
+from surfalign.files import write_whole
 from surfalign.settings import Settings
 from surfalign.stores.documents import Correction
 from surfalign.workflows.engines.vasp.cost import parallel_tags
@@ -181,9 +182,7 @@ class StepRunner:
         """Return what ``finder`` found, now or in an earlier part of this step."""
         file = self.root / f"{name}.json"
         if not file.is_file():
-            draft = file.with_suffix(".draft")
-            draft.write_text(json.dumps(finder()) + "\n")
-            draft.replace(file)
+            write_whole(file, json.dumps(finder()) + "\n")
         found: dict[str, Any] = json.loads(file.read_text())
         return found
 
