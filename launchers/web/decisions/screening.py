@@ -213,7 +213,9 @@ def ranking(
     reader: Reader, chosen: Choice, process: PredictionProcess, most: int = SHOWN
 ) -> Ranking:
     """Return the surfaces that a request may see, ranked; they are noted as served."""
-    made = reader.made(ranked, chosen, process, most, queries=[chosen.query])
+    # Another model may predict the next time.
+    remembered = chosen.origin == "computed"
+    made = reader.made(ranked, chosen, process, most, queries=[chosen.query], remembered=remembered)
     reader.note(s.identifier for s in made.screening.surfaces if s.source == "computed")
     return made
 

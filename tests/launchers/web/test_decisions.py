@@ -12,8 +12,10 @@ from stored_faces import face, rutile
 from stored_results import flagged_result, passed_result, store
 
 from surfalign.launchers.web.application import create_app
+from surfalign.launchers.web.prediction_process import PredictionProcess
 from surfalign.settings import load_settings
 from surfalign.stores.database import Database, connect
+from surfalign.stores.screening.candidates import Candidates
 
 #: Both edges lie beyond the levels of water at pH 7 (-4.03 and -5.25 eV).
 SPLITTER = passed_result(
@@ -106,6 +108,32 @@ def test_formulas_are_ranked_by_their_best_surface(pages: TestClient) -> None:
     page = text(pages, "/screen?rule=water-splitting&ph=7&by=formula")
     assert names(page)[0] == "SrTiO3"
     assert sorted(names(page)) == ["PbO", "SnO2", "SrTiO3"]
+
+
+class CountingProcess(PredictionProcess):
+    """Counts what it is asked, and predicts nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    def ask(self, question: object) -> Candidates:  # type: ignore[override]
+        self.asked += 1
+        return Candidates()
+
+
+@pytest.mark.parametrize(("origin", "asked"), [("computed", 0), ("both", 2)])
+def test_a_ranking_with_predictions_is_made_anew_for_a_model_may_be(
+    database: Database, origin: str, asked: int
+) -> None:
+    store(database, SPLITTER)
+    settings, process = load_settings(), CountingProcess()
+    app = create_app(lambda: connect(settings), process=process)
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        for _ in range(2):
+            page = text(client, f"/screen?rule=water-splitting&ph=7&origin={origin}")
+            assert names(page) == ["SrTiO3(100)-A"]
+    assert process.asked == asked
 
 
 def test_predicted_surfaces_stand_beside_computed_ones(pages: TestClient) -> None:
