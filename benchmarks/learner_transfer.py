@@ -2,7 +2,7 @@
 
     python benchmarks/learner_transfer.py SLABS.json.gz --work transfer [--splits 20] [--figure curve.png]
 
-Data and recipe as in learner_accuracy.py. Each split is one line of the record in the work folder; the same
+Data (a file of slabs, or results of our own) and recipe as in learner_accuracy.py. Each split is one line of the record in the work folder; the same
 command goes on where it stopped (a run of Lightning goes on after its last epoch). Errors and paired differences
 are over all splits, with 95 % intervals from a bootstrap over formulas.
 """
@@ -17,7 +17,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from learner_accuracy import PROPERTIES
+from learner_accuracy import PROPERTIES, read
 from matplotlib.figure import Figure
 
 from surfalign.ml.assessment.transfer import (
@@ -27,7 +27,6 @@ from surfalign.ml.assessment.transfer import (
     paired_difference,
     transfer_points,
 )
-from surfalign.ml.data.from_slab_files import freeze_slab_file
 from surfalign.ml.ensemble.recipe import Recipe
 
 #: Numbers of ternary formulas with a gap; 41 is all that JARVIS has outside of the test.
@@ -37,7 +36,7 @@ TITLES = {"ionization_potential": "IP", "electron_affinity": "EA"}
 
 def run(arguments: argparse.Namespace, record: Path) -> None:
     """Train the splits that are missing."""
-    records = freeze_slab_file(arguments.slabs).records
+    records = read(arguments.slabs)
     arms = [Arm(name) for name in arguments.arms]
     done = {(p.seed, p.arm) for p in points(record)}
     start = time.monotonic()
