@@ -2,7 +2,7 @@
 
     python benchmarks/acquisition_race.py SLABS.json.gz --work race [--seeds 10] [--figure race.png]
 
-SLABS is a file of ``surfalign learn freeze --slabs``. Every race begins with the same random batch of its
+SLABS is a list of slabs, as ``surfalign learn freeze --slabs`` takes it. Every race begins with the same random batch of its
 seed; then batches are chosen by :func:`surfalign.ml.acquisition.choice.choose`, as ``surfalign explore`` does,
 until 80 % of the surfaces in a window are found. The learner is a stand-in: a Gaussian process on
 composition and structure (the network would take weeks), calibrated by its leave-one-out residuals.
