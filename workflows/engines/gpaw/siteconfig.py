@@ -8,9 +8,18 @@ out here too, and ``surfalign doctor`` tells of it.
 from __future__ import annotations
 
 from ctypes.util import find_library
+from os import environ
+from shutil import which
+
+_parallel = which("mpic++") is not None
+if not _parallel:
+    # GPAW would take Python's C compiler for what it compiles as C++
+    # (findings/gpaw-without-mpi-does-not-build.sh).
+    mpi, compiler = False, environ.get("CXX", "g++")
 
 #: Debian has one ScaLAPACK for each MPI.
-_scalapack = next(filter(find_library, ("scalapack-openmpi", "scalapack")), None)
+_scalapacks = ("scalapack-openmpi", "scalapack") if _parallel else ()
+_scalapack = next(filter(find_library, _scalapacks), None)
 _blas = next(filter(find_library, ("openblas", "blas")), "blas")
 
 fftw = find_library("fftw3") is not None
