@@ -65,7 +65,9 @@ class SpeciesEmbedding(nn.Module):
         """
         n_atoms, n_slots = species.shape
         # Not self.weight[species]: its gradient takes longer than the sum.
-        weights = nn.functional.embedding(species, self.weight).transpose(1, 2).to(coefficients.dtype)
+        weights = (
+            nn.functional.embedding(species, self.weight).transpose(1, 2).to(coefficients.dtype)
+        )
         mixed = torch.bmm(weights, coefficients.reshape(n_atoms, n_slots, -1))
         return mixed.reshape(n_atoms, -1, *coefficients.shape[2:])
 
@@ -123,7 +125,7 @@ class PowerSpectrum(nn.Module):
         """
         if self.contraction is Contraction.LOW_RANK:
             factors = torch.cat([self.left, self.right], dim=2).to(compressed.dtype)
-            products: Tensor = _LowRankProducts.apply(compressed, factors)
+            products: Tensor = _LowRankProducts.apply(compressed, factors)  # type: ignore[no-untyped-call]
             return products
         blocks = []
         for part in compressed.split(self.sizes, dim=2):
@@ -174,7 +176,7 @@ class _LowRankProducts(torch.autograd.Function):
         return products.flatten(1)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         """Return the gradients of both arguments."""
         densities, sides, factors = ctx.saved_tensors
@@ -184,7 +186,9 @@ class _LowRankProducts(torch.autograd.Function):
         parts = _by_degree(densities, sides, of_densities)
         for degree, (part, both, of_part) in enumerate(parts):
             of_both = torch.empty_like(both)
-            for own, other in zip(of_both.chunk(2, dim=2), reversed(both.chunk(2, dim=2)), strict=True):
+            for own, other in zip(
+                of_both.chunk(2, dim=2), reversed(both.chunk(2, dim=2)), strict=True
+            ):
                 torch.mul(other, of_products[:, degree], out=own)
             rows = of_both.flatten(0, 1)
             torch.mm(part.flatten(0, 1).T, rows, out=of_factors[degree])
