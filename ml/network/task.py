@@ -145,8 +145,8 @@ class SurfaceTask(pl.LightningModule):
             # Few numbers that may have far to go.
             groups.append({"params": [network.offsets], "weight_decay": 0.0})
             rates.append(OFFSET_SPEED * options.learning_rate)
-        # All parameters in one pass: they are many and small. With a gradient scaler it could not be clipped.
-        fused = options.precision != "16-mixed"
+        # All parameters in one pass: they are many and small. Lightning does not clip them so in mixed precision.
+        fused = "mixed" not in options.precision
         optimizer = torch.optim.AdamW(groups, lr=options.learning_rate, fused=fused)
         scheduler = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
