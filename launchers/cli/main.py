@@ -155,7 +155,6 @@ _EXTRAS = (
             "pytorch_lightning",
             "safetensors",
             "sklearn",
-            "sphericart",
             "tensorly",
             "torch",
             "vesin",

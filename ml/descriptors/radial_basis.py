@@ -19,7 +19,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
 from scipy.special import gamma
 
 from surfalign.errors import ConfigurationError
@@ -27,10 +26,11 @@ from surfalign.errors import ConfigurationError
 DECAY_THRESHOLD = 1e-3
 """What a primitive has decayed to at its radius, and a neighbour's Gaussian at the padding."""
 
-KNOT_SPACING = 0.005
-"""Distance between the knots of the tabulated radial functions (A).
-
-Numbers of a spectrum down to a millionth of the largest then agree with dscribe within 1e-5."""
+KNOT_SPACING = 0.05
+"""Length of the pieces of the tabulated radial functions (A)."""
+POLYNOMIAL_DEGREE = 5
+"""Degree of the pieces: with it a radial function of sigma = 0.3 A errs by 2e-10 of the largest, and numbers of a
+spectrum down to a millionth of the largest agree with dscribe within 1e-5. The table, 0.4 MB, stays in the second cache."""
 
 Array = NDArray[np.float64]
 
@@ -120,12 +120,13 @@ def radial_integrals(
 
 @dataclass(frozen=True)
 class RadialTable:
-    """The radial functions as cubic splines, laid out for one pass over the neighbours.
+    """The radial functions as polynomials between knots.
 
     Attributes
     ----------
     coefficients
-        Polynomial coefficients, highest power first, shape (n_intervals, 4, l_max + 1, n_max).
+        Polynomial coefficients in the share of an interval, highest power first, shape (n_intervals,
+        POLYNOMIAL_DEGREE + 1, l_max + 1, n_max).
     spacing
         Width of an interval (A).
     reach
@@ -147,8 +148,11 @@ def tabulate_radial_basis(*, r_cut: float, n_max: int, l_max: int, sigma: float)
     """
     reach = r_cut + cutoff_padding(sigma)
     n_intervals = int(np.ceil(reach / KNOT_SPACING)) + 1
-    knots = KNOT_SPACING * np.arange(n_intervals + 1, dtype=np.float64)
-    values = radial_integrals(knots, r_cut=r_cut, n_max=n_max, l_max=l_max, sigma=sigma)
-    spline = CubicSpline(knots, values, axis=0)
-    coefficients = np.ascontiguousarray(np.moveaxis(spline.c, 0, 1))
-    return RadialTable(coefficients, KNOT_SPACING, reach)
+    # Both ends are nodes, so that the pieces join.
+    nodes = 0.5 - 0.5 * np.cos(np.pi * np.linspace(0.0, 1.0, POLYNOMIAL_DEGREE + 1))
+    distances = KNOT_SPACING * (np.arange(n_intervals)[:, None] + nodes)
+    values = radial_integrals(distances.ravel(), r_cut=r_cut, n_max=n_max, l_max=l_max, sigma=sigma)
+    by_node = values.reshape(n_intervals, len(nodes), -1)
+    coefficients = np.linalg.solve(np.vander(nodes), by_node)
+    shape = (n_intervals, len(nodes), l_max + 1, n_max)
+    return RadialTable(np.ascontiguousarray(coefficients.reshape(shape)), KNOT_SPACING, reach)

@@ -1,7 +1,7 @@
 """Slabs and labels as batches; the slabs of a step are read when their turn comes.
 
 Their coefficients, by far the largest part of a data set, stay in the packs of :mod:`~surfalign.ml.descriptors.density_cache`:
-memory does not grow with the number of slabs, and several processes share what the system keeps of the files.
+memory grows with the number of slabs up to a bound only, and several processes share what the system keeps of the files.
 """
 
 from __future__ import annotations
@@ -27,6 +27,10 @@ from surfalign.ml.network.observations import Heads, Observation, observations
 
 SLABS_AT_ONCE = 32
 """Slabs whose coefficients are in memory while the network is standardised."""
+
+
+KEPT_IN_MEMORY = 128_000_000
+"""Bytes of coefficients of a data set that stay in memory once they are read; the others are read at each turn."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,8 @@ class LabelledSlabs:
         inputs: NDArray[np.float64] | None = None,
     ) -> None:
         self.environments, self.inputs = environments, inputs
+        self._kept: dict[int, Environments] = {}
+        self._room = KEPT_IN_MEMORY
         self.members_per_set = members_per_set
         single: dict[int, list[Observation]] = {}
         sets = []
@@ -92,7 +98,18 @@ class LabelledSlabs:
     def slabs(self, chosen: Sequence[int]) -> SlabBatch:
         """Read some of the slabs."""
         inputs = None if self.inputs is None else self.inputs[list(chosen)]
-        return collate([self.environments[index] for index in chosen], inputs)
+        return collate([self._environments(index) for index in chosen], inputs)
+
+    def _environments(self, index: int) -> Environments:
+        """Return one slab, from memory where it is."""
+        if index in self._kept:
+            return self._kept[index]
+        slab = self.environments[index]
+        size = slab.coefficients.nbytes
+        if size <= self._room:
+            self._room -= size
+            self._kept[index] = slab
+        return slab
 
     def batch(self, items: Sequence[int], *, draw: random.Random | None = None) -> LabelledBatch:
         """Return the slabs and observations of some items.

@@ -59,6 +59,7 @@ class SurfaceTask(pl.LightningModule):
         # Hidden from the module's own bookkeeping: data are no part of a checkpoint.
         self._data = [data]
         self._sums: list[list[float]] = []
+        self._losses: list[tuple[int, Tensor]] = []
 
     def training_step(self, items: list[int], batch_index: int) -> Tensor:
         """Return the loss of some items, of which each process takes its share.
@@ -76,15 +77,30 @@ class SurfaceTask(pl.LightningModule):
         total = sum(self._weight(o) for item in items for o in part.items[item])
         share = processes / max(total, SMALLEST_TOTAL) if own else 0.0
         loss = (losses * self._weights(batch.found)).sum() * share
+        self._losses.append((len(items), loss.detach()))
+        if self.trainer.is_last_batch:
+            self._log_losses()
+        return loss
+
+    def _log_losses(self) -> None:
+        """Log the mean loss of the epoch; for each step it would take as long as the readouts."""
+        total = sum(size for size, _ in self._losses)
+        mean = torch.stack([size * loss for size, loss in self._losses]).sum() / total
+        self._losses.clear()
         self.log(
             "training_loss",
-            loss,
+            mean,
             on_step=False,
             on_epoch=True,
-            batch_size=len(items),
-            sync_dist=processes > 1,
+            batch_size=total,
+            sync_dist=self.trainer.world_size > 1,
         )
-        return loss
+
+    def transfer_batch_to_device(
+        self, batch: list[int], device: torch.device, dataloader_idx: int
+    ) -> list[int]:
+        """Return the numbers of the items: Lightning would look for tensors among them, one by one."""
+        return batch
 
     def on_validation_epoch_start(self) -> None:
         """Forget the errors of the epoch before."""
@@ -129,7 +145,9 @@ class SurfaceTask(pl.LightningModule):
             # Few numbers that may have far to go.
             groups.append({"params": [network.offsets], "weight_decay": 0.0})
             rates.append(OFFSET_SPEED * options.learning_rate)
-        optimizer = torch.optim.AdamW(groups, lr=options.learning_rate)
+        # All parameters in one pass: they are many and small. Lightning does not clip them so in mixed precision.
+        fused = "mixed" not in options.precision
+        optimizer = torch.optim.AdamW(groups, lr=options.learning_rate, fused=fused)
         scheduler = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
             max_lr=rates,
