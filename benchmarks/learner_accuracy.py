@@ -15,7 +15,6 @@ where it stopped. Errors are stated with a bootstrap over formulas, and differen
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import tempfile
 import time
@@ -27,12 +26,11 @@ from typing import Any
 import numpy as np
 
 from surfalign.ml.assessment.metrics import estimate
-from surfalign.ml.data.from_results import freeze_results
+from surfalign.ml.data.from_results import freeze_results, read_results
 from surfalign.ml.data.from_slab_files import freeze_slab_file
 from surfalign.ml.data.label_quality import METALLIC_GAP
 from surfalign.ml.data.records import SurfaceRecord
 from surfalign.ml.ensemble.recipe import Recipe
-from surfalign.stores.documents import SurfaceLevelsDocument
 
 PROPERTIES = ("ionization_potential", "electron_affinity")
 N_FOLDS, N_SEEDS = 5, 3
@@ -76,9 +74,7 @@ def read(path: Path) -> list[SurfaceRecord]:
     """Return slabs of a file of slabs, or of our own results (JSON lines), flagged ones at a lower weight."""
     if path.name.removesuffix(".gz").endswith(".json"):
         return list(freeze_slab_file(path).records)
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        results = [SurfaceLevelsDocument.model_validate_json(line) for line in lines]
-    return list(freeze_results(results, flagged=True).records)
+    return list(freeze_results(read_results(path), flagged=True).records)
 
 
 def gapped(record: SurfaceRecord) -> bool:

@@ -73,7 +73,7 @@ def start(
     state = loops.run_loop(
         chosen, options, on_event=lambda line: console.print(line, soft_wrap=True, markup=False)
     )
-    typer.echo(f"{state.name}: {state.condition.value}{f': {state.reason}' * bool(state.reason)}")
+    typer.echo(f"{state.name}: {state.condition.value}: {reports.reason_of(state, running=False)}")
     if state.condition.value == "paused":
         raise typer.Exit(1)
 
@@ -90,7 +90,8 @@ def status(config: Config, as_json: Json = False) -> None:
         print_json(record)
         return
     for name, value in record.items():
-        typer.echo(f"{name.replace('_', ' ')}: {'–' if value in (None, '') else value}")
+        shown = f"{value:.3g}" if isinstance(value, float) else value
+        typer.echo(f"{name.replace('_', ' ')}: {'–' if value in (None, '') else shown}")
 
 
 @commands.command()

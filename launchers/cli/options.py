@@ -125,7 +125,11 @@ Slabs = Annotated[
 ]
 Datasets = Annotated[
     list[Path] | None,
-    typer.Option("--dataset", metavar="FILE", help="File that 'learn freeze' wrote; repeatable."),
+    typer.Option(
+        "--dataset",
+        metavar="FILE",
+        help="File that 'learn freeze' wrote, or results, one a line (.jsonl); repeatable.",
+    ),
 ]
 Query = Annotated[
     str | None,
@@ -191,7 +195,7 @@ Changes = Annotated[
         help="One value, e.g. network.training.epochs=30; repeatable.",
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of all random numbers.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of all random numbers.")]
 Workers = Annotated[
     int | None,
     typer.Option(

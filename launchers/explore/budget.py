@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
 
 import numpy as np
 
 from surfalign.launchers.explore.configuration import ExploreConfiguration
-from surfalign.launchers.explore.loop_state import Round
+from surfalign.launchers.explore.loop_state import ChosenSurface, Round
 
 
 def spent_surfaces(rounds: Sequence[Round]) -> int:
@@ -49,6 +49,28 @@ def cpu_time_left(configuration: ExploreConfiguration, rounds: Sequence[Round]) 
     if configuration.budget.cpu_hours is None:
         return float("inf")
     return configuration.budget.cpu_hours * 3600.0 - spent_cpu_time(rounds)
+
+
+def with_failures(
+    measured: float, chosen: Sequence[ChosenSurface], with_result: Container[str]
+) -> float:
+    """Return the CPU time of a loop, s, failures included.
+
+    What a failure has cost nobody knows. It counts as estimated, and by how much the estimate was wrong for those
+    that succeeded: the planner's is of one ground state, and a relaxation takes several.
+
+    Parameters
+    ----------
+    measured
+        CPU time of the surfaces that have a result, s.
+    chosen
+        All surfaces that were chosen.
+    with_result
+        Keys of those that have a result.
+    """
+    done = sum(s.estimated_cpu_time for s in chosen if s.key in with_result)
+    lost = sum(s.estimated_cpu_time for s in chosen if s.key not in with_result)
+    return measured + (lost * measured / done if done > 0 and measured > 0 else lost)
 
 
 def cost_factor(rounds: Sequence[Round]) -> float:

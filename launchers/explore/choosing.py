@@ -12,7 +12,7 @@ from surfalign.launchers.explore.configuration import ExploreConfiguration
 from surfalign.launchers.explore.loop_state import ChosenSurface, Round
 from surfalign.launchers.explore.outcomes import LEVELS, levels_of
 from surfalign.launchers.explore.pool import PooledSurface, SurfacePool
-from surfalign.ml.acquisition.choice import Acquisition, choose
+from surfalign.ml.acquisition.choice import Acquisition, choose, missing_levels
 from surfalign.ml.acquisition.from_ensemble import ModelView
 from surfalign.ml.acquisition.pool import Pool
 from surfalign.ml.acquisition.vectors import scaled, structural_vectors
@@ -117,7 +117,9 @@ def _possible(
     A model that this loop does not train will not get intervals later: choosing by it is an error.
     """
     asked, first = configuration.acquisition, configuration.first
-    if asked.needs_model and not table.distributions and configuration.model.train:
+    screens = asked is Acquisition.SCREENING and missing_levels(table, configuration.rule)
+    unknown = asked.needs_model and (not table.distributions or screens)
+    if unknown and configuration.model.train:
         why = "the model has no intervals yet" if has_model else "there is no model yet"
         return first, f"{first.value} in the place of {asked.value}: {why}"
     if asked is Acquisition.THOMPSON and configuration.rule is not None:

@@ -13,10 +13,13 @@ from surfalign.errors import ConfigurationError
 from surfalign.ml.acquisition.choice import Acquisition
 from surfalign.ml.acquisition.rule import Rule
 from surfalign.ml.learners.kinds import configuration_of
+from surfalign.ml.models.model_registry import NAMES, is_model_name
 from surfalign.stores.campaign_register import Method
 
 #: The profile that means this machine, without a workflow manager.
 THIS_MACHINE = "local"
+#: The last for which the end of each of its days has a date.
+LAST_YEAR = 9998
 
 
 class _Model(BaseModel):
@@ -24,8 +27,9 @@ class _Model(BaseModel):
 
 
 def _file_name(name: str) -> str:
-    if not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or name[0] == ".":
-        raise ValueError("letters, digits, dots, hyphens and underscores, no dot first")
+    """Refuse what cannot name the loop's model and its folder."""
+    if not is_model_name(name):
+        raise ValueError(NAMES)
     return name
 
 
@@ -51,7 +55,9 @@ class Budget(_Model):
     """When the loop ends; each limit is passed by one batch at most."""
 
     surfaces: int | None = Field(default=None, description="Surfaces in all")
-    cpu_hours: float | None = Field(default=None, description="CPU time in all (h)")
+    cpu_hours: float | None = Field(
+        default=None, allow_inf_nan=False, description="CPU time in all (h)"
+    )
     until: datetime | None = Field(default=None, description="Date, or time in UTC")
 
     @model_validator(mode="before")
@@ -61,9 +67,15 @@ class Budget(_Model):
         if not isinstance(given, dict):
             return given
         until = given.get("until")
+        if isinstance(until, int | float):
+            raise ValueError(
+                f"until is the number {until}, and a date such as 2030-01-31 is needed"
+            )
         if isinstance(until, str) and len(until) == 10:
             until = date.fromisoformat(until)
         if isinstance(until, date) and not isinstance(until, datetime):
+            if until.year > LAST_YEAR:
+                raise ValueError(f"until lies behind the year {LAST_YEAR}: leave it out instead")
             until = datetime(until.year, until.month, until.day, tzinfo=UTC) + timedelta(days=1)
         if isinstance(until, datetime) and until.tzinfo is None:
             until = until.replace(tzinfo=UTC)
@@ -82,7 +94,9 @@ class Budget(_Model):
 class LearnerChoice(_Model):
     """The model that is renewed in every round."""
 
-    name: str = Field(default="", description="In the registry; the loop's own name by default")
+    name: Annotated[str, AfterValidator(lambda name: name and _file_name(name))] = Field(
+        default="", description="In the registry; the loop's own name by default"
+    )
     kind: str = Field(default="mixed", description="Kind of learner")
     configuration: dict[str, Any] = Field(
         default_factory=dict, description="What differs from the kind's defaults"

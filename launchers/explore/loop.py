@@ -183,6 +183,7 @@ class _Run:
                 "the pool and the method that it began with",
                 "give the new loop another name",
             )
+        _check_chosen(store, pool)
         if state.condition is Condition.PAUSED and not self.options.resume:
             raise ExplorationError(
                 f"the loop '{state.name}' has paused: {state.reason}",
@@ -265,3 +266,15 @@ class _Run:
         profile = load_profile(configuration.profile)
         with open_launcher(profile) as launcher:
             yield ClusterComputation(configuration.method, self.database, launcher, profile.reruns)
+
+
+def _check_chosen(store: LoopStore, pool: SurfacePool) -> None:
+    """Refuse to go on where what was chosen before would be computed in another way now."""
+    gone = [s.name for r in store.rounds() for s in r.chosen if s.key not in pool.by_key]
+    if gone:
+        raise ConfigurationError(
+            f"{gone[0]}, which the loop '{store.name}' chose, would be another calculation now ({len(gone)} "
+            "surfaces)",
+            "the version of surfalign and the settings of the engine that the loop began with",
+            "go on with that version, or give the new loop another name",
+        )

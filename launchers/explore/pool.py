@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from jobflow import Flow
 from pymatgen.core import Element, Structure
 
 from surfalign.crystals.crystal import Crystal
@@ -141,11 +143,13 @@ def open_pool(
         _check_elements(crystal)
     digest = _digest(planned, configuration.method)
     kept = folder / "pool.jsonl.gz"
-    rows = _read(kept, digest)
+    earlier = earlier_uuids(database)
+    title = _title(planned, digest, configuration.method, earlier)
+    rows = _read(kept, title)
     if rows is None:
         on_progress(f"cutting the slabs of {sum(len(members) for _, members in planned)} surfaces")
-        rows = _cut(planned, configuration.method, earlier_uuids(database))
-        lines = [json.dumps({"digest": digest}), *map(json.dumps, rows), ""]
+        rows = _cut(planned, configuration.method, earlier)
+        lines = [json.dumps(title), *map(json.dumps, rows), ""]
         write_whole(kept, gzip.compress("\n".join(lines).encode(), mtime=0))
     return _pool(planned, rows, digest)
 
@@ -200,6 +204,34 @@ def _digest(planned: Sequence[tuple[PlannedCrystal, list[PlannedSurface]]], meth
     return hash_of({"surfaces": surfaces, "method": method.model_dump(mode="json")})
 
 
+def _title(
+    planned: Sequence[tuple[PlannedCrystal, list[PlannedSurface]]],
+    digest: str,
+    method: Method,
+    earlier: EarlierUuids | None,
+) -> dict[str, str]:
+    """Return what slabs that were cut before must have been cut for.
+
+    Beside plan and method these are the keys by which the plan calls its crystals, and how the engine of this
+    version computes: the uuid of one crystal's band edges says whether those that were kept still hold.
+    """
+    crystals = hash_of({"crystals": [crystal.key for crystal, _ in planned]})
+    edges = _flow(*planned[0], method, earlier).jobs[-2].uuid
+    return {"digest": digest, "crystals": crystals, "edges": edges}
+
+
+def _flow(
+    crystal: PlannedCrystal,
+    members: Sequence[PlannedSurface],
+    method: Method,
+    earlier: EarlierUuids | None,
+) -> Flow:
+    """Return the flow of a crystal; its second last job computes the band edges."""
+    names = [(surface.name, surface.miller_index) for surface in members]
+    structure = Structure.from_dict(crystal.structure)
+    return crystal_flow(structure, crystal.source, names, engine_of(method), earlier=earlier)
+
+
 def _cut(
     planned: Sequence[tuple[PlannedCrystal, list[PlannedSurface]]],
     method: Method,
@@ -208,11 +240,9 @@ def _cut(
     """Cut the slabs of all crystals; return a row for each surface that was found."""
     rows = []
     for crystal, members in planned:
-        structure = Structure.from_dict(crystal.structure)
-        names = [(surface.name, surface.miller_index) for surface in members]
-        flow = crystal_flow(structure, crystal.source, names, engine_of(method), earlier=earlier)
+        flow = _flow(crystal, members, method, earlier)
         edges = flow.jobs[-2].uuid
-        slabs = _slabs(crystal, structure, members)
+        slabs = _slabs(crystal, Structure.from_dict(crystal.structure), members)
         rows += [
             {
                 "key": content_uuid("explored", edges, surface.name, method.relax_slabs),
@@ -249,14 +279,14 @@ def _slabs(
     return found
 
 
-def _read(path: Path, digest: str) -> list[dict[str, Any]] | None:
+def _read(path: Path, title: dict[str, str]) -> list[dict[str, Any]] | None:
     """Read the slabs that were cut before; None where there are none of this pool."""
     try:
         lines = gzip.decompress(path.read_bytes()).decode().splitlines()
-        if json.loads(lines[0]) != {"digest": digest}:
+        if json.loads(lines[0]) != title:
             return None
         return [json.loads(line) for line in lines[1:]]
-    except (OSError, EOFError, ValueError, IndexError):
+    except (OSError, EOFError, ValueError, IndexError, zlib.error):
         return None
 
 

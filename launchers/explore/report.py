@@ -8,7 +8,7 @@ from typing import Any
 
 from surfalign.files import write_whole
 from surfalign.launchers.explore.configuration import ExploreConfiguration
-from surfalign.launchers.explore.loop_state import LoopState, Round
+from surfalign.launchers.explore.loop_state import Condition, LoopState, Round
 
 _SHORT = {"ionization_potential": "IP", "electron_affinity": "EA"}
 
@@ -114,6 +114,13 @@ def round_row(done: Round) -> dict[str, Any]:
     }
 
 
+def reason_of(state: LoopState, *, running: bool) -> str:
+    """Return why a loop is as it is, for a person; empty while a process runs it."""
+    if state.condition is Condition.RUNNING and not running:
+        return "not finished, and no process runs it; go on: surfalign explore start CONFIG"
+    return state.reason
+
+
 def status_record(
     state: LoopState | None, rounds: Sequence[Round], running: bool
 ) -> dict[str, Any]:
@@ -125,7 +132,7 @@ def status_record(
         "name": state.name,
         "condition": state.condition.value,
         "running": running,
-        "reason": state.reason,
+        "reason": reason_of(state, running=running),
         "rounds": sum(done.step.value == "done" for done in rounds),
         "round": current.number if current else None,
         "step": current.step.value if current else None,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from surfalign.launchers.explore.budget import spent_cpu_time
+from surfalign.launchers.explore.budget import spent_cpu_time, with_failures
 from surfalign.launchers.explore.choosing import choose_batch
 from surfalign.launchers.explore.computation import Computation
 from surfalign.launchers.explore.configuration import ExploreConfiguration
@@ -154,11 +154,8 @@ class RoundSteps:
         results = results_of([*earlier, *members], method, self.database)
         outcomes = outcomes_of(members, results, current.failures)
         # What a failure has cost nobody knows: it counts as it was estimated.
-        failed = {o.key for done in self.rounds for o in done.outcomes if o.state == "failed"}
-        failed |= {outcome.key for outcome in outcomes if outcome.state == "failed"}
         chosen = [s for done in [*self.rounds, current] for s in done.chosen]
-        lost = sum(s.estimated_cpu_time for s in chosen if s.key in failed)
-        spent = cpu_time_of(results.values()) + lost
+        spent = with_failures(cpu_time_of(results.values()), chosen, results)
         return current.model_copy(
             update={
                 "outcomes": outcomes,

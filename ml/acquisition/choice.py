@@ -89,6 +89,12 @@ def choose(
             "calibrated distributions of the levels",
             "train a model first, or take random or diversity",
         )
+    if acquisition is Acquisition.SCREENING and (absent := missing_levels(pool, rule)):
+        raise UncalibratedModelError(
+            f"a rule of {', '.join(absent)}, for which the model has no intervals",
+            "calibrated distributions of the levels of the rule",
+            "train a model on labels of them, or screen by another level",
+        )
     order = pool.in_order()
     ordered = pool.take(order)
     free = ordered.free()
@@ -97,7 +103,7 @@ def choose(
     if size < 1 or not len(free):
         return chosen
     left = budget
-    for place in _ranked(ordered, free, acquisition, size, rule, seed):
+    for place in _ranked(ordered, free, acquisition, size, budget, rule, seed):
         if ordered.costs[place] <= left:
             left -= float(ordered.costs[place])
             chosen.append(int(order[place]))
@@ -106,11 +112,17 @@ def choose(
     return chosen
 
 
+def missing_levels(pool: Pool, rule: Rule | None) -> list[str]:
+    """Return the levels of a rule of which a pool has no distribution."""
+    return [] if rule is None else sorted(rule.windows.keys() - pool.distributions.keys())
+
+
 def _ranked(
     pool: Pool,
     free: NDArray[np.int_],
     acquisition: Acquisition,
     size: int,
+    budget: float,
     rule: Rule | None,
     seed: int,
 ) -> Iterator[int]:
@@ -118,9 +130,9 @@ def _ranked(
     if acquisition is Acquisition.RANDOM:
         return iter(np.random.default_rng(seed).permutation(free).tolist())
     if acquisition is Acquisition.DIVERSITY:
-        return farthest(pool, free)
+        return farthest(pool, free, budget)
     if acquisition is Acquisition.INFORMATION:
-        return most_informative(pool, free)
+        return most_informative(pool, free, budget)
     if acquisition is Acquisition.UNCERTAINTY:
         return _descending(spread(pool), free)
     assert rule is not None

@@ -14,34 +14,37 @@ Array = NDArray[np.float64]
 NOISE = 0.3
 
 
-def farthest(pool: Pool, free: NDArray[np.int_]) -> Iterator[int]:
+def farthest(pool: Pool, free: NDArray[np.int_], budget: float = np.inf) -> Iterator[int]:
     """Yield free candidates, each the farthest from all that are taken or were yielded before.
 
-    Where nothing is taken the first is the one nearest to the mean of all.
+    Where nothing is taken the first is the one nearest to the mean of all. What no longer fits into the budget
+    (CPU time, s) is not yielded, so that it does not stand in the way of its neighbours.
     """
     vectors = pool.vectors
     if pool.taken.any():
         distance = _distances(vectors[free], vectors[pool.taken]).min(axis=1)
     else:
         distance = -np.linalg.norm(vectors[free] - vectors[free].mean(axis=0), axis=1)
-    left = np.ones(len(free), dtype=bool)
+    left = pool.costs[free] <= budget
     first = not pool.taken.any()
     while left.any():
         place = int(np.argmax(np.where(left, distance, -np.inf)))
+        budget -= float(pool.costs[free[place]])
         left[place] = False
+        left &= pool.costs[free] <= budget
         own = np.linalg.norm(vectors[free] - vectors[free[place]], axis=1)
         distance = own if first else np.minimum(distance, own)
         first = False
         yield int(free[place])
 
 
-def most_informative(pool: Pool, free: NDArray[np.int_]) -> Iterator[int]:
+def most_informative(pool: Pool, free: NDArray[np.int_], budget: float = np.inf) -> Iterator[int]:
     """Yield free candidates, each with the most expected information for each CPU second.
 
     The levels are taken for a Gaussian process over the vectors, whose amplitude is the spread of the
     calibrated distributions. What a calculation tells is half the logarithm of 1 + variance / noise, the
     variance given all that is taken or was yielded before (A. Krause et al., J. Mach. Learn. Res. 9, 235
-    (2008)).
+    (2008)). What no longer fits into the budget (CPU time, s) is not yielded.
     """
     amplitude = spread(pool)
     noise = NOISE * float(np.median(amplitude))
@@ -50,11 +53,13 @@ def most_informative(pool: Pool, free: NDArray[np.int_]) -> Iterator[int]:
     n_taken = len(order) - len(free)
     for place in range(n_taken):
         conditional.observe(place)
-    left = np.ones(len(free), dtype=bool)
+    left = pool.costs[free] <= budget
     while left.any():
         gain = 0.5 * np.log1p(conditional.variance[n_taken:] / noise**2) / pool.costs[free]
         place = int(np.argmax(np.where(left, gain, -np.inf)))
+        budget -= float(pool.costs[free[place]])
         left[place] = False
+        left &= pool.costs[free] <= budget
         conditional.observe(n_taken + place)
         yield int(free[place])
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from surfalign.ml.assessment.metrics import BOUNDS, SHOWN_LEVELS, resampled_sums
+from surfalign.ml.assessment.metrics import BOUNDS, FEWEST_FORMULAS, SHOWN_LEVELS, resampled_sums
 
 if TYPE_CHECKING:
     from surfalign.ml.assessment.held_out import HeldOut
@@ -43,13 +43,13 @@ class PairedComparison:
 
     @property
     def significantly_better(self) -> bool:
-        """Whether the whole interval lies below zero."""
-        return self.interval[1] < 0
+        """Whether the whole interval lies below zero, and rests on enough formulas."""
+        return self.interval[1] < 0 and self.n_formulas >= FEWEST_FORMULAS
 
     @property
     def significantly_worse(self) -> bool:
-        """Whether the whole interval lies above zero."""
-        return self.interval[0] > 0
+        """Whether the whole interval lies above zero, and rests on enough formulas."""
+        return self.interval[0] > 0 and self.n_formulas >= FEWEST_FORMULAS
 
 
 def compare(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import math
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
-from surfalign.errors import MixedMethodsError
+from surfalign.errors import DamagedFileError, MixedMethodsError
+from surfalign.files import require_file
 from surfalign.ml.data.datasets import FrozenDataset, freeze
 from surfalign.ml.data.label_quality import weighted
 from surfalign.ml.data.records import LABEL_UNITS, Fidelity, Label, surface_record
@@ -27,6 +31,34 @@ REGISTERED = "registered, not computed here"
 NO_NUMBER = "no finite label"
 #: The composition of such a slab is not that of its crystal: it would not share the fold of its formula.
 OTHER_OXYGEN = "oxygen removed from the faces or added"
+
+
+def is_results_file(path: Path) -> bool:
+    """Tell whether a file is named as results are: one JSON document a line, plain or gzipped."""
+    return path.name.removesuffix(".gz").endswith(".jsonl")
+
+
+def read_results(path: Path) -> list[SurfaceLevelsDocument]:
+    """Read results from a file such as the open data set: one JSON document a line, plain or gzipped.
+
+    Raises
+    ------
+    MissingFileError
+        When there is no such file.
+    DamagedFileError
+        When it is truncated, or a line is no result.
+    """
+    require_file(path)
+    try:
+        content = path.read_bytes()
+        plain = gzip.decompress(content) if path.suffix == ".gz" else content
+        return [SurfaceLevelsDocument.model_validate_json(line) for line in plain.splitlines()]
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise DamagedFileError(
+            f"{path} holds no results: {type(error).__name__}: {str(error)[:300]}",
+            "one result a line (.jsonl, .jsonl.gz), as in the open data set",
+            "copy it again, or name another file",
+        ) from error
 
 
 def freeze_results(

@@ -23,6 +23,7 @@ from surfalign.errors import (
     EmptyDatasetError,
     InvalidLabelError,
     LearnerError,
+    MixedLevelsError,
     SurfaceError,
     UnknownElementError,
 )
@@ -37,6 +38,7 @@ from surfalign.ml.data.records import (
     convert,
     surface_record,
 )
+from surfalign.ml.descriptors.slab_geometry import MINIMUM_VACUUM, vacuum
 from surfalign.physics.lattice.orientations import parse_miller_index
 from surfalign.streamed_json import iterate_list
 
@@ -92,6 +94,8 @@ def read_slab_file(path: Path) -> list[SurfaceRecord]:
         When a label is not a finite number.
     MixedUnitsError
         When a unit is unknown.
+    MixedLevelsError
+        When a structure is a crystal without a vacuum.
     LearnerError
         When a slab has no name or no structure, or two have one name.
     """
@@ -211,6 +215,12 @@ def _structure(plain: Any, name: str) -> Structure:
         raise LearnerError(f"{name} has no atoms", "a slab", "mend the file")
     for site in structure:
         element_symbol(site)
+    if vacuum(structure.frac_coords, structure.lattice.matrix) == 0.0:
+        raise MixedLevelsError(
+            f"{name} is a crystal without a vacuum",
+            f"slabs with more than {MINIMUM_VACUUM:g} A of vacuum along one lattice vector",
+            "leave it out, or give crystals as a table: surfalign learn freeze --table",
+        )
     return structure
 
 

@@ -162,7 +162,10 @@ def _correlation(
     if len(both) < ENOUGH:
         return None
     pairs = np.array([[own[row] for own in scores] for row in both])
-    return float(np.sum(pairs[:, 0] * pairs[:, 1]) / np.sqrt(np.prod(np.sum(pairs**2, axis=0))))
+    sizes = np.sqrt(np.prod(np.sum(pairs**2, axis=0)))
+    if not sizes > 0.0:  # a level without any error, as where all labels are equal
+        return None
+    return float(np.sum(pairs[:, 0] * pairs[:, 1]) / sizes)
 
 
 def calibration_key(target: Target) -> str:

@@ -46,7 +46,11 @@ CARD = "card.json"
 CHAMPION = "champion.json"
 #: Fields that cards of 0.2 lack.
 _LATER_FIELDS = {"formulas", "notes"}
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+#: What a name of a model may be, in words.
+NAMES = (
+    "letters, digits, dots, hyphens and underscores (ASCII, at most 100), a letter or digit first"
+)
 #: How long to wait for another process that writes to the same model (s).
 LOCK_TIMEOUT = 60.0
 
@@ -280,7 +284,7 @@ class ModelRegistry:
 
         The version, the name and the hash of the weights are filled in here.
         """
-        _check_name(card.name)
+        check_name(card.name)
         with self._locked(card.name):
             versions = self._model(card.name) / "versions"
             number = 1 + max((int(v.split("-")[0]) for v in self.versions(card.name)), default=0)
@@ -315,7 +319,8 @@ class ModelRegistry:
         ModelNotFoundError
             When there is nothing to go back to.
         """
-        if to is not None:
+        known = self.versions(name)
+        if to is not None or not known:  # no folder is made for a name that was mistyped
             version = self._version(name, to).name
             self.load(name, version)
             with self._locked(name):
@@ -332,7 +337,7 @@ class ModelRegistry:
                     f"{name} has no earlier champion",
                     "a model that was promoted at least twice",
                     f"name a version: surfalign learn rollback {name} --to VERSION "
-                    f"(there are {', '.join(self.versions(name)) or 'none'})",
+                    f"(there are {', '.join(known)})",
                 )
             self.load(name, now.previous[-1])
             return self._set_champion(name, Champion(now.previous[-1], now.previous[:-1], _now()))
@@ -349,7 +354,7 @@ class ModelRegistry:
         ConfigurationError
             When the name cannot be that of a model.
         """
-        _check_name(name)
+        check_name(name)
         return self._model(name) / "data"
 
     def _set_champion(self, name: str, champion: Champion) -> Champion:
@@ -414,11 +419,23 @@ def code_versions() -> dict[str, str]:
     return found
 
 
-def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
+def is_model_name(name: str) -> bool:
+    """Return whether a model, and its folder, can have a name."""
+    return _NAME.fullmatch(name) is not None
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot name a model.
+
+    Raises
+    ------
+    ConfigurationError
+        Says what a name may be.
+    """
+    if not is_model_name(name):
         raise ConfigurationError(
             f"{name!r} is no name for a model",
-            "letters, digits, dots, hyphens and underscores",
+            NAMES,
             "choose another name",
         )
 

@@ -21,7 +21,7 @@ from surfalign.ml.assessment.evaluation import PairedComparison, contest
 from surfalign.ml.assessment.held_out import blind
 from surfalign.ml.assessment.metrics import error_rows, summarise, with_bounds
 from surfalign.ml.ensemble.recipe import Recipe
-from surfalign.ml.models.model_registry import ModelCard, ModelRegistry, code_versions
+from surfalign.ml.models.model_registry import ModelCard, ModelRegistry, check_name, code_versions
 from surfalign.ml.properties.property import LEVELS
 
 if TYPE_CHECKING:
@@ -101,12 +101,13 @@ def train_version(
     Raises
     ------
     ConfigurationError
-        When the configuration has a mistake.
+        When the configuration has a mistake, or the name cannot be that of a model.
     EmptyDatasetError
         When a property has no label.
     LearnerError
         When nothing can be learned of a declared property.
     """
+    check_name(name)  # before hours of training, not after them
     recipe = recipe.for_dataset(dataset)
     ensemble = recipe.fit(dataset, scratch=scratch, on_progress=on_progress)
     elements = Counter(

@@ -20,6 +20,7 @@ from __future__ import annotations
 import csv
 import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ def _csv_rows(path: Path, delimiter: str) -> Iterator[Row]:
     try:
         with opened(path, "rt", newline="", encoding="utf-8-sig") as file:
             heading, *lines = csv.reader(file, delimiter=delimiter)
-    except (OSError, EOFError, UnicodeDecodeError, ValueError, csv.Error) as error:
+    except (OSError, EOFError, UnicodeDecodeError, ValueError, csv.Error, zlib.error) as error:
         raise DamagedFileError(
             f"{path} cannot be read: {error}", "a CSV file with a line of headings", "correct it"
         ) from error

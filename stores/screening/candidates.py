@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
@@ -167,7 +168,7 @@ def file_candidates(path: Path, query: str | None = None, *, flagged: bool = Fal
         ]
         for result in results:
             _require_plain(result)
-    except (OSError, EOFError, UnicodeDecodeError, TypeError, ValueError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, TypeError, ValueError, zlib.error) as error:
         raise ConfigurationError(
             f"{path} holds no results: {error}",
             "what `surfalign export FILE.json` writes, or one result a line (.jsonl); also .gz",

@@ -26,7 +26,10 @@ def score(
     model: Annotated[str, typer.Argument(help="Name of the model.")],
     data: Annotated[
         list[Path],
-        typer.Argument(metavar="DATA...", help="Files of 'learn freeze', or JSON lists of slabs."),
+        typer.Argument(
+            metavar="DATA...",
+            help="Files of 'learn freeze', results (.jsonl), or JSON lists of slabs.",
+        ),
     ],
     version: Annotated[
         str | None, typer.Option("--version", help="Version; by default the champion.")

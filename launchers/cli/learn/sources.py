@@ -16,7 +16,7 @@ from surfalign.launchers.database.server import open_database
 from surfalign.ml.data.candidate_surfaces import CandidateCrystal, read_crystals
 from surfalign.ml.data.datasets import FrozenDataset, is_dataset, merge, read_dataset
 from surfalign.ml.data.equal_slabs import EqualSlabs, find_equal_slabs
-from surfalign.ml.data.from_results import freeze_results
+from surfalign.ml.data.from_results import freeze_results, is_results_file, read_results
 from surfalign.ml.data.from_slab_files import freeze_slab_file
 from surfalign.ml.ensemble.recipe import Recipe
 from surfalign.ml.learners.kinds import configuration_of, get_learner
@@ -112,7 +112,7 @@ def gather(
     """Return one data set of all named sources; of the whole store where none is named."""
     tables = tables or Tables()
     found = [freeze_slab_file(path, min_gap=min_gap) for path in slabs or []]
-    found += [_refrozen(path) for path in datasets or []]
+    found += [_refrozen(path, flagged, mixed) for path in datasets or []]
     found += tables.freeze()
     if query is not None or not found:
         fields = None if tables.files else tables.properties
@@ -122,17 +122,24 @@ def gather(
     return merge(name or "+".join(dataset.name for dataset in found), found)
 
 
-def _refrozen(path: Path) -> FrozenDataset:
-    """Read a data set and check its labels again: an older file may hold some that are refused now."""
+def _refrozen(path: Path, flagged: bool, mixed: bool) -> FrozenDataset:
+    """Read a data set and check its labels again: an older file may hold some that are refused now.
+
+    A file of results, such as the open data set, is frozen.
+    """
+    if is_results_file(path):
+        return freeze_results(
+            read_results(path), path.name.split(".")[0], flagged=flagged, mixed=mixed
+        )
     dataset = read_dataset(path)
     return merge(dataset.name, [dataset])
 
 
 def labelled_data(paths: Sequence[Path]) -> FrozenDataset:
-    """Return the labelled surfaces of files, whether ``learn freeze`` wrote them or they are lists of slabs."""
+    """Return the labelled surfaces of files: of ``learn freeze``, of results, or lists of slabs."""
     for path in paths:
         require_file(path)
-    frozen = [path for path in paths if is_dataset(path)]
+    frozen = [path for path in paths if is_results_file(path) or is_dataset(path)]
     return gather([path for path in paths if path not in frozen], frozen, None)
 
 
@@ -167,8 +174,8 @@ def recipe(
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        plain = yaml.safe_load(file.read_text()) or {}
-    except (OSError, yaml.YAMLError) as error:
+        plain = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(
             f"{file} cannot be read: {error}", "a YAML file", "correct --config"
         ) from error
@@ -180,16 +187,20 @@ def _read(file: Path) -> dict[str, Any]:
 def _apply(configuration: dict[str, Any], change: str) -> None:
     path, equals, text = change.partition("=")
     *parents, last = path.split(".")
-    place = configuration
+    place: Any = configuration
     for parent in parents:
-        place = place.setdefault(parent, {})
-    if not equals or not last:
+        place = place.setdefault(parent, {}) if isinstance(place, dict) else None
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        place = None
+    if not equals or not last or not isinstance(place, dict):
         raise ConfigurationError(
             f"--set {change!r} sets nothing",
-            "KEY=VALUE, e.g. network.training.epochs=30",
+            "KEY=VALUE, e.g. network.training.epochs=30, where no other key is a part of KEY",
             "correct --set",
         )
-    place[last] = yaml.safe_load(text)
+    place[last] = value
 
 
 def say_what_is_left_out(dataset: FrozenDataset) -> None:

@@ -28,6 +28,7 @@ from surfalign.ml.data.datasets import read_dataset
 from surfalign.ml.models.model_registry import ModelRegistry
 from surfalign.stores.database import Database
 
+DATASETS = Path(__file__).parents[3] / "docs/datasets"
 FAST = ("--kind", "composition", "--set", "n_estimators=20")
 
 
@@ -155,6 +156,31 @@ def test_a_model_is_scored_on_formulas_that_it_never_saw(folder: Path) -> None:
         invoke("score", "toy", folder / "absent.json")
 
 
+def test_results_of_a_file_such_as_the_open_data_set_are_learned_from_and_scored_on(
+    folder: Path,
+) -> None:
+    data = DATASETS / "oxide-surfaces-v0.jsonl.gz"
+    invoke("freeze", "--dataset", data, "-o", folder / "passed.dataset.json.gz")
+    invoke("freeze", "--dataset", data, "--flagged", "-o", folder / "all.dataset.json.gz")
+    passed, every = (
+        read_dataset(folder / f"{name}.dataset.json.gz").summary()["labelled_surfaces"]
+        for name in ("passed", "all")
+    )
+    assert 0 < passed < every
+    others = DATASETS / "other-surfaces-v0.jsonl.gz"
+    summary = json.loads(invoke("score", "oxides-v0", others, "--json", "-").stdout)["summary"]
+    assert (
+        summary["ionization_potential"]["n"] == summary["ionization_potential"]["n_out_of_domain"]
+    )
+    for name, content in (
+        ("cut.jsonl.gz", data.read_bytes()[:5000]),
+        ("other.jsonl", b'{"formula": "MgO"}\n'),
+    ):
+        (folder / name).write_bytes(content)
+        with pytest.raises(DamagedFileError, match="holds no results"):
+            invoke("score", "oxides-v0", folder / name)
+
+
 def test_evaluate_says_that_single_members_were_measured(trained: Path) -> None:
     slabs = trained / "slabs.json.gz"
     assert "single members of toy 0001" in invoke("evaluate", "--slabs", slabs).stdout
@@ -214,6 +240,18 @@ def test_mistakes_are_named(folder: Path) -> None:
         invoke("train", "--slabs", slabs, "--kind", "forest")
     with pytest.raises(ConfigurationError, match="sets nothing"):
         invoke("train", "--slabs", slabs, "--set", "n_estimators")
+    for change in ("n_estimators=[", "max_depth.of=3"):
+        with pytest.raises(ConfigurationError, match="sets nothing"):
+            invoke("train", "--slabs", slabs, "--set", "max_depth=2", "--set", change)
+    (folder / "wrong.yaml").write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        invoke("train", "--slabs", slabs, "--config", folder / "wrong.yaml")
+    with pytest.raises(ConfigurationError, match="no name for a model"):
+        invoke("train", "--slabs", slabs, "--model", "../escape", *FAST)
+    for absent in ("toy", "../escape"):
+        with pytest.raises(ModelNotFoundError, match="there is no model"):
+            invoke("rollback", absent)
+        assert not (folder / "models" / absent).exists()
     with pytest.raises(ConfigurationError, match="n_trees"):
         invoke("train", "--slabs", slabs, "--kind", "composition", "--set", "n_trees=3")
     with pytest.raises(ConfigurationError, match=r"keys of network\.training among .*epochs"):

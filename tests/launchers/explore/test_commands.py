@@ -31,7 +31,8 @@ def test_a_loop_is_started_looked_at_and_reported(
     assert json.loads(explore("status", config, "--json").stdout)["condition"] == "never started"
     assert explore("stop", config).stdout == "No process runs this loop.\n"
 
-    explore("start", config, "--rounds", "1")
+    first = explore("start", config, "--rounds", "1")
+    assert "no process runs it; go on: surfalign explore start" in first.stdout
     status = json.loads(explore("status", config, "--json").stdout)
     assert (status["condition"], status["running"]) == ("running", False)
     assert (status["rounds"], status["surfaces"]) == (1, 2)

@@ -30,6 +30,12 @@ from surfalign.launchers.explore.configuration import ExploreConfiguration, read
         ({"colour": "red"}, "colour in .*name, pool, profile"),
         ({"method": {"engine": "toy", "speed": 3}}, "method.speed in .*engine, quality"),
         ({"name": "../x"}, "name in .*letters, digits"),
+        ({"name": "\u00e9"}, "name in .*ASCII"),
+        ({"name": "a" * 101}, "name in .*at most 100"),
+        ({"model": {"name": "../x"}}, "model.name in .*letters, digits"),
+        ({"budget": {"until": 2030}}, "budget in .*the number 2030, and a date"),
+        ({"budget": {"until": "9999-12-31"}}, "behind the year 9998"),
+        ({"budget": {"cpu_hours": float("inf")}}, "budget.cpu_hours in .*finite"),
         ({"budget": None}, "budget in .*Field required"),
     ],
 )

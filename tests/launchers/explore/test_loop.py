@@ -27,7 +27,7 @@ from surfalign.errors import (
 from surfalign.launchers.explore.configuration import ExploreConfiguration
 from surfalign.launchers.explore.loop import LoopOptions, loop_folder, run_loop
 from surfalign.launchers.explore.loop_state import Condition, LoopState
-from surfalign.launchers.explore.state_store import LOOPS, LoopRecords, LoopStore
+from surfalign.launchers.explore.state_store import LOOPS, ROUNDS, LoopRecords, LoopStore
 from surfalign.processes import owner
 from surfalign.settings import load_settings
 from surfalign.stores.database import JOBS, Database
@@ -254,9 +254,43 @@ def test_slabs_that_were_cut_are_kept_and_made_again_when_the_file_is_damaged(
     run_loop(configuration, LoopOptions(rounds=1))
     file = loop_folder(configuration, load_settings()) / "pool.jsonl.gz"
     content = gzip.decompress(file.read_bytes())
-    file.write_bytes(file.read_bytes()[:100])
-    assert run_loop(configuration).condition is Condition.FINISHED
-    assert gzip.decompress(file.read_bytes()) == content
+    whole = file.read_bytes()
+    middle = bytes(byte ^ 0x5A for byte in whole[2000:2060])
+    for damaged in (whole[:100], whole[:2000] + middle + whole[2060:], b""):
+        file.write_bytes(damaged)
+        assert run_loop(configuration, LoopOptions(rounds=1)).condition is not Condition.PAUSED
+        assert gzip.decompress(file.read_bytes()) == content
+
+
+def test_slabs_that_were_cut_for_other_names_of_crystals_or_another_engine_are_cut_again(
+    configure: Configure, database: Database
+) -> None:
+    configuration = configure()
+    run_loop(configuration, LoopOptions(rounds=1))
+    file = loop_folder(configuration, load_settings()) / "pool.jsonl.gz"
+    content = gzip.decompress(file.read_bytes())
+    title, *rows = content.decode().splitlines()
+    for key in ("crystals", "edges"):
+        other = json.dumps(json.loads(title) | {key: "of another time"})
+        file.write_bytes(gzip.compress("\n".join([other, *rows, ""]).encode()))
+        run_loop(configuration, LoopOptions(rounds=1))
+        assert gzip.decompress(file.read_bytes()) == content
+
+
+def test_a_loop_whose_surfaces_are_other_calculations_by_now_is_refused(
+    configure: Configure, database: Database
+) -> None:
+    configuration = configure()
+    run_loop(configuration, LoopOptions(rounds=1))
+    # As after an upgrade that changes what the engine does at this quality.
+    done = database.collection(ROUNDS).find_one({})
+    assert done is not None
+    done["round"]["chosen"][0]["key"] = "of another version"
+    database.collection(ROUNDS).replace_one({"_id": done["_id"]}, done)
+    before = snapshot(database)
+    with pytest.raises(ConfigurationError, match="would be another calculation now"):
+        run_loop(configuration)
+    assert snapshot(database) == before
 
 
 @pytest.mark.processes

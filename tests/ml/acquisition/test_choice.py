@@ -93,6 +93,34 @@ def test_information_prefers_the_cheaper_of_two_alike_and_does_not_ask_the_same_
     assert choose(pool, Acquisition.INFORMATION, 4) == [1, 2, 0, 3]
 
 
+@pytest.mark.parametrize("acquisition", [Acquisition.INFORMATION, Acquisition.DIVERSITY])
+def test_what_no_longer_fits_into_the_budget_does_not_stand_in_the_way_of_its_neighbour(
+    acquisition: Acquisition,
+) -> None:
+    pool = Pool(
+        keys=list("abcd"),
+        # a was computed; b is the best at first, then c, which b leaves no budget for; d is near to c.
+        vectors=np.array([[0.0, 0.0], [-60.0, 0.0], [0.0, 50.0], [0.0, 49.0]]),
+        costs=np.array([1.0, 6.0, 8.0, 7.0]),
+        groups=np.arange(4),
+        taken=np.array([True, False, False, False]),
+        distributions={"electron_affinity": Distribution(np.zeros(4), np.ones(4), np.array([1.0]))},
+    )
+    near = Pool(
+        [*pool.keys, "e"], np.vstack([pool.vectors, [[-20.0, 0.0]]]), np.append(pool.costs, 1.0),
+        np.arange(5), np.append(pool.taken, False),
+        {"electron_affinity": Distribution(np.zeros(5), np.ones(5), np.array([1.0]))},
+    )  # fmt: skip
+    assert choose(pool, acquisition, 3, budget=13.5) == [1, 3]
+    assert choose(near, acquisition, 2, budget=7.5) in ([1, 4], [4, 1])
+
+
+def test_screening_by_a_level_that_the_model_does_not_predict_is_refused() -> None:
+    rule = Rule(ionization_potential=(6.0, None), electron_affinity=(1.0, 2.0))
+    with pytest.raises(UncalibratedModelError, match="a rule of ionization_potential, for which"):
+        choose(make_pool(1, 5), Acquisition.SCREENING, 2, rule=rule)
+
+
 def test_diversity_goes_from_the_middle_to_the_ends() -> None:
     line = np.array([[0.0], [1.0], [2.0], [3.0], [8.0]])
     pool = Pool(list("abcde"), line, np.ones(5), np.arange(5), np.zeros(5, bool))

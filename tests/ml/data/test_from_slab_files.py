@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from learning_data import slab_entries, toy_dataset, write_slab_file
 
+import surfalign
 from surfalign.errors import (
     DamagedFileError,
     EmptyDatasetError,
     InvalidLabelError,
     LearnerError,
     MissingFileError,
+    MixedLevelsError,
     MixedUnitsError,
     UnknownElementError,
 )
@@ -117,3 +119,12 @@ def test_the_reference_slabs(shared_data: Path) -> None:
     dataset = freeze_slab_file(shared_data / "surfaces" / "jarvis_slabs_dev.json.gz", min_gap=0.3)
     assert len(dataset.records) == 179
     assert {k: len(v) for k, v in dataset.left_out.items()} == {INSANE_VACUUM: 92, SMALL_GAP: 195}
+
+
+def test_a_crystal_among_slabs_is_refused_by_name(
+    entries: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    entries[1]["initial"] = surfalign.load_crystal("MgO").structure.as_dict()
+    path = write_slab_file(entries, tmp_path / "slabs.json.gz")
+    with pytest.raises(MixedLevelsError, match=f"{entries[1]['name']} is a crystal"):
+        read_slab_file(path)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,6 +50,23 @@ def test_the_correlation_is_kept_with_the_model(ensemble: Ensemble) -> None:
     assert restored.correlation == ensemble.correlation
     earlier = {k: v for k, v in ensemble.metadata().items() if k != "correlation"}
     assert Ensemble.restore(earlier, ensemble.tensors()).correlation is None
+
+
+def test_labels_that_are_all_equal_leave_no_correlation_to_know(tmp_path: Path) -> None:
+    # The mean of equal labels errs by nothing, so that there is nothing to correlate.
+    dataset = toy_dataset(12)
+    equal = {"ionization_potential": 7.0, "electron_affinity": 1.0}
+    records = tuple(
+        replace(
+            record,
+            labels=tuple(
+                replace(one, value=equal.get(one.name, one.value)) for one in record.labels
+            ),
+        )
+        for record in dataset.records
+    )
+    ensemble = Recipe("mean", {}).fit(replace(dataset, records=records), scratch=tmp_path)
+    assert ensemble.correlation is None
 
 
 def test_a_model_without_intervals_of_both_levels_is_refused(ensemble: Ensemble) -> None:

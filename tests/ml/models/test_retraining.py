@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,14 @@ def comparison(low: float, high: float) -> PairedComparison:
 def test_verdicts(interval: tuple[float, float], more_data: bool, verdict: Verdict) -> None:
     assert decide(comparison(*interval), more_data) is verdict
     assert verdict.promoted == (verdict in (Verdict.BETTER, Verdict.MORE_DATA))
+
+
+def test_a_few_formulas_decide_no_contest() -> None:
+    """Two formulas lie on one side by chance every second time."""
+    for low, high, verdict in ((-0.2, -0.1, Verdict.BETTER), (0.1, 0.2, Verdict.WORSE)):
+        for n_formulas, found in ((5, Verdict.KEPT), (6, verdict)):
+            few = replace(comparison(low, high), n_formulas=n_formulas)
+            assert decide(few, more_data=False) is found
 
 
 def test_nothing_to_compare_is_no_promotion() -> None:
