@@ -14,6 +14,7 @@ from surfalign.ml.data.records import SurfaceRecord
 from surfalign.ml.ensemble.recipe import Recipe
 from surfalign.ml.models.model_registry import ModelRegistry
 from surfalign.ml.models.retraining import retrain
+from surfalign.ml.models.shipped_model import own_or_shipped
 from surfalign.processes import available_cores
 from surfalign.settings import Settings
 from surfalign.stores.campaign_register import Method
@@ -61,7 +62,7 @@ def learn(
     registry = ModelRegistry(settings.data_directory / "models")
     name, choice = configuration.model_name, configuration.model
     if not choice.train:
-        version = registry.card(name).version
+        version = _as_it_is(configuration, registry).card(name).version
         return Learned(0, model=version, verdict="not trained: the configuration says so")
     query = choice.query or query_of(configuration.method)
     try:
@@ -91,6 +92,8 @@ def look(
         When the model can make nothing of an element of the pool.
     """
     registry = ModelRegistry(settings.data_directory / "models")
+    if not configuration.model.train:
+        registry = _as_it_is(configuration, registry)
     ensemble, _ = registry.load(configuration.model_name, version)
     return view_of(ensemble, records)
 
@@ -131,6 +134,11 @@ def _retrain(
         on_progress=on_progress,
     )
     return Learned(n_labels, dataset.digest, outcome.champion or "", outcome.verdict.value)
+
+
+def _as_it_is(configuration: ExploreConfiguration, own: ModelRegistry) -> ModelRegistry:
+    """Return where the model is that the loop does not train: among one's own, or in the package."""
+    return own_or_shipped(configuration.model_name, own)[0]
 
 
 def _version(registry: ModelRegistry, name: str) -> str:

@@ -19,7 +19,9 @@ def shipped_registry() -> ModelRegistry:
     return ModelRegistry(FOLDER)
 
 
-def own_or_shipped(name: str | None = None) -> tuple[ModelRegistry, str]:
+def own_or_shipped(
+    name: str | None = None, own: ModelRegistry | None = None
+) -> tuple[ModelRegistry, str]:
     """Return which model predicts, and where it is.
 
     One's own models come first: the named one, or the one promoted last that predicts levels of surfaces. The model
@@ -29,8 +31,10 @@ def own_or_shipped(name: str | None = None) -> tuple[ModelRegistry, str]:
     ----------
     name
         Of a model; by default any.
+    own
+        One's own models; by default those of the data directory.
     """
-    own = ModelRegistry()
+    own = own or ModelRegistry()
     if name is not None:
         use_shipped = name == NAME and not own.versions(name)
     else:

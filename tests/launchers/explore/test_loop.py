@@ -28,6 +28,7 @@ from surfalign.launchers.explore.configuration import ExploreConfiguration
 from surfalign.launchers.explore.loop import LoopOptions, loop_folder, run_loop
 from surfalign.launchers.explore.loop_state import Condition, LoopState
 from surfalign.launchers.explore.state_store import LOOPS, ROUNDS, LoopRecords, LoopStore
+from surfalign.ml.models import shipped_model
 from surfalign.processes import owner
 from surfalign.settings import load_settings
 from surfalign.stores.database import JOBS, Database
@@ -204,6 +205,18 @@ def test_a_model_without_intervals_that_is_not_trained_is_named(
     # With a model that this loop trains, the choice falls back, and the report says so.
     run_loop(configure(budget={"surfaces": 6}, acquisition="uncertainty"))
     assert "the model has no intervals yet" in LoopRecords(database, "toy").rounds()[-1].remark
+
+
+def test_the_model_that_comes_with_surfalign_guides_a_loop_as_it_is(
+    configure: Configure, database: Database
+) -> None:
+    configuration = configure(
+        acquisition="uncertainty", model={"name": shipped_model.NAME, "train": False}
+    )
+    run_loop(configuration, LoopOptions(rounds=1))
+    (found,) = LoopRecords(database, "toy").rounds()
+    assert found.model == shipped_model.shipped_registry().card(shipped_model.NAME).version
+    assert all(one.predicted for one in found.chosen)
 
 
 def test_a_profile_that_has_gone_is_named_and_the_loop_goes_on_with_it(
