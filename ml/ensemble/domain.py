@@ -123,9 +123,23 @@ class Domain:
         merged = np.unique(np.round(np.concatenate(described), _ROUNDING), axis=0)
         return cls(merged.astype(np.float32), elements)
 
-    def scores(self, described: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
-        """Return the mean distance of each slab's atoms to the training set, shape (n_slabs,)."""
-        return np.array([float(np.mean(self._tree.query(atoms)[0])) for atoms in described])
+    def scores(
+        self, described: Sequence[NDArray[np.float32]], workers: int = 1
+    ) -> NDArray[np.float64]:
+        """Return the mean distance of each slab's atoms to the training set, shape (n_slabs,).
+
+        Parameters
+        ----------
+        described
+            Descriptions of the atoms of each slab.
+        workers
+            Threads.
+        """
+        if not described:
+            return np.zeros(0)
+        ends = np.cumsum([len(atoms) for atoms in described])
+        distances, _ = self._tree.query(np.concatenate(described), workers=workers)
+        return np.array([float(np.mean(own)) for own in np.split(distances, ends[:-1])])
 
     @cached_property
     def _tree(self) -> KDTree:

@@ -21,12 +21,16 @@ from surfalign.ml.ensemble.targets import Columns, Target, targets_of
 from surfalign.ml.learners.kinds import get_learner, with_fidelity
 from surfalign.ml.properties.learnable import beyond_known, learned_spreads, on_learned_scale
 from surfalign.ml.properties.property import LEVELS
+from surfalign.processes import available_cores
+from surfalign.settings import load_settings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 #: Labels of full weight below which no 90 % interval can be made.
 ENOUGH = 9
+#: Domain scores of the last data set, by its digest.
+_LAST_SCORES: dict[str, NDArray[np.float64]] = {}
 
 
 def main_fidelity(dataset: FrozenDataset) -> str:
@@ -199,13 +203,23 @@ def _calibration(
 
 
 def blind_scores(dataset: FrozenDataset) -> NDArray[np.float64]:
-    """Return the domain score of each record against the other folds; NaN where these are empty."""
-    atoms = described(dataset)
+    """Return the domain score of each record against the other folds; NaN where these are empty.
+
+    That of the last data set is kept: a contest asks for what the calibration has just computed.
+    """
+    if dataset.digest not in _LAST_SCORES:
+        _LAST_SCORES.clear()
+        _LAST_SCORES[dataset.digest] = _blind_scores(dataset)
+    return _LAST_SCORES[dataset.digest].copy()
+
+
+def _blind_scores(dataset: FrozenDataset) -> NDArray[np.float64]:
+    atoms, cores = described(dataset), available_cores(load_settings())
     folds = np.array([formula_fold(record.formula) for record in dataset.records])
     scores = np.full(len(folds), np.nan)
     for fold in range(FOLDS):
         own, others = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
         if len(own) and len(others):
             domain = Domain.of([atoms[i] for i in others], frozenset())
-            scores[own] = domain.scores([atoms[i] for i in own])
+            scores[own] = domain.scores([atoms[i] for i in own], cores)
     return scores
