@@ -65,10 +65,9 @@ def score(
             chosen = [slab for slab in slabs if (fold_of[slab["formula"]] == fold) is own]
             files[part].write_text(json.dumps(chosen))
         registry = ["--registry", str(arguments.work / "registry")]
-        model = name.replace(".", "-")
         call("learn", "train", "--slabs", str(files["train"]), "--kind", arguments.kind,
-             "--model", model, "--seed", str(arguments.seed), "--workers", "1", *registry)  # fmt: skip
-        call("learn", "score", model, str(files["test"]), "--json", str(answer), *registry)
+             "--model", name, "--seed", str(arguments.seed), "--workers", "1", *registry)  # fmt: skip
+        call("learn", "score", name, str(files["test"]), "--json", str(answer), *registry)
     found: list[dict[str, Any]] = json.loads(answer.read_text())["surfaces"]
     return found
 

@@ -59,10 +59,10 @@ def learn(
     ModelNotFoundError
         When the model shall not be trained and is not there.
     """
-    registry = ModelRegistry(settings.data_directory / "models")
+    registry = _models(configuration, settings)
     name, choice = configuration.model_name, configuration.model
     if not choice.train:
-        version = _as_it_is(configuration, registry).card(name).version
+        version = registry.card(name).version
         return Learned(0, model=version, verdict="not trained: the configuration says so")
     query = choice.query or query_of(configuration.method)
     try:
@@ -91,10 +91,7 @@ def look(
     UnknownElementError
         When the model can make nothing of an element of the pool.
     """
-    registry = ModelRegistry(settings.data_directory / "models")
-    if not configuration.model.train:
-        registry = _as_it_is(configuration, registry)
-    ensemble, _ = registry.load(configuration.model_name, version)
+    ensemble, _ = _models(configuration, settings).load(configuration.model_name, version)
     return view_of(ensemble, records)
 
 
@@ -136,9 +133,10 @@ def _retrain(
     return Learned(n_labels, dataset.digest, outcome.champion or "", outcome.verdict.value)
 
 
-def _as_it_is(configuration: ExploreConfiguration, own: ModelRegistry) -> ModelRegistry:
-    """Return where the model is that the loop does not train: among one's own, or in the package."""
-    return own_or_shipped(configuration.model_name, own)[0]
+def _models(configuration: ExploreConfiguration, settings: Settings) -> ModelRegistry:
+    """Return where the loop's model is: among one's own, or, if the loop does not train it, in the package."""
+    own = ModelRegistry(settings.data_directory / "models")
+    return own if configuration.model.train else own_or_shipped(configuration.model_name, own)[0]
 
 
 def _version(registry: ModelRegistry, name: str) -> str:

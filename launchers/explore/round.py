@@ -153,7 +153,6 @@ class RoundSteps:
         earlier = [self.pool.by_key[s.key] for done in self.rounds for s in done.chosen]
         results = results_of([*earlier, *members], method, self.database)
         outcomes = outcomes_of(members, results, current.failures)
-        # What a failure has cost nobody knows: it counts as it was estimated.
         chosen = [s for done in [*self.rounds, current] for s in done.chosen]
         spent = with_failures(cpu_time_of(results.values()), chosen, results)
         return current.model_copy(

@@ -260,12 +260,17 @@ def test_who_lost_the_loop_to_another_writes_nothing(database: Database) -> None
     assert LoopRecords(database, "toy").state() is None
 
 
+def cut_slabs(configuration: ExploreConfiguration) -> Path:
+    """Run one round; return the file of the slabs that it cut."""
+    run_loop(configuration, LoopOptions(rounds=1))
+    return loop_folder(configuration, load_settings()) / "pool.jsonl.gz"
+
+
 def test_slabs_that_were_cut_are_kept_and_made_again_when_the_file_is_damaged(
     configure: Configure, database: Database
 ) -> None:
     configuration = configure()
-    run_loop(configuration, LoopOptions(rounds=1))
-    file = loop_folder(configuration, load_settings()) / "pool.jsonl.gz"
+    file = cut_slabs(configuration)
     content = gzip.decompress(file.read_bytes())
     whole = file.read_bytes()
     middle = bytes(byte ^ 0x5A for byte in whole[2000:2060])
@@ -279,8 +284,7 @@ def test_slabs_that_were_cut_for_other_names_of_crystals_or_another_engine_are_c
     configure: Configure, database: Database
 ) -> None:
     configuration = configure()
-    run_loop(configuration, LoopOptions(rounds=1))
-    file = loop_folder(configuration, load_settings()) / "pool.jsonl.gz"
+    file = cut_slabs(configuration)
     content = gzip.decompress(file.read_bytes())
     title, *rows = content.decode().splitlines()
     for key in ("crystals", "edges"):
