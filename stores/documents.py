@@ -111,6 +111,11 @@ class CalculationRecord(Document):
         "What cut-off, grid and k-points of the preset change in an IP, as measured",
         default=None,
     )
+    force_noise: float | None = quantity(
+        "eV/angstrom",
+        "What the grid of the preset changes in a force, as measured: root mean square of a coordinate",
+        default=None,
+    )
     corrections: list[Correction] = Field(
         default_factory=list, description="What error recovery changed on the way, in order"
     )
@@ -264,6 +269,11 @@ class SlabRelaxationDocument(Document):
     centre_change: float | None = quantity(
         "eV",
         "Change of the IP when held atoms in the centre are released, to first order",
+        default=None,
+    )
+    level_per_force: float | None = quantity(
+        "angstrom",
+        "How an error of the forces shows in the IP at the minimum (eV per eV/angstrom)",
         default=None,
     )
     start: str = Field(

@@ -35,8 +35,9 @@ from surfalign.stores.documents import (
 
 #: Raised when a formula, a tolerance or an identifier changes: the builder then computes all results
 #: again, from the stored documents of the steps. 2: identifiers that tell polymorphs apart. 3: levels at the
-#: minimum that a relaxation predicts, and their error. 4: names made of the whole method.
-LEVELS_VERSION = 4
+#: minimum that a relaxation predicts, and their error. 4: names made of the whole method. 5: the noise of forces
+#: is a part of their error.
+LEVELS_VERSION = 5
 
 #: Elements whose spin-orbit splitting moves band edges by more than about 0.1 eV. As an anion, iodine lifts the
 #: VBM by 0.22 eV in CuI, tellurium by 0.31 eV in CdTe, selenium by 0.1 to 0.15 eV, arsenic by 0.12 eV in GaAs.
@@ -198,6 +199,8 @@ def _convergence_parts(steps: SurfaceSteps, alignments_apart: float) -> dict[str
             return {}
         parts["relaxation"] = relaxation.predicted_error
         parts["held_centre"] = CENTRE_SHARE * abs(relaxation.centre_change or 0.0)
+        if relaxation.level_per_force is not None and relaxation.calculation.force_noise is not None:
+            parts["forces"] = relaxation.level_per_force * relaxation.calculation.force_noise
     numerical = steps.slab_potential.calculation.numerical_error
     if numerical is not None:
         parts["settings"] = numerical

@@ -226,6 +226,14 @@ def test_the_error_of_convergence_adds_independent_parts() -> None:
     assert result.convergence_error == pytest.approx(np.sqrt(30e-4), abs=1e-3)
 
 
+def test_noise_of_the_forces_is_a_part_of_the_error_where_both_of_its_factors_are_known() -> None:
+    noisy = watched(level_per_force=2.5)
+    assert "forces" not in levels(slab_relaxation=noisy).convergence_parts
+    noisy.calculation.force_noise = 0.02
+    assert levels(slab_relaxation=noisy).convergence_parts["forces"] == pytest.approx(0.05)
+    assert "forces" not in levels(slab_relaxation=watched()).convergence_parts
+
+
 @pytest.mark.parametrize(
     ("quality", "failed"), [("quick", []), ("standard", ["convergence_error"])]
 )

@@ -521,6 +521,7 @@ def relaxation_document(
         predicted_change=found.steps[-1].predicted_change,
         predicted_error=found.steps[-1].predicted_error,
         centre_change=found.centre_change,
+        level_per_force=found.level_per_force,
         start=found.start.name,
         start_refusals=list(found.start.refusals),
         steps=[RelaxationStep(**asdict(step)) for step in found.steps],

@@ -13,7 +13,7 @@ from surfalign.physics.checks import Check
 from surfalign.stores.documents import CalculationRecord
 from surfalign.workflows.engines.gpaw.calculator import ParallelGPAW
 from surfalign.workflows.engines.gpaw.dispersion import library_version
-from surfalign.workflows.engines.gpaw.settings import NUMERICAL_ERRORS
+from surfalign.workflows.engines.gpaw.settings import FORCE_NOISE, NUMERICAL_ERRORS
 
 
 def calculation_record(
@@ -76,4 +76,5 @@ def calculation_record(
         warnings=list(answer.get("warnings", [])),
         checks=[*(Check(**check) for check in answer.get("checks", [])), *checks],
         numerical_error=NUMERICAL_ERRORS.get(calculator.settings.quality),
+        force_noise=FORCE_NOISE.get(calculator.settings.quality),
     )

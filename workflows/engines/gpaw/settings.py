@@ -162,6 +162,9 @@ RELAXATIONS = {
 }
 #: What cut-off, k-points and SCF tolerances change in an IP, eV, as measured (docs/explanation/gpaw-engine.md).
 NUMERICAL_ERRORS = {QUICK.quality: 0.03, STANDARD.quality: 0.03}
+#: What the grid changes in a force, eV/angstrom: root mean square of a symmetric coordinate, when slabs are moved
+#: against the grid by parts of its spacing (docs/explanation/gpaw-engine.md).
+FORCE_NOISE = {QUICK.quality: 0.02, STANDARD.quality: 0.02}
 PRESETS = {preset.quality: preset for preset in (QUICK, STANDARD, CONVERGED)}
 
 

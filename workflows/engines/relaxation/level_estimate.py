@@ -58,6 +58,23 @@ def estimate_level(
     return LevelEstimate(float(response.gradient @ step), error)
 
 
+def level_per_force(hessian: Hessian, response: LevelResponse) -> float:
+    """Return how an error of the forces shows in the level at the minimum, eV per eV/angstrom.
+
+    Forces that err by as much in each coordinate, independently, displace the minimum by ``H^-1`` of them
+    and the level by the norm of ``response H^-1`` times their error. No further step removes it: where modes
+    are soft and ions charged (LiF, Li2O, rutile: about 2), it is what limits the level.
+
+    Parameters
+    ----------
+    hessian, response
+        As they were learnt, in the same coordinates.
+    """
+    if not response.gradient.size:
+        return 0.0
+    return float(np.linalg.norm(np.linalg.solve(hessian.matrix, response.gradient)))
+
+
 def _seen_part(matrix: FloatArray, step: FloatArray, moves: Sequence[FloatArray]) -> FloatArray:
     """Return the part of a step along earlier moves; the rest is conjugate to them."""
     if not moves or not step.size:

@@ -18,7 +18,11 @@ from numpy.typing import NDArray
 
 from surfalign.physics.checks import Check, within
 from surfalign.physics.levels.convergence import CENTRE_SHARE
-from surfalign.workflows.engines.relaxation.level_estimate import LevelEstimate, estimate_level
+from surfalign.workflows.engines.relaxation.level_estimate import (
+    LevelEstimate,
+    estimate_level,
+    level_per_force,
+)
 from surfalign.workflows.engines.relaxation.start import RelaxationStart, Say
 
 FloatArray = NDArray[np.float64]
@@ -141,6 +145,9 @@ class Relaxation:
         Where it started.
     centre_change
         Of the level, if the atoms that were held in the centre were released, to first order, eV.
+    level_per_force
+        How an error of the forces shows in the level at the minimum, eV per eV/angstrom: see
+        :func:`~surfalign.workflows.engines.relaxation.level_estimate.level_per_force`.
     """
 
     positions: FloatArray
@@ -149,6 +156,7 @@ class Relaxation:
     converged: bool
     start: RelaxationStart
     centre_change: float
+    level_per_force: float
 
     def checks(self, settings: RelaxationSettings) -> list[Check]:
         """Return what was reached beside what was asked for."""
@@ -209,8 +217,15 @@ def relax(
             say("holding the centre would change the IP: only its innermost planes stay held")
             done = walk.hold_less(here, found)
         if found.precise and (done or left <= 0):
-            released = walk.centre_change(found.forces)
-            return Relaxation(here, found, tuple(walk.steps), done, start, released)
+            return Relaxation(
+                here,
+                found,
+                tuple(walk.steps),
+                done,
+                start,
+                walk.centre_change(found.forces),
+                level_per_force(walk.hessian, walk.response),
+            )
         precise = precise or done or left <= 1
         if not (done or left <= 0):
             here = walk.next_positions()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from surfalign.workflows.engines.relaxation.held_centre import HeldCentre
-from surfalign.workflows.engines.relaxation.level_estimate import estimate_level
+from surfalign.workflows.engines.relaxation.level_estimate import estimate_level, level_per_force
 from surfalign.workflows.engines.relaxation.level_response import LevelResponse
 from surfalign.workflows.engines.relaxation.model_hessian import model_hessian
 from surfalign.workflows.engines.relaxation.quasi_newton import Hessian
@@ -56,9 +56,21 @@ def test_the_error_covers_what_a_wrong_start_hessian_does() -> None:
     assert inside >= 32
 
 
+def test_noise_of_the_forces_shows_in_the_level_where_modes_are_soft_and_ions_charged() -> None:
+    noise = 0.02 * np.random.default_rng(3).normal(size=(20_000, 3))
+    hessian, response = Hessian(STIFFNESS), LevelResponse(RESPONSE)
+    levels = [estimate_level(hessian, response, forces, []).change for forces in noise[:500]]
+    exact = np.std(np.linalg.solve(STIFFNESS, noise.T).T @ RESPONSE)
+    sensitivity = level_per_force(hessian, response)
+    assert 0.02 * sensitivity == pytest.approx(exact, rel=0.02)
+    assert 0.02 * sensitivity == pytest.approx(np.std(levels), rel=0.1)
+    assert level_per_force(Hessian(4 * STIFFNESS), response) == pytest.approx(sensitivity / 4)
+
+
 def test_without_coordinates_nothing_is_left() -> None:
     found = estimate_level(Hessian(np.zeros((0, 0))), LevelResponse([]), np.zeros(0), [])
     assert (found.change, found.error) == (0.0, 0.0)
+    assert level_per_force(Hessian(np.zeros((0, 0))), LevelResponse([])) == 0.0
 
 
 def test_releasing_a_centre_does_what_its_forces_ask_for() -> None:
