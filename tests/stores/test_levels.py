@@ -336,7 +336,7 @@ def test_a_result_says_of_which_method_it_is() -> None:
     assert (result.functional, result.semilocal_functional) == ("ddh", "pbesol+u")
     assert (result.exchange_fraction, result.dielectric_constant) == (0.34, 2.96)
     assert (result.engine, result.engine_version, result.quality) == ("toy", "1", "quick")
-    assert result.levels_version == 4
+    assert result.levels_version == 5
 
 
 def test_engine_and_quality_are_those_of_the_slab() -> None:
