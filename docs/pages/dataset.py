@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -53,9 +54,10 @@ sane = [surface for surface in surfaces if surface["state"] == "passed"]
 ```
 
 **How it was made.** `surfalign run OXIDE --quality quick`: GPAW, PBEsol, 500 eV, slabs of at least 12.5 Å whose centre is held in
-the bulk's places, relaxed until the level at the minimum is known to 0.045 eV; crystals of the built-in library in their measured
-cells; nsc-DDH for the band edges, without the self-consistency correction, so that EA is too small where the conduction
+the bulk's places, relaxed until the level at the minimum is known to 0.045 eV; nsc-DDH for the band edges, without the self-consistency correction, so that EA is too small where the conduction
 band is d-like (see [](accuracy.md)). {method}
+
+**Crystals.** {sources}. The cell is not relaxed: each result holds it.
 
 **Which numbers to trust.** A surface is `passed` when all of its checks passed, else `flagged`, and then its `failed_checks` say
 what failed; leave flagged ones out. `convergence_error` (median {error:.2f} eV) holds what relaxation, held centre, alignment, k-points and
@@ -185,6 +187,7 @@ def _card(results: list[SurfaceLevelsDocument], introduction: str, **more: str) 
         n_sane=held.states["passed"],
         method=f"Engine: {', '.join(sorted(held.engines))}. Cost so far: {hours:.1f} hours of one core.",
         error=held.typical_error or 0.0,
+        sources=_sources(results),
         **more,
     )
     text += "**What failed.** " + (
@@ -193,6 +196,24 @@ def _card(results: list[SurfaceLevelsDocument], introduction: str, **more: str) 
     )
     text += ".\n\n" + "\n".join([_HEADER, *map(_row, results)]) + "\n"
     return text
+
+
+#: Where crystals came from, by the first part of their source.
+_SOURCES = {
+    "library": "the [built-in library](reference/crystal-library.md), in their measured cells",
+    "high-k-oxides": "the PBEsol cells of a [screening of high-k oxides]"
+    "(https://github.com/kumagai-group/high-k_oxides_screening) (CC BY 4.0)",
+    "materials-project": "the [Materials Project](https://materialsproject.org) (PBE cells, CC BY 4.0)",
+    "acwf": "the [PBEsol cells of oxides in prototype structures]"
+    "(https://github.com/aiidateam/acwf-verification-scripts)",
+    "jarvis": "[JARVIS](https://jarvis.nist.gov) (OptB88vdW cells)",
+}
+
+
+def _sources(results: list[SurfaceLevelsDocument]) -> str:
+    """Say how many surfaces have crystals of which origin."""
+    numbers = Counter(document.source.partition(":")[0] for document in results)
+    return "; ".join(f"{n} surfaces of {_SOURCES[name]}" for name, n in numbers.most_common())
 
 
 _HEADER = """\
