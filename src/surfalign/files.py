@@ -175,7 +175,7 @@ def load_yaml(text: str, where: str) -> Any:
     ConfigurationError
         When a key is given twice in one mapping: one of the two values would be lost.
     yaml.YAMLError
-        When it is no YAML, nested too deeply, or a value is none.
+        When it is no YAML, nested too deeply, or a value in it is not valid.
     """
     try:
         loader = _Loader(text)
@@ -185,7 +185,7 @@ def load_yaml(text: str, where: str) -> Any:
     except RecursionError:
         raise yaml.YAMLError("it is nested too deeply") from None
     except ValueError as error:  # such as the 32nd day of a month
-        raise yaml.YAMLError(f"it holds a value that is none: {error}") from error
+        raise yaml.YAMLError(f"a value in it is not valid: {error}") from error
     if twice is not None:
         key, (first, second) = twice
         lines = f"line {first}" if first == second else f"lines {first} and {second}"
