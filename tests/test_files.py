@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from surfalign.errors import ConfigurationError, UnwritableFileError
-from surfalign.files import make_folder, whole_file, write_whole
+from surfalign.files import load_yaml, make_folder, whole_file, write_whole
 
 #: Writes a megabyte to the file, in two parts; WHERE says at which point the process ends.
 _CRASHING = """
@@ -125,3 +126,45 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_lines_end_as_they_were_written(tmp_path: Path) -> None:
     write_whole(tmp_path / "file", "a\r\nb\n")
     assert (tmp_path / "file").read_bytes() == b"a\r\nb\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "lines"),
+    [
+        ("a: 1\nb: 2\na: 3\n", "a", "lines 1 and 3"),
+        ('a: 1\n"a": 3\n', "a", "lines 1 and 2"),
+        ("a:\n  b: {c: 1}\n  b: {c: 1}\n", "b", "lines 2 and 3"),
+        ("- a: 1\n- {b: 1,\n   b: 1}\n", "b", "lines 2 and 3"),
+        ("1: a\n0x1: b\n", "1", "lines 1 and 2"),
+        ("yes: a\ntrue: b\n", "True", "lines 1 and 2"),
+        ('{"a": [{"b": 1, "b": 2}]}', "b", "line 1"),
+    ],
+)
+def test_a_key_given_twice_is_refused_with_its_lines(text: str, key: str, lines: str) -> None:
+    with pytest.raises(ConfigurationError, match="each key once") as refused:
+        load_yaml(text, "my.yaml")
+    assert refused.value.found == f"my.yaml gives the key '{key}' twice, in {lines}"
+    assert "remove one" in refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "text",
+        "a: {x: 1}\nb: {x: 1}\n",
+        "1: a\n'1': b\n",
+        # A merged mapping is written into another one, here before its own turn; its keys may be given again.
+        "a: &a {x: 1}\nd: {b: &b {<<: *a, x: 2}}\nc: {<<: *b, x: 3}\n",
+        "a: &a {x: 1}\nb: &b {y: 1}\nc:\n  <<: *a\n  <<: *b\n",
+        "a: &a [{x: 1}]\nb: *a\n",
+    ],
+)
+def test_what_stands_once_in_each_mapping_is_read_as_the_safe_loader_does(text: str) -> None:
+    assert load_yaml(text, "my.yaml") == yaml.safe_load(text)
+
+
+@pytest.mark.parametrize("text", ["a: [", "[" * 5000, "a: 2026-02-30", "{[1]: 2}", "!!python/x y"])
+def test_what_is_no_yaml_is_said_in_one_way(text: str) -> None:
+    with pytest.raises(yaml.YAMLError):
+        load_yaml(text, "my.yaml")

@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from surfalign.errors import ConfigurationError
-from surfalign.files import read_secret
+from surfalign.files import load_yaml, read_secret
 from surfalign.plugins import PluginGroup, call_problem
 from surfalign.settings import Settings, address_source, load_settings, settings_file
 from surfalign.stores.connection.addresses import masked
@@ -384,7 +384,7 @@ def load_profile(name: str) -> Profile:
 
 def _read_yaml(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return load_yaml(path.read_text(encoding="utf-8"), f"the profile {path}")
     except OSError as error:
         raise ConfigurationError(
             f"the profile {path} cannot be read: {error.strerror}", "a YAML file", "check the path"

@@ -16,10 +16,10 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-import yaml
 from pydantic import SecretStr
 
 from surfalign.errors import SurfalignError
+from surfalign.files import load_yaml
 from surfalign.launchers.doctor.installation import (
     Finding,
     State,
@@ -67,7 +67,8 @@ def findings_in(output: str) -> list[Finding]:
 
 def check_database() -> Finding:
     """Reach the database by the file that the jobs read."""
-    content = yaml.safe_load(Path(os.environ["JOBFLOW_CONFIG_FILE"]).read_text(encoding="utf-8"))
+    path = Path(os.environ["JOBFLOW_CONFIG_FILE"])
+    content = load_yaml(path.read_text(encoding="utf-8"), str(path))
     store = content["JOB_STORE"]["docs_store"]
     settings = Settings(database_uri=SecretStr(store["uri"]), database_name=store["database"])
     try:

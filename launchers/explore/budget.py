@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 import numpy as np
 
 from surfalign.launchers.explore.configuration import ExploreConfiguration
-from surfalign.launchers.explore.loop_state import ChosenSurface, Round
+from surfalign.launchers.explore.loop_state import Round
 
 
 def spent_surfaces(rounds: Sequence[Round]) -> int:
@@ -51,35 +51,31 @@ def cpu_time_left(configuration: ExploreConfiguration, rounds: Sequence[Round]) 
     return configuration.budget.cpu_hours * 3600.0 - spent_cpu_time(rounds)
 
 
-def with_failures(
-    measured: float, chosen: Sequence[ChosenSurface], with_result: Container[str]
-) -> float:
+def with_failures(measured: float, done: float, chosen: float) -> float:
     """Return the CPU time of a loop, s, failures included.
 
     What a failure has cost nobody knows. It counts as estimated, and by how much the estimate was wrong for those
-    that succeeded: the planner's is of one ground state, and a relaxation takes several.
+    that succeeded. The bulk of a crystal counts for its failures only where it has no result.
 
     Parameters
     ----------
     measured
         CPU time of the surfaces that have a result, s.
+    done
+        The same by estimate, s.
     chosen
-        All surfaces that were chosen.
-    with_result
-        Keys of those that have a result.
+        CPU time of all surfaces that were chosen, by estimate, s.
     """
-    done = sum(s.estimated_cpu_time for s in chosen if s.key in with_result)
-    lost = sum(s.estimated_cpu_time for s in chosen if s.key not in with_result)
+    lost = chosen - done
     return measured + (lost * measured / done if done > 0 and measured > 0 else lost)
 
 
-def cost_factor(rounds: Sequence[Round]) -> float:
+def cost_factor(measured: float, estimated: float) -> float:
     """Return measured over estimated CPU time of a loop so far; 1 before anything was measured.
 
-    The planner's estimate is of one engine on one machine; the factor carries it over to this method.
+    The estimate is of one engine on one machine; the factor carries it over to those of the loop. It is made anew
+    of all that was chosen: what earlier versions estimated, and wrote down, was another quantity.
     """
-    estimated = sum(surface.estimated_cpu_time for done in rounds for surface in done.chosen)
-    measured = spent_cpu_time(rounds)
     if not (estimated > 0 and measured > 0):
         return 1.0
     return float(np.clip(measured / estimated, 1e-6, 1e6))

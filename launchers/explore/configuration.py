@@ -10,6 +10,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from surfalign.errors import ConfigurationError
+from surfalign.files import load_yaml
 from surfalign.ml.acquisition.choice import Acquisition
 from surfalign.ml.acquisition.rule import Rule
 from surfalign.ml.learners.kinds import configuration_of
@@ -182,7 +183,7 @@ def read_configuration(path: Path) -> ExploreConfiguration:
         When the file cannot be read, or a key or value is wrong; names the first one.
     """
     try:
-        plain = yaml.safe_load(path.expanduser().read_text(encoding="utf-8"))
+        plain = load_yaml(path.expanduser().read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(
             f"{path} cannot be read: {error}",

@@ -43,7 +43,9 @@ class ChosenSurface(_Record):
     name: str
     formula: str
     source: str = ""
-    estimated_cpu_time: float = quantity("s", "CPU time by estimate")
+    estimated_cpu_time: float = quantity(
+        "s", "CPU time by estimate, for the first of a crystal with that of its bulk"
+    )
     predicted: dict[str, float] = quantity("eV", "Levels predicted", default_factory=dict)
     interval_90: dict[str, tuple[float, float]] = quantity(
         "eV", "Bounds that hold nine of ten", default_factory=dict

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from surfalign.launchers.explore.loop_state import Failure, Outcome
 from surfalign.launchers.explore.pool import PooledSurface
 from surfalign.stores.campaign_register import Method
 from surfalign.stores.database import Database
 from surfalign.stores.documents import ResultState, SurfaceLevelsDocument
+from surfalign.stores.jobstore import finished_uuids
 from surfalign.stores.query.fields import large_fields
 
 LEVELS = ("ionization_potential", "electron_affinity")
@@ -48,6 +49,26 @@ def results_of(
             if key is not None and key not in found:
                 found[key] = SurfaceLevelsDocument.model_validate(record)
     return found
+
+
+def computed_edges(
+    surfaces: Sequence[PooledSurface],
+    results: Mapping[str, SurfaceLevelsDocument],
+    database: Database,
+) -> set[str]:
+    """Return the uuids of the band edges that need not be computed any more.
+
+    Parameters
+    ----------
+    surfaces
+        Of the pool.
+    results
+        Of some of them, by key.
+    database
+        Connected.
+    """
+    known = {surface.edges for surface in surfaces if surface.key in results}
+    return known | finished_uuids(database.jobs, sorted({surface.edges for surface in surfaces}))
 
 
 def outcomes_of(

@@ -27,7 +27,7 @@ from surfalign.stores.campaign_register import Method
 from surfalign.stores.database import Database
 from surfalign.workflows.earlier_uuids import EarlierUuids, earlier_uuids
 from surfalign.workflows.identity import content_uuid
-from surfalign.workflows.planning.cost import planned_cpu_time
+from surfalign.workflows.planning.cost import crystal_cpu_time, planned_cpu_time
 from surfalign.workflows.planning.plan_file import crystal_flow, read_plan
 from surfalign.workflows.planning.run import make_plan
 from surfalign.workflows.planning.survey import (
@@ -57,6 +57,10 @@ class PooledSurface:
         Equivalent surfaces have the same.
     record
         The unrelaxed slab, for the learner.
+    slab_cpu_time
+        CPU seconds of its own steps, by estimate.
+    bulk_cpu_time
+        CPU seconds of the bulk steps that the surfaces of its crystal share, by estimate.
     """
 
     key: str
@@ -66,16 +70,13 @@ class PooledSurface:
     edges: str
     group: int
     record: SurfaceRecord
+    slab_cpu_time: float
+    bulk_cpu_time: float
 
     @property
     def bulk_structure(self) -> Structure:
         """Primitive cell of the crystal."""
         return Structure.from_dict(self.crystal.structure)
-
-    @property
-    def estimated_cpu_time(self) -> float:
-        """CPU seconds by the planner's estimate."""
-        return planned_cpu_time(self.surface)
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,12 @@ class SurfacePool:
     def by_key(self) -> dict[str, PooledSurface]:
         """The candidates by key."""
         return {surface.key: surface for surface in self.surfaces}
+
+    def estimated_cpu_time(self, keys: Iterable[str]) -> float:
+        """Estimate the CPU seconds of some surfaces; the bulk steps of each crystal count once."""
+        members = [self.by_key[key] for key in keys]
+        bulks = {member.edges: member.bulk_cpu_time for member in members}
+        return sum(member.slab_cpu_time for member in members) + sum(bulks.values())
 
     def write_plan(self, path: Path, keys: Iterable[str]) -> None:
         """Write the plan of some of the surfaces, as submission takes it."""
@@ -209,15 +216,17 @@ def _title(
     digest: str,
     method: Method,
     earlier: EarlierUuids | None,
-) -> dict[str, str]:
+) -> dict[str, Any]:
     """Return what slabs that were cut before must have been cut for.
 
     Beside plan and method these are the keys by which the plan calls its crystals, and how the engine of this
-    version computes: the uuid of one crystal's band edges says whether those that were kept still hold.
+    version computes and what it estimates: the uuid of one crystal's band edges and the CPU time of its bulk say
+    whether those that were kept still hold.
     """
     crystals = hash_of({"crystals": [crystal.key for crystal, _ in planned]})
     edges = _flow(*planned[0], method, earlier).jobs[-2].uuid
-    return {"digest": digest, "crystals": crystals, "edges": edges}
+    cpu_time = round(_bulk_cpu_time(planned[0][0], method), 3)
+    return {"digest": digest, "crystals": crystals, "edges": edges, "bulk_cpu_time": cpu_time}
 
 
 def _flow(
@@ -242,6 +251,7 @@ def _cut(
     for crystal, members in planned:
         flow = _flow(crystal, members, method, earlier)
         edges = flow.jobs[-2].uuid
+        bulk_cpu_time = _bulk_cpu_time(crystal, method)
         slabs = _slabs(crystal, Structure.from_dict(crystal.structure), members)
         rows += [
             {
@@ -251,11 +261,23 @@ def _cut(
                 "bulk": flow.jobs[0].uuid,
                 "edges": edges,
                 "slab": slabs[surface.name].as_dict(),
+                "slab_cpu_time": _slab_cpu_time(surface, method),
+                "bulk_cpu_time": bulk_cpu_time,
             }
             for surface in members
             if surface.name in slabs
         ]
     return rows
+
+
+def _bulk_cpu_time(crystal: PlannedCrystal, method: Method) -> float:
+    structure = Structure.from_dict(crystal.structure)
+    return crystal_cpu_time(structure, method.quality, method.functional)
+
+
+def _slab_cpu_time(surface: PlannedSurface, method: Method) -> float:
+    vacuum = engine_of(method).vacuum_thickness
+    return planned_cpu_time(surface, vacuum, method.quality, relaxed=method.relax_slabs)
 
 
 def _slabs(
@@ -279,7 +301,7 @@ def _slabs(
     return found
 
 
-def _read(path: Path, title: dict[str, str]) -> list[dict[str, Any]] | None:
+def _read(path: Path, title: dict[str, Any]) -> list[dict[str, Any]] | None:
     """Read the slabs that were cut before; None where there are none of this pool."""
     try:
         lines = gzip.decompress(path.read_bytes()).decode().splitlines()
@@ -310,8 +332,9 @@ def _pool(
         )
         # The same crystal may stand in a plan twice: its surfaces are one calculation.
         found[row["key"]] = PooledSurface(
-            row["key"], crystal, surface, row["bulk"], row["edges"], 0, record
-        )
+            row["key"], crystal, surface, row["bulk"], row["edges"], 0, record,
+            row["slab_cpu_time"], row["bulk_cpu_time"],
+        )  # fmt: skip
     if not found:
         raise EmptyPoolError(
             f"none of the {len(surfaces)} surfaces of the plan can be cut",

@@ -16,13 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from surfalign.launchers.explore.budget import spent_cpu_time, with_failures
-from surfalign.launchers.explore.choosing import choose_batch
+from surfalign.launchers.explore.choosing import Known, choose_batch, count_open
 from surfalign.launchers.explore.computation import Computation
 from surfalign.launchers.explore.configuration import ExploreConfiguration
 from surfalign.launchers.explore.learning import learn, look
 from surfalign.launchers.explore.loop_state import Accuracy, Round, Step
 from surfalign.launchers.explore.outcomes import (
     LEVELS,
+    computed_edges,
     cpu_time_of,
     outcomes_of,
     results_of,
@@ -87,7 +88,13 @@ class RoundSteps:
         }
         function, following = steps[current.step]
         self.on_event(f"round {current.number}: {current.step.value}")
-        return function(current).model_copy(update={"step": following})
+        after = function(current)
+        if current.step is Step.BUILD:
+            n_open, n_affordable = count_open(self.configuration, self.pool, self._known())
+            after = after.model_copy(update={"n_open": n_open})
+            if not n_affordable:
+                following = Step.SUBMIT  # of nothing: no model is trained for a choice that is none
+        return after.model_copy(update={"step": following})
 
     def _build(self, current: Round) -> Round:
         self.computation.build()
@@ -111,8 +118,7 @@ class RoundSteps:
         choice = choose_batch(
             configuration,
             self.pool,
-            results_of(self.pool.surfaces, configuration.method, self.database),
-            self.rounds,
+            self._known(),
             view,
             seed=configuration.seed + current.number,
         )
@@ -153,8 +159,11 @@ class RoundSteps:
         earlier = [self.pool.by_key[s.key] for done in self.rounds for s in done.chosen]
         results = results_of([*earlier, *members], method, self.database)
         outcomes = outcomes_of(members, results, current.failures)
-        chosen = [s for done in [*self.rounds, current] for s in done.chosen]
-        spent = with_failures(cpu_time_of(results.values()), chosen, results)
+        spent = with_failures(
+            cpu_time_of(results.values()),
+            self.pool.estimated_cpu_time(results),
+            self.pool.estimated_cpu_time(member.key for member in [*earlier, *members]),
+        )
         return current.model_copy(
             update={
                 "outcomes": outcomes,
@@ -167,6 +176,11 @@ class RoundSteps:
         ended = current.model_copy(update={"ended_at": self.now()})
         write_report(ended, self.configuration, self.folder)
         return ended
+
+    def _known(self) -> Known:
+        surfaces = self.pool.surfaces
+        results = results_of(surfaces, self.configuration.method, self.database)
+        return Known(results, computed_edges(surfaces, results, self.database), self.rounds)
 
     def _members(self, current: Round) -> list[PooledSurface]:
         return [self.pool.by_key[surface.key] for surface in current.chosen]

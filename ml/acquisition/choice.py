@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from surfalign.errors import ConfigurationError, UncalibratedModelError
 from surfalign.ml.acquisition.greedy import farthest, most_informative, spread
-from surfalign.ml.acquisition.pool import Pool
+from surfalign.ml.acquisition.pool import Pool, Purse
 from surfalign.ml.acquisition.rule import Rule
 from surfalign.ml.acquisition.thompson import thompson
 
@@ -98,14 +98,14 @@ def choose(
     order = pool.in_order()
     ordered = pool.take(order)
     free = ordered.free()
-    free = free[ordered.costs[free] <= budget]
+    purse = Purse(ordered, budget)
+    free = free[purse.fits(free)]
     chosen: list[int] = []
     if size < 1 or not len(free):
         return chosen
-    left = budget
     for place in _ranked(ordered, free, acquisition, size, budget, rule, seed):
-        if ordered.costs[place] <= left:
-            left -= float(ordered.costs[place])
+        if purse.costs[place] <= purse.left:
+            purse.pay(place)
             chosen.append(int(order[place]))
         if len(chosen) == size:
             break

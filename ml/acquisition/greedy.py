@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from surfalign.ml.acquisition.pool import Pool
+from surfalign.ml.acquisition.pool import Pool, Purse
 
 Array = NDArray[np.float64]
 #: What a neighbour cannot tell of a level, as a share of its spread.
@@ -25,13 +25,14 @@ def farthest(pool: Pool, free: NDArray[np.int_], budget: float = np.inf) -> Iter
         distance = _distances(vectors[free], vectors[pool.taken]).min(axis=1)
     else:
         distance = -np.linalg.norm(vectors[free] - vectors[free].mean(axis=0), axis=1)
-    left = pool.costs[free] <= budget
+    purse = Purse(pool, budget)
+    left = purse.fits(free)
     first = not pool.taken.any()
     while left.any():
         place = int(np.argmax(np.where(left, distance, -np.inf)))
-        budget -= float(pool.costs[free[place]])
+        purse.pay(free[place])
         left[place] = False
-        left &= pool.costs[free] <= budget
+        left &= purse.fits(free)
         own = np.linalg.norm(vectors[free] - vectors[free[place]], axis=1)
         distance = own if first else np.minimum(distance, own)
         first = False
@@ -44,7 +45,8 @@ def most_informative(pool: Pool, free: NDArray[np.int_], budget: float = np.inf)
     The levels are taken for a Gaussian process over the vectors, whose amplitude is the spread of the
     calibrated distributions. What a calculation tells is half the logarithm of 1 + variance / noise, the
     variance given all that is taken or was yielded before (A. Krause et al., J. Mach. Learn. Res. 9, 235
-    (2008)). What no longer fits into the budget (CPU time, s) is not yielded.
+    (2008)). The first of a crystal takes what its siblings share. What no longer fits into the budget (CPU time, s)
+    is not yielded.
     """
     amplitude = spread(pool)
     noise = NOISE * float(np.median(amplitude))
@@ -53,13 +55,14 @@ def most_informative(pool: Pool, free: NDArray[np.int_], budget: float = np.inf)
     n_taken = len(order) - len(free)
     for place in range(n_taken):
         conditional.observe(place)
-    left = pool.costs[free] <= budget
+    purse = Purse(pool, budget)
+    left = purse.fits(free)
     while left.any():
-        gain = 0.5 * np.log1p(conditional.variance[n_taken:] / noise**2) / pool.costs[free]
+        gain = 0.5 * np.log1p(conditional.variance[n_taken:] / noise**2) / purse.costs[free]
         place = int(np.argmax(np.where(left, gain, -np.inf)))
-        budget -= float(pool.costs[free[place]])
+        purse.pay(free[place])
         left[place] = False
-        left &= pool.costs[free] <= budget
+        left &= purse.fits(free)
         conditional.observe(n_taken + place)
         yield int(free[place])
 

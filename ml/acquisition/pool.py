@@ -25,7 +25,7 @@ class Pool:
     vectors
         Scaled (:func:`.vectors.scaled`), shape (n, d).
     costs
-        Estimated CPU time of each, s, positive, shape (n,).
+        Estimated CPU time of each by itself, s, positive, shape (n,).
     groups
         Candidates of one number are equivalent: one of them is computed at most, shape (n,).
     taken
@@ -34,6 +34,11 @@ class Pool:
         Property to its calibrated distributions; empty without a model.
     labels
         Property to measured values, eV, NaN where there is none, shape (n,) each.
+    crystals
+        Candidates of one number are of one crystal, shape (n,); by default each is of its own.
+    shared_costs
+        Estimated CPU time that the first candidate of a crystal takes besides, s, not negative, shape (n,); zero
+        where it was paid before, and by default.
 
     Raises
     ------
@@ -48,10 +53,17 @@ class Pool:
     taken: NDArray[np.bool_]
     distributions: Mapping[str, Distribution] = field(default_factory=dict)
     labels: Mapping[str, Array] = field(default_factory=dict)
+    crystals: NDArray[np.int_] = field(default_factory=lambda: np.zeros(0, int))
+    shared_costs: Array = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
         n = len(self.keys)
+        if not len(self.crystals):
+            object.__setattr__(self, "crystals", np.arange(n))
+        if not len(self.shared_costs):
+            object.__setattr__(self, "shared_costs", np.zeros(n))
         lengths = {len(self.vectors), len(self.costs), len(self.groups), len(self.taken)}
+        lengths |= {len(self.crystals), len(self.shared_costs)}
         lengths |= {len(d.values) for d in self.distributions.values()}
         lengths |= {len(values) for values in self.labels.values()}
         if lengths != {n} or len(set(self.keys)) != n:
@@ -60,7 +72,10 @@ class Pool:
                 "one row for each candidate, each once",
                 "build the pool again",
             )
-        if not (np.isfinite(self.costs).all() and (self.costs > 0).all()):
+        whole = self.costs + self.shared_costs
+        if not (
+            np.isfinite(whole).all() and (self.costs > 0).all() and (whole >= self.costs).all()
+        ):
             raise LearnerError("a cost is not positive", "CPU seconds", "estimate it again")
 
     def take(self, indices: NDArray[np.int_]) -> Pool:
@@ -73,6 +88,8 @@ class Pool:
             self.taken[indices],
             {name: d.take(indices) for name, d in self.distributions.items()},
             {name: values[indices] for name, values in self.labels.items()},
+            self.crystals[indices],
+            self.shared_costs[indices],
         )
 
     def in_order(self) -> NDArray[np.int_]:
@@ -83,7 +100,40 @@ class Pool:
         """Return the indices of those that may be chosen: of each untouched group its cheapest."""
         used = set(self.groups[self.taken].tolist())
         best: dict[int, int] = {}
-        for i in sorted(range(len(self.keys)), key=lambda i: (self.costs[i], self.keys[i])):
+        costs = self.costs + self.shared_costs
+        for i in sorted(range(len(self.keys)), key=lambda i: (costs[i], self.keys[i])):
             if self.groups[i] not in used:
                 best.setdefault(int(self.groups[i]), i)
         return np.array(sorted(best.values()), dtype=int)
+
+
+class Purse:
+    """What is left of a budget while a batch is chosen, and what each candidate costs by then.
+
+    The first of a crystal pays what its siblings share.
+
+    Parameters
+    ----------
+    pool
+        The candidates.
+    budget
+        CPU time of the batch, s.
+    """
+
+    def __init__(self, pool: Pool, budget: float = np.inf) -> None:
+        self._pool = pool
+        self.left = budget
+        #: CPU time of each candidate now, s, shape (n,).
+        self.costs = pool.costs + pool.shared_costs
+
+    def fits(self, places: NDArray[np.int_]) -> NDArray[np.bool_]:
+        """Return which candidates the rest of the budget allows; none becomes possible later."""
+        return np.asarray(self.costs[places] <= self.left)
+
+    def pay(self, place: int) -> float:
+        """Pay for a candidate; return what it costs, s."""
+        cost = float(self.costs[place])
+        self.left -= cost
+        siblings = self._pool.crystals == self._pool.crystals[place]
+        self.costs[siblings] = self._pool.costs[siblings]
+        return cost

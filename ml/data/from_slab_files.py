@@ -5,6 +5,9 @@ of the unrelaxed slab), and, where it is to be learned from, labels. A label is 
 names below, whose unit is in the name, or a number under a property's own name with its unit under
 ``units`` (of the object): ``{"ionization_potential": 7.1, "units": {"ionization_potential": "eV"}}``. The
 field in the vacuum, ``vac_slope`` in eV/angstrom, lowers the weight of the levels where it is given.
+
+How the labels came about, an object says by ``functional``, ``method`` and ``origin``; one with a number of JARVIS
+(``jid``) need not. Of all others nothing is known, and their labels say that.
 """
 
 from __future__ import annotations
@@ -52,6 +55,8 @@ FILE_LABELS = {
 }
 #: JARVIS' surface database; the levels are those of the relaxed slab itself.
 JARVIS = Fidelity(functional="optb88vdw", method="vasp, relaxed slab", origin="jarvis")
+#: Slabs of which the file does not say where they come from.
+UNSTATED = Fidelity(functional="unstated", method="unstated", origin="slab-file")
 
 INSANE_VACUUM = "vacuum level not sane (passes_filter = 0)"
 SMALL_GAP = "gap too small"
@@ -66,6 +71,8 @@ class SlabFile:
     ----------
     records
         Slabs in the order of the file.
+    fidelities
+        How their labels came about.
     left_out
         Reason to the names of slabs that were filtered out.
     lowered
@@ -73,6 +80,7 @@ class SlabFile:
     """
 
     records: list[SurfaceRecord]
+    fidelities: list[Fidelity]
     left_out: dict[str, list[str]] = field(default_factory=dict)
     lowered: dict[str, list[str]] = field(default_factory=dict)
 
@@ -99,12 +107,13 @@ def read_slab_file(path: Path) -> list[SurfaceRecord]:
     LearnerError
         When a slab has no name or no structure, or two have one name.
     """
-    return [_record(entry, number, JARVIS) for number, entry in enumerate(_entries(path), 1)]
+    return [
+        _record(entry, number, _fidelity(entry, number))
+        for number, entry in enumerate(_entries(path), 1)
+    ]
 
 
-def read_training_file(
-    path: Path, *, min_gap: float | None = None, fidelity: Fidelity = JARVIS
-) -> SlabFile:
+def read_training_file(path: Path, *, min_gap: float | None = None) -> SlabFile:
     """Read the slabs of a file that are fit to be learned from.
 
     Parameters
@@ -114,8 +123,6 @@ def read_training_file(
     min_gap
         Slabs with a smaller gap are left out, eV; None keeps all. Labels of near-metals and levels of slabs
         with a field in the vacuum have a lower weight; see :mod:`~.label_quality`.
-    fidelity
-        How the labels of the file came about.
 
     Raises
     ------
@@ -123,7 +130,9 @@ def read_training_file(
         As :func:`read_slab_file`.
     """
     kept, left_out, lowered = [], defaultdict(list), defaultdict(list)
+    fidelities: dict[str, Fidelity] = {}
     for number, entry in enumerate(_entries(path), 1):
+        fidelity = _fidelity(entry, number)
         record = _record(entry, number, fidelity)
         reason = _reason_to_leave_out(entry, record, min_gap)
         if reason:
@@ -136,20 +145,19 @@ def read_training_file(
             errors[VACUUM_FIELD] = vacuum_field_error(slope, record.structure)
         labels, reasons = weighted(record.labels, errors)
         kept.append(replace(record, labels=labels))
+        fidelities[fidelity.key] = fidelity
         for reason in reasons:
             lowered[reason].append(record.name)
-    return SlabFile(kept, dict(left_out), dict(lowered))
+    return SlabFile(kept, list(fidelities.values()), dict(left_out), dict(lowered))
 
 
-def freeze_slab_file(
-    path: Path, *, min_gap: float | None = None, fidelity: Fidelity = JARVIS
-) -> FrozenDataset:
+def freeze_slab_file(path: Path, *, min_gap: float | None = None) -> FrozenDataset:
     """Freeze the slabs of a file; see :func:`read_training_file` and :func:`.datasets.freeze`."""
-    content = read_training_file(path, min_gap=min_gap, fidelity=fidelity)
+    content = read_training_file(path, min_gap=min_gap)
     return freeze(
         path.name.split(".")[0],
         content.records,
-        fidelities=[fidelity],
+        fidelities=content.fidelities,
         left_out=content.left_out,
         lowered=content.lowered,
         description=f"slabs of {path.name}" + (f", gap at least {min_gap} eV" if min_gap else ""),
@@ -173,6 +181,21 @@ def _entries(path: Path) -> Iterator[dict[str, Any]]:
         yield entry
     if empty:
         raise EmptyDatasetError(f"{path} holds no slab", "at least one", "name another file")
+
+
+def _fidelity(entry: dict[str, Any], number: int) -> Fidelity:
+    """Return how the labels of an entry came about, as far as it says so."""
+    stated = {key: entry[key] for key in ("functional", "method", "origin") if key in entry}
+    for key, value in stated.items():
+        if not isinstance(value, str) or not value.strip():
+            raise LearnerError(
+                f"entry {number} has {value!r:.40} as {key}",
+                "a text",
+                "correct it, or leave it out",
+            )
+    if not stated and str(entry.get("jid")).startswith("JVASP-"):
+        return JARVIS
+    return replace(UNSTATED, **stated)
 
 
 def _record(entry: dict[str, Any], number: int, fidelity: Fidelity) -> SurfaceRecord:

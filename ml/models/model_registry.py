@@ -46,6 +46,8 @@ CARD = "card.json"
 CHAMPION = "champion.json"
 #: Fields that cards of 0.2 lack.
 _LATER_FIELDS = {"formulas", "notes"}
+#: What the fields of a card are in its file, by their kind in the class.
+_JSON_TYPES = {"str": str, "int": int, "dict": dict, "tuple": list}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 #: What a name of a model may be, in words.
 NAMES = (
@@ -236,11 +238,7 @@ class ModelRegistry:
             plain = json.loads(path.read_text())
             found = plain["card_version"]
         except (OSError, ValueError, LookupError, TypeError) as error:
-            raise DamagedFileError(
-                f"{path} cannot be read: {error}",
-                "a card that surfalign wrote",
-                "go back: surfalign learn rollback",
-            ) from error
+            raise _damaged_card(path, f"cannot be read: {error}") from error
         fields = set(ModelCard.__dataclass_fields__)
         if found != CARD_VERSION or not fields - _LATER_FIELDS <= set(plain) <= fields:
             raise ModelVersionError(
@@ -248,6 +246,11 @@ class ModelRegistry:
                 f"format {CARD_VERSION}",
                 "train the model again, or use the version of surfalign that the card names",
             )
+        for name, value in plain.items():
+            expected = _JSON_TYPES[ModelCard.__annotations__[name].split("[")[0]]
+            inner = value.values() if name == "metrics" and isinstance(value, dict) else ()
+            if not isinstance(value, expected) or not all(isinstance(m, dict) for m in inner):
+                raise _damaged_card(path, f"holds {value!r:.40} as {name}")
         return ModelCard(**plain | {"formulas": tuple(plain.get("formulas", ()))})
 
     def load(self, name: str, version: str | None = None) -> tuple[Ensemble, ModelCard]:
@@ -417,6 +420,16 @@ def code_versions() -> dict[str, str]:
         except PackageNotFoundError:  # only the kinds that need it need it
             continue
     return found
+
+
+def _damaged_card(path: Path, why: str) -> DamagedFileError:
+    version, name = path.parent.name, path.parent.parent.parent.name
+    return DamagedFileError(
+        f"{path} {why}",
+        "a card that surfalign wrote",
+        f"take the card of version {version} from a backup, or remove the folder {path.parent}; if {name} predicted with it: "
+        f"surfalign learn rollback {name} --to VERSION",
+    )
 
 
 def is_model_name(name: str) -> bool:

@@ -33,7 +33,7 @@ from surfalign.errors import (
     MixedLevelsError,
     MixedUnitsError,
 )
-from surfalign.files import require_file
+from surfalign.files import load_yaml, require_file
 from surfalign.ml.data.records import Fidelity, Label
 from surfalign.ml.properties.property import KNOWN, LEVELS, Level, Property, Transformation
 from surfalign.ml.properties.units import factor
@@ -160,9 +160,9 @@ def read_declarations(path: Path) -> Declarations:
     """
     require_file(path)
     try:
-        plain = yaml.safe_load(path.read_text())
+        plain = load_yaml(path.read_text(encoding="utf-8"), str(path))
         content = _File.model_validate(plain)
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(
             f"{path} cannot be read: {error}", "a YAML file", "correct it"
         ) from error

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and files that only their owner may read."""
+"""Files that are there whole or not at all, files that only their owner may read, and YAML."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
+
+import yaml
 
 from surfalign.errors import (
     ConfigurationError,
@@ -156,3 +158,72 @@ def read_secret(path: Path) -> str:
     if not text:
         raise ConfigurationError(f"the file {path} is empty", "the URI of the database", "fill it")
     return text
+
+
+def load_yaml(text: str, where: str) -> Any:
+    """Return what a YAML text holds, plain values only; JSON is YAML, too.
+
+    Parameters
+    ----------
+    text
+        The text.
+    where
+        Its name, for messages.
+
+    Raises
+    ------
+    ConfigurationError
+        When a key is given twice in one mapping: one of the two values would be lost.
+    yaml.YAMLError
+        When it is no YAML, nested too deeply, or a value in it is not valid.
+    """
+    try:
+        loader = _Loader(text)
+        root = loader.get_single_node()
+        twice = next(_given_twice(loader, root), None)
+        content = None if root is None else loader.construct_document(root)
+    except RecursionError:
+        raise yaml.YAMLError("it is nested too deeply") from None
+    except ValueError as error:  # such as the 32nd day of a month
+        raise yaml.YAMLError(f"a value in it is not valid: {error}") from error
+    if twice is not None:
+        key, (first, second) = twice
+        lines = f"line {first}" if first == second else f"lines {first} and {second}"
+        raise ConfigurationError(
+            f"{where} gives the key '{key}' twice, in {lines}",
+            "each key once",
+            "remove one of the two, or give it another name",
+        )
+    return content
+
+
+# The C loader is ten times faster; some builds of PyYAML lack it.
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+#: Keys that may stand twice (each ``<<`` is merged), and one that the loader takes for a text.
+_SPECIAL_KEYS = {"tag:yaml.org,2002:merge", "tag:yaml.org,2002:value"}
+
+
+def _given_twice(loader: Any, root: yaml.Node | None) -> Iterator[tuple[Any, tuple[int, int]]]:
+    """Yield keys that stand twice in a mapping, with the two lines.
+
+    Looked at before anything is constructed: the loader writes merged keys into the mappings.
+    """
+    nodes, met = [root], set[int]()
+    while nodes:
+        node = nodes.pop()
+        if id(node) in met:  # an alias
+            continue
+        met.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+        if not isinstance(node, yaml.MappingNode):
+            continue
+        lines: dict[Any, int] = {}
+        for name, value in node.value:
+            nodes.append(value)
+            if not isinstance(name, yaml.ScalarNode) or name.tag in _SPECIAL_KEYS:
+                continue
+            key, line = loader.construct_object(name), name.start_mark.line + 1
+            if key in lines:
+                yield key, (lines[key], line)
+            lines[key] = line

@@ -23,7 +23,7 @@ from pydantic_settings import (
 )
 
 from surfalign.errors import ConfigurationError
-from surfalign.files import read_secret
+from surfalign.files import load_yaml, read_secret
 
 FILE_NAME = "surfalign.yaml"
 
@@ -189,6 +189,10 @@ class Settings(BaseSettings):
 
 class _SettingsFile(YamlConfigSettingsSource):
     """The YAML file; its address of the database counts only where no variable gives one."""
+
+    def _read_file(self, file_path: Any) -> dict[str, Any]:
+        """Read the file as every other YAML file is read; pydantic takes the last of two equal keys."""
+        return load_yaml(file_path.read_text(encoding="utf-8"), str(file_path)) or {}
 
     def __call__(self) -> dict[str, Any]:
         values = super().__call__()

@@ -7,11 +7,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from surfalign.crystals.library import Reference
 from surfalign.errors import ConfigurationError
+from surfalign.files import load_yaml
 from surfalign.physics.lattice.orientations import format_miller_index
 
 FILE_NAME = "measured_levels.yaml"
@@ -88,7 +88,7 @@ def read_table(text: str) -> tuple[tuple[MeasuredLevels, ...], dict[str, Referen
     ConfigurationError
         When a row does not fit, has no level, or names a reference that is not there.
     """
-    raw: dict[str, Any] = yaml.safe_load(text)
+    raw: dict[str, Any] = load_yaml(text, FILE_NAME)
     sources = {key: Reference(**value) for key, value in raw["references"].items()}
     rows = []
     for number, row in enumerate(raw["levels"], start=1):

@@ -20,7 +20,7 @@ from pymatgen.core import Composition
 from pymatgen.symmetry.groups import sg_symbol_from_int_number
 
 from surfalign.errors import RegistrationError
-from surfalign.files import require_file
+from surfalign.files import load_yaml, require_file
 from surfalign.hashing import hash_of
 from surfalign.physics.lattice.orientations import format_miller_index
 from surfalign.settings import Settings
@@ -59,15 +59,15 @@ def read_entries(path: Path, settings: Settings | None = None) -> list[SurfaceLe
     RegistrationError
         When it is no YAML, or an entry does not fit its template.
     ConfigurationError
-        When an entry names no known template.
+        When a key is given twice, or an entry names no known template.
     """
     path = path.expanduser()
     require_file(path)
     try:
         if path.stat().st_size > LARGEST_FILE:
-            raise ValueError(f"it has more than {LARGEST_FILE} bytes")
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+            raise OSError(f"it has more than {LARGEST_FILE} bytes")
+        raw = load_yaml(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise RegistrationError(
             f"{path} cannot be read: {error}",
             "a YAML file with one entry, or a list of them",

@@ -17,6 +17,7 @@ import yaml
 from jsonschema import Draft202012Validator, SchemaError
 
 from surfalign.errors import ConfigurationError
+from surfalign.files import load_yaml
 from surfalign.settings import Settings, load_settings
 from surfalign.stores.vocabulary import Origin
 
@@ -136,7 +137,7 @@ def _of_laboratory(folder: Path) -> dict[str, Template]:
 
 def _read(file: Any) -> Any:
     try:
-        return yaml.safe_load(file.read_text(encoding="utf-8"))  # JSON is YAML, too
+        return load_yaml(file.read_text(encoding="utf-8"), str(file))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise _unfit(str(file), str(error)) from error
 

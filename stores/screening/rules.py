@@ -9,12 +9,13 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StrictFloat, ValidationError, model_validator
 
 from surfalign.errors import ConfigurationError, QuestionError
+from surfalign.files import load_yaml
 from surfalign.physics.contacts.anderson import LARGEST_RULE_ERROR
 from surfalign.physics.levels.redox import COUPLES
 
@@ -133,21 +134,6 @@ class Rule(_Record):
         return any(condition.by == "margin" for condition in self.conditions)
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """Reads YAML as the safe loader does, but refuses a key that stands twice: the first would be lost."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Return the mapping of a node."""
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands twice", key.start_mark
-                )
-            seen.add(str(key.value))
-        return super().construct_mapping(node, deep)
-
-
 def known_rules() -> dict[str, Rule]:
     """Return the rules of surfalign by name."""
     return dict(_own_rules())
@@ -214,10 +200,7 @@ def parse_rule(text: str, where: str) -> Rule:
         When it is no YAML, or does not follow the schema.
     """
     try:
-        content: Any = yaml.load(text, Loader=_UniqueKeys)
-        return Rule.model_validate(content)
-    except RecursionError:
-        found = f"{where} is no rule: it is nested too deeply"
+        return Rule.model_validate(load_yaml(text, where))
     except yaml.YAMLError as error:
         found = f"{where} is no YAML: {error}"
     except ValidationError as error:

@@ -14,7 +14,7 @@ from surfalign.launchers.cli.output import output_console, print_json
 with imported_when_used():
     from surfalign.launchers.cli.learn import sources
     from surfalign.launchers.cli.tables import cards as tables
-    from surfalign.ml.models import shipped_model
+    from surfalign.ml.models import listed_versions, shipped_model
 
 commands = typer.Typer()
 
@@ -27,6 +27,8 @@ def models(
 ) -> None:
     """List all versions of the models with their data and errors.
 
+    What is damaged is named on the standard error, and the command then ends with status 1.
+
     Example: surfalign learn models --json
     """
     if name is not None:
@@ -36,22 +38,22 @@ def models(
     names = [name] if name is not None else found.names()
     if name is not None and not found.versions(name):
         found.card(name)  # says which models there are
+    listed = list(listed_versions.listed_versions(found, names))
     if as_json:
-        cards = []
-        for model in names:
-            champion = found.champion(model)
-            for version in found.versions(model):
-                is_champion = champion is not None and champion.version == version
-                cards.append(asdict(found.card(model, version)) | {"champion": is_champion})
-        print_json(cards)
+        print_json([asdict(one.card) | {"champion": one.champion} for one in listed if one.card])
     elif names:
-        output_console().print(tables.versions_table(found, names))
+        output_console().print(tables.versions_table(listed))
     else:
         typer.echo(f"No model in {found.directory}; train one: surfalign learn train --help")
         typer.echo(
             f"Until then {shipped_model.NAME} predicts, which comes with surfalign: surfalign learn models "
             f"{shipped_model.NAME}"
         )
+    damaged = [one.problem for one in listed if one.problem]
+    for problem in damaged:
+        typer.echo(f"{type(problem).__name__}: {problem}", err=True)
+    if damaged:
+        raise typer.Exit(1)
 
 
 @commands.command()

@@ -11,7 +11,7 @@ import typer
 import yaml
 
 from surfalign.errors import ConfigurationError
-from surfalign.files import require_file
+from surfalign.files import load_yaml, require_file
 from surfalign.launchers.database.server import open_database
 from surfalign.ml.data.candidate_surfaces import CandidateCrystal, read_crystals
 from surfalign.ml.data.datasets import FrozenDataset, is_dataset, merge, read_dataset
@@ -174,7 +174,7 @@ def recipe(
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        plain = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        plain = load_yaml(file.read_text(encoding="utf-8"), str(file)) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ConfigurationError(
             f"{file} cannot be read: {error}", "a YAML file", "correct --config"
@@ -191,7 +191,7 @@ def _apply(configuration: dict[str, Any], change: str) -> None:
     for parent in parents:
         place = place.setdefault(parent, {}) if isinstance(place, dict) else None
     try:
-        value = yaml.safe_load(text)
+        value = load_yaml(text, f"--set {change!r}")
     except yaml.YAMLError:
         place = None
     if not equals or not last or not isinstance(place, dict):

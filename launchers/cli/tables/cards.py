@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
 
 from surfalign.ml.assessment.metrics import error_rows, with_bounds
-from surfalign.ml.models.model_registry import ModelCard, ModelRegistry
+from surfalign.ml.models.listed_versions import ListedVersion
+from surfalign.ml.models.model_registry import ModelCard
 from surfalign.ml.properties.property import LEVELS
 
 
@@ -39,8 +40,8 @@ def number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def versions_table(models: ModelRegistry, names: list[str]) -> Table:
-    """Return all versions of some models; the champion is marked."""
+def versions_table(listed: Sequence[ListedVersion]) -> Table:
+    """Return the versions that can be read; the champion is marked."""
     table = Table(
         caption="* predicts; MAE in eV of surfaces with a gap, else of medians, out of fold by formula; of other "
         "properties in their unit"
@@ -49,22 +50,21 @@ def versions_table(models: ModelRegistry, names: list[str]) -> Table:
         table.add_column(name, no_wrap=True)
     for name in ("Structures", "IP MAE", "EA MAE", "Other MAE"):
         table.add_column(name, justify="right")
-    for name in names:
-        champion = models.champion(name)
-        for version in models.versions(name):
-            card = models.card(name, version)
-            errors = [_shown_error(card.metrics.get(level, {})) for level in LEVELS]
-            others = [] if card.of_levels else list(card.metrics)
-            table.add_row(
-                name,
-                version,
-                "*" if champion and champion.version == version else "",
-                card.kind,
-                card.created_at[:19].replace("T", " "),
-                str(card.dataset["labelled_surfaces"]),
-                *map(number, errors),
-                "\n".join(_other_error(name, card.metrics[name]) for name in others),
-            )
+    for one in listed:
+        if (card := one.card) is None:
+            continue
+        errors = [_shown_error(card.metrics.get(level, {})) for level in LEVELS]
+        others = [] if card.of_levels else list(card.metrics)
+        table.add_row(
+            one.name,
+            one.version,
+            "*" if one.champion else "",
+            card.kind,
+            card.created_at[:19].replace("T", " "),
+            str(card.dataset.get("labelled_surfaces", "–")),
+            *map(number, errors),
+            "\n".join(_other_error(name, card.metrics[name]) for name in others),
+        )
     return table
 
 

@@ -8,10 +8,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from surfalign.errors import ModelNotFoundError, SurfalignError
+from surfalign.errors import ModelNotFoundError
 from surfalign.launchers.web.access import viewer_of
 from surfalign.launchers.web.pages.rendering import render
 from surfalign.ml.assessment.metrics import error_rows, with_bounds
+from surfalign.ml.models.listed_versions import listed_versions
 from surfalign.ml.models.model_registry import ModelCard, ModelRegistry
 from surfalign.ml.models.shipped_model import shipped_registry
 
@@ -48,22 +49,9 @@ def _registries(own: bool) -> list[tuple[str, ModelRegistry]]:
 def model_rows(own: bool) -> Iterator[dict[str, Any]]:
     """Yield every version of every model, those that predict marked; ``own``: one's own ones, too."""
     for origin, registry in _registries(own):
-        for name in registry.names():
-            champion = registry.champion(name)
-            for version in registry.versions(name):
-                row = {
-                    "name": name,
-                    "version": version,
-                    "origin": origin,
-                    "champion": champion is not None and champion.version == version,
-                    "card": None,
-                    "problem": None,
-                }
-                try:
-                    row["card"] = registry.card(name, version)
-                except SurfalignError as error:  # one damaged card hides no other
-                    row["problem"] = str(error)
-                yield row
+        for listed in listed_versions(registry):
+            problem = None if listed.problem is None else str(listed.problem)
+            yield vars(listed) | {"origin": origin, "problem": problem}
 
 
 def model_card(name: str, version: str, own: bool) -> ModelCard:

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-import yaml
+from surfalign.files import load_yaml
 
 if TYPE_CHECKING:
     from pymatgen.core import Lattice, Structure
@@ -180,8 +180,7 @@ def _read_library() -> dict[str, LibraryEntry]:
     entries: dict[str, LibraryEntry] = {}
     for file_name in FILE_NAMES:
         text = files("surfalign.crystals").joinpath(file_name).read_text(encoding="utf-8")
-        # The C loader is ten times faster; some builds of PyYAML lack it.
-        content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        content = load_yaml(text, file_name)
         references = {key: Reference(**value) for key, value in content["references"].items()}
         for name, raw in content["crystals"].items():
             entries[name] = _entry(name, raw, references)

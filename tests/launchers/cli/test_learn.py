@@ -269,6 +269,24 @@ def test_mistakes_are_named(folder: Path) -> None:
         invoke("models", "toy")
 
 
+@pytest.mark.parametrize("file", ["card.json", "champion.json"])
+def test_what_is_damaged_hides_no_other_model_of_the_list(trained: Path, file: str) -> None:
+    slabs = trained / "slabs.json.gz"
+    invoke("train", "--slabs", slabs, "--model", "whole", *FAST)
+    [damaged] = (trained / "models" / "toy").rglob(file)
+    damaged.write_text(damaged.read_text()[:40])
+    for arguments in ((), ("--json",)):
+        result = CliRunner().invoke(app, ["learn", "models", *arguments])
+        assert result.exit_code == 1
+        assert "whole" in result.stdout
+        assert f"{damaged} cannot be read" in result.stderr
+        assert "Expected: a " in result.stderr
+        assert "To do: " in result.stderr
+        assert "surfalign learn rollback toy --to" in result.stderr
+        assert damaged.name == "champion.json" or "toy" not in result.stdout
+    invoke("models", "whole")
+
+
 def test_a_model_without_attention_explains_nothing(trained: Path) -> None:
     with pytest.raises(ConfigurationError, match="neither attention nor physical inputs"):
         invoke("explain", "MgO", "--hkl", "1,0,0")

@@ -79,8 +79,13 @@ def test_rounds_run_until_the_budget_is_spent(configure: Configure, database: Da
 
 
 def test_a_loop_ends_with_its_pool(configure: Configure, database: Database) -> None:
-    state = run_loop(configure(budget={"surfaces": 100}, batch=4))
+    events: list[str] = []
+    state = run_loop(configure(budget={"surfaces": 100}, batch=4), on_event=events.append)
     assert state.reason == "no surface of the pool is left"
+    # Before anything is learned for a choice that is none.
+    assert "round 2: learn" in events
+    assert "round 3: build" in events
+    assert "round 3: learn" not in events
     rounds = LoopRecords(database, "toy").rounds()
     assert [len(done.chosen) for done in rounds] == [4, 2]
 
@@ -280,14 +285,14 @@ def test_slabs_that_were_cut_are_kept_and_made_again_when_the_file_is_damaged(
         assert gzip.decompress(file.read_bytes()) == content
 
 
-def test_slabs_that_were_cut_for_other_names_of_crystals_or_another_engine_are_cut_again(
+def test_slabs_that_were_cut_for_other_names_of_crystals_another_engine_or_other_estimates_are_cut_again(
     configure: Configure, database: Database
 ) -> None:
     configuration = configure()
     file = cut_slabs(configuration)
     content = gzip.decompress(file.read_bytes())
     title, *rows = content.decode().splitlines()
-    for key in ("crystals", "edges"):
+    for key in ("crystals", "edges", "bulk_cpu_time"):
         other = json.dumps(json.loads(title) | {key: "of another time"})
         file.write_bytes(gzip.compress("\n".join([other, *rows, ""]).encode()))
         run_loop(configuration, LoopOptions(rounds=1))

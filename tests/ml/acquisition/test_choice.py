@@ -19,13 +19,14 @@ SURE = [kind for kind in Acquisition if kind is not Acquisition.THOMPSON]
 
 
 def make_pool(seed: int, n: int, n_groups: int = 0, taken: float = 0.3) -> Pool:
-    """Return a pool of random candidates; equivalent ones have the same vector."""
+    """Return a pool of random candidates, some of one crystal; equivalent ones have the same vector."""
     rng = np.random.default_rng(seed)
     groups = rng.integers(0, n_groups or 10 * n, n)
     vectors = rng.normal(size=(10 * n, 3))[groups]
     ea = rng.normal(1.0, 1.0, n)
     residuals = np.sort(np.abs(rng.normal(0, 0.3, 20)))
     known = rng.random(n) < taken
+    crystals = rng.integers(0, 1 + n // 3, n)
     return Pool(
         keys=[f"surface-{i:03d}" for i in rng.permutation(n)],
         vectors=vectors,
@@ -38,6 +39,8 @@ def make_pool(seed: int, n: int, n_groups: int = 0, taken: float = 0.3) -> Pool:
             )
         },
         labels={"electron_affinity": np.where(known, ea, np.nan)},
+        crystals=crystals,
+        shared_costs=rng.uniform(0.0, 50.0, n)[crystals],
     )
 
 
@@ -54,9 +57,10 @@ def test_a_batch_holds_nothing_twice_and_stays_in_the_budget(
     groups = pool.groups[chosen].tolist()
     assert len(set(groups)) == len(groups)
     assert not set(groups) & set(pool.groups[pool.taken].tolist())
-    assert pool.costs[chosen].sum() <= budget
+    shared = dict(zip(pool.crystals[chosen], pool.shared_costs[chosen], strict=True))
+    assert pool.costs[chosen].sum() + sum(shared.values()) <= budget + 1e-9
     if size and not chosen:
-        assert not any(pool.costs[i] <= budget for i in pool.free())
+        assert not any(pool.costs[i] + pool.shared_costs[i] <= budget for i in pool.free())
 
 
 @pytest.mark.parametrize("acquisition", SURE)
@@ -91,6 +95,52 @@ def test_information_prefers_the_cheaper_of_two_alike_and_does_not_ask_the_same_
         distributions={"electron_affinity": spread},
     )
     assert choose(pool, Acquisition.INFORMATION, 4) == [1, 2, 0, 3]
+
+
+@pytest.mark.parametrize(
+    ("shared", "expected"),
+    [
+        # Without their bulk a and b are the cheapest, with it c is cheaper; d costs 9 in any case.
+        ([0.0, 0.0, 0.0, 0.0], [0, 1, 2, 3]),
+        ([4.0, 4.0, 0.0, 0.0], [2, 0, 1, 3]),
+        # Once a has paid for the bulk, which is dear, b comes before d.
+        ([7.5, 7.5, 0.0, 0.0], [2, 0, 1, 3]),
+        ([9.0, 9.0, 0.0, 0.0], [2, 3, 0, 1]),
+    ],
+)
+def test_information_counts_the_bulk_for_the_first_surface_of_a_crystal_only(
+    shared: list[float], expected: list[int]
+) -> None:
+    pool = Pool(
+        keys=list("abcd"),
+        # All far from each other: each tells the same.
+        vectors=1000.0 * np.eye(4),
+        costs=np.array([1.0, 2.0, 3.0, 9.0]),
+        groups=np.arange(4),
+        taken=np.zeros(4, bool),
+        distributions={"electron_affinity": Distribution(np.zeros(4), np.ones(4), np.array([1.0]))},
+        crystals=np.array([0, 0, 1, 2]),
+        shared_costs=np.array(shared),
+    )
+    assert choose(pool, Acquisition.INFORMATION, 4) == expected
+    order = np.array([3, 1, 0, 2])
+    assert [order[i] for i in choose(pool.take(order), Acquisition.INFORMATION, 4)] == expected
+
+
+@pytest.mark.parametrize("acquisition", SURE)
+def test_the_budget_pays_the_bulk_of_a_crystal_once(acquisition: Acquisition) -> None:
+    pool = Pool(
+        keys=list("abc"),
+        vectors=np.array([[0.0], [3.0], [9.0]]),
+        costs=np.array([1.0, 1.0, 1.0]),
+        groups=np.arange(3),
+        taken=np.zeros(3, bool),
+        distributions={"electron_affinity": Distribution(np.zeros(3), np.ones(3), np.array([1.0]))},
+        crystals=np.zeros(3, int),
+        shared_costs=np.full(3, 5.0),
+    )
+    sizes = [len(choose(pool, acquisition, 3, budget=b, rule=RULE)) for b in (5.5, 6, 7.5, 8)]
+    assert sizes == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("acquisition", [Acquisition.INFORMATION, Acquisition.DIVERSITY])

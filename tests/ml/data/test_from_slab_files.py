@@ -24,6 +24,7 @@ from surfalign.errors import (
 )
 from surfalign.ml.data.from_slab_files import (
     INSANE_VACUUM,
+    JARVIS,
     NO_LABEL,
     SMALL_GAP,
     freeze_slab_file,
@@ -119,6 +120,28 @@ def test_the_reference_slabs(shared_data: Path) -> None:
     dataset = freeze_slab_file(shared_data / "surfaces" / "jarvis_slabs_dev.json.gz", min_gap=0.3)
     assert len(dataset.records) == 179
     assert {k: len(v) for k, v in dataset.left_out.items()} == {INSANE_VACUUM: 92, SMALL_GAP: 195}
+    assert dataset.fidelities == {JARVIS.key: JARVIS}
+
+
+def test_labels_are_of_the_method_that_the_file_states_and_of_jarvis_by_its_numbers(
+    entries: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    entries[0] |= {"functional": "hse06", "method": "vasp, as cut", "origin": "thesis"}
+    entries[1] |= {"jid": "JVASP-1372"}
+    entries[2] |= {"jid": "JVASP-1372", "functional": "pbe"}
+    dataset = freeze_slab_file(write_slab_file(entries, tmp_path / "slabs.json.gz"))
+    found = {r.name: {label.fidelity for label in r.labels} for r in dataset.records}
+    assert [found[entry["name"]] for entry in entries] == [
+        {"thesis/hse06/vasp, as cut"},
+        {"jarvis/optb88vdw/vasp, relaxed slab"},
+        {"slab-file/pbe/unstated"},
+        {"slab-file/unstated/unstated"},
+    ]
+    assert set(dataset.fidelities) == set.union(*found.values())
+    with pytest.raises(LearnerError, match="entry 1 has 3 as functional"):
+        freeze_slab_file(
+            write_slab_file([entries[0] | {"functional": 3}], tmp_path / "slabs.json.gz")
+        )
 
 
 def test_a_crystal_among_slabs_is_refused_by_name(

@@ -113,6 +113,10 @@ def test_damage_is_named(registry: ModelRegistry) -> None:
     (folder / CARD).write_text("{")
     with pytest.raises(DamagedFileError, match=r"card\.json cannot be read"):
         registry.load("toy")
+    for field, value in (("metrics", None), ("metrics", {"band_gap": 1}), ("kind", 3)):
+        (folder / CARD).write_text(json.dumps(card | {field: value}))
+        with pytest.raises(DamagedFileError, match=rf"card\.json holds .* as {field}"):
+            registry.load("toy")
     (registry.directory / "toy" / CHAMPION).write_text("{")
     with pytest.raises(DamagedFileError, match="rollback toy --to"):
         registry.champion("toy")

@@ -15,7 +15,7 @@ import numpy as np
 from pymatgen.core import Composition, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from surfalign.stores.documents import Quality
+from surfalign.stores.documents import Functional, Quality
 from surfalign.workflows.engines.gpaw.datasets import VALENCE_ELECTRONS, require_supported
 from surfalign.workflows.engines.gpaw.machine import (
     BASE_MEMORY,
@@ -39,8 +39,12 @@ _RESPONSE = 2.3
 _EXCHANGE, _SELF_CONSISTENCY = 1.5, 6.0
 #: Memory of these steps in units of their ground state's.
 RESPONSE_MEMORY, EXCHANGE_MEMORY = 3.0, 2.0
+#: Evaluations of a bulk crystal whose ions may move.
+_BULK_EVALUATIONS = 4
 #: Evaluations of a relaxation at each quality; other settings count as the middle one.
 _EVALUATIONS = {Quality.QUICK.value: 3, Quality.STANDARD.value: 5, Quality.CONVERGED.value: 10}
+#: Valence electrons by which an element without a dataset counts where only costs are compared.
+_TYPICAL_ELECTRONS = 12
 #: Constants of the dielectric tensor, each of which takes a direction of the field.
 _DIRECTIONS = {
     "cubic": 1,
@@ -124,10 +128,16 @@ def cell_size(structure: Structure, settings: GpawSettings, kind: Kind) -> CellS
     MissingDatasetError
         When there is no dataset for an element.
     """
+    return _cell_size(structure, settings, kind, n_electrons(structure.composition))
+
+
+def _cell_size(
+    structure: Structure, settings: GpawSettings, kind: Kind, electrons: float
+) -> CellSize:
     points = mesh(structure.lattice.matrix, settings.k_spacing, kind)
     return CellSize(
         n_atoms=len(structure),
-        n_electrons=n_electrons(structure.composition),
+        n_electrons=electrons,
         n_k_points=_irreducible(structure, points),
         n_mesh_points=points.n_points,
         volume=structure.volume,
@@ -147,6 +157,12 @@ def n_electrons(composition: Composition) -> float:
     amounts = composition.get_el_amt_dict()
     require_supported(amounts)
     return float(sum(VALENCE_ELECTRONS[element] * amount for element, amount in amounts.items()))
+
+
+def _likely_electrons(composition: Composition) -> float:
+    """Return about how many valence electrons a composition has, whatever its elements are."""
+    amounts = composition.get_el_amt_dict()
+    return sum(VALENCE_ELECTRONS.get(el, _TYPICAL_ELECTRONS) * n for el, n in amounts.items())
 
 
 def _irreducible(structure: Structure, points: Mesh) -> int:
@@ -175,10 +191,20 @@ def ground_state_time(size: CellSize, evaluations: int = 1) -> float:
     return START_TIME + evaluations * (_TRANSFORMS * transforms + _PRODUCTS * products)
 
 
+def bulk_time(size: CellSize, *, relaxed: bool) -> float:
+    """Return the processor time of the ground state of a bulk cell, whose ions may move or not, s."""
+    return ground_state_time(size, _BULK_EVALUATIONS if relaxed else 1)
+
+
 def slab_time(
-    composition: Composition, area: float, height: float, settings: GpawSettings
+    composition: Composition,
+    area: float,
+    height: float,
+    settings: GpawSettings,
+    *,
+    relaxed: bool = False,
 ) -> float:
-    """Return the processor time of one ground state of a slab of which no structure is at hand, s.
+    """Return the processor time of a slab of which no structure is at hand, s.
 
     The cell is taken for a square one whose symmetry leaves a quarter of the k-points.
 
@@ -192,20 +218,21 @@ def slab_time(
         Of the cell, vacuum included, angstrom.
     settings
         Numerical settings.
+    relaxed
+        Whether it is relaxed; else one ground state is computed.
     """
     side = math.sqrt(area)
     points = mesh(np.diag([side, side, height]), settings.k_spacing, "slab").n_points
-    amounts = composition.get_el_amt_dict()
     size = CellSize(
         n_atoms=round(composition.num_atoms),
-        n_electrons=sum(VALENCE_ELECTRONS.get(el, 12) * amount for el, amount in amounts.items()),
+        n_electrons=_likely_electrons(composition),
         n_k_points=max(1, points // 4),
         n_mesh_points=points,
         volume=area * height,
         cutoff=settings.cutoff,
         spacing=grid_spacing(settings.cutoff, settings.grid_spacing),
     )
-    return ground_state_time(size)
+    return relaxation_time(size, settings) if relaxed else ground_state_time(size)
 
 
 def relaxation_time(size: CellSize, settings: GpawSettings) -> float:
@@ -233,6 +260,29 @@ def band_edges_time(
         exchange = _EXCHANGE * points * size.n_occupied * size.n_grid * 1e-6
         time += exchange * (1 + _SELF_CONSISTENCY * settings.self_consistent_exchange)
     return time
+
+
+def crystal_time(structure: Structure, settings: GpawSettings, functional: Functional) -> float:
+    """Return the processor time of all that the surfaces of a crystal share, s.
+
+    The bulk, the dielectric tensor where the functional takes its exchange from it, and the band edges. An element
+    without a dataset counts as one with twelve electrons.
+
+    Parameters
+    ----------
+    structure
+        Primitive cell.
+    settings
+        Numerical settings.
+    functional
+        Of the band edges.
+    """
+    size = _cell_size(structure, settings, "bulk", _likely_electrons(structure.composition))
+    time = bulk_time(size, relaxed=True)
+    if functional == Functional.DDH:
+        time += dielectric_time(size, structure, settings)
+    hybrid = functional != Functional.PBESOL
+    return time + band_edges_time(size, structure, settings, hybrid=hybrid)
 
 
 def step_resources(size: CellSize, seconds: float, memory_factor: float = 1.0) -> StepResources:

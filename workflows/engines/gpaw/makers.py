@@ -52,6 +52,7 @@ from surfalign.workflows.engines.gpaw.cost import (
     RESPONSE_MEMORY,
     CellSize,
     band_edges_time,
+    bulk_time,
     cell_size,
     dielectric_time,
     ground_state_time,
@@ -155,7 +156,7 @@ class GpawRelaxMaker(AseRelaxMaker):
     def resources(self, structure: Structure) -> StepResources:
         """Estimate what the step needs for a cell: one evaluation of the forces, or a few."""
         size = cell_size(structure, self.settings, self._kind())
-        return step_resources(size, ground_state_time(size, 4 if self.steps else 1))
+        return step_resources(size, bulk_time(size, relaxed=bool(self.steps)))
 
     def _calculator_for(self, structure: Structure, step: str) -> ParallelGPAW:
         self._calculator = labelled(self._get_calculator(), structure, step)

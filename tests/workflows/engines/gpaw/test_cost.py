@@ -9,8 +9,11 @@ from surfalign.crystals.sources import load_crystal
 from surfalign.errors import MissingDatasetError
 from surfalign.physics.lattice.symmetry import symmetrize
 from surfalign.physics.slabs.enumeration import enumerate_slabs
+from surfalign.stores.vocabulary import Functional
 from surfalign.workflows.engines.gpaw.cost import (
+    START_TIME,
     cell_size,
+    crystal_time,
     ground_state_time,
     n_electrons,
     slab_time,
@@ -81,6 +84,33 @@ def test_a_slab_without_a_structure_costs_about_what_the_structure_would() -> No
         short = slab_time(surface.slab.composition, surface.area, height, STANDARD)
         full = ground_state_time(cell_size(surface.slab, STANDARD, "slab"))
         assert full / 2 < short < 2 * full
+
+
+def test_what_surfaces_share_is_the_sum_of_the_steps_of_their_bulk() -> None:
+    structure = load_crystal("MgO").structure
+    for functional in (Functional.DDH, Functional.HSE06, Functional.PBESOL):
+        engine = gpaw_engine("quick", functional=functional)
+        steps = [engine.bulk_maker, engine.band_edges_maker]
+        steps += [engine.dielectric_maker] if functional is Functional.DDH else []
+        hours = sum(step.resources(structure).core_hours for step in steps)
+        assert crystal_time(structure, QUICK, functional) == pytest.approx(hours * 3600)
+
+
+def test_a_relaxed_slab_costs_several_ground_states_by_quality() -> None:
+    cell = (Composition("Mg8O8"), 9.0, 30.0)
+    times = [slab_time(*cell, QUICK, relaxed=relaxed) for relaxed in (False, True)]
+    assert (times[1] - START_TIME) / (times[0] - START_TIME) == pytest.approx(3)
+
+
+def test_a_crystal_of_elements_without_a_dataset_has_an_estimate() -> None:
+    lattice = Lattice.cubic(5.41)
+    oxides = [
+        Structure.from_spacegroup("Fm-3m", lattice, [metal, "O"], [[0, 0, 0], [0.25, 0.25, 0.25]])
+        for metal in ("Ce", "Hf")
+    ]
+    # Cerium has none, and counts twelve electrons, as many as hafnium has.
+    times = [crystal_time(oxide, QUICK, Functional.DDH) for oxide in oxides]
+    assert times[0] == pytest.approx(times[1])
 
 
 def _grid(n: int) -> list[list[float]]:
