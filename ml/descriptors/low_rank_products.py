@@ -44,7 +44,7 @@ class MixedFactorProducts(torch.autograd.Function):
         elements
             Which of the factors each slot takes, -1 where it is empty, shape (n_atoms, n_slots).
         factors
-            U and V of each element side by side, shape (l_max + 1, n_elements, n_max, 2 * rank).
+            U and V of each element side by side, shape (n_elements, l_max + 1, n_max, 2 * rank).
 
         Returns
         -------
@@ -53,7 +53,7 @@ class MixedFactorProducts(torch.autograd.Function):
         """
         arguments = coefficients.contiguous(), elements.contiguous(), factors.contiguous()
         ctx.save_for_backward(*arguments)
-        n_degrees, *_, n_columns = factors.shape
+        _, n_degrees, _, n_columns = factors.shape
         products = factors.new_empty(len(coefficients), n_degrees, n_columns // 2)
         fill_products(*(array.detach().numpy() for array in (*arguments, products)))
         return products.flatten(1)
@@ -63,7 +63,7 @@ class MixedFactorProducts(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor]:
         """Return the gradient of the factors."""
         coefficients, elements, factors = ctx.saved_tensors
-        of_products = gradient.reshape(len(coefficients), len(factors), -1).contiguous()
+        of_products = gradient.reshape(len(coefficients), factors.shape[1], -1).contiguous()
         of_factors = torch.zeros_like(factors)
         arrays = coefficients, elements, factors, of_products, of_factors
         add_factor_gradients(*(array.detach().numpy() for array in arrays))

@@ -156,11 +156,13 @@ class PowerSpectrum(nn.Module):
         """
         present, elements = torch.unique(species, return_inverse=True)
         weights = nn.functional.embedding(present, embedding)
-        factors = torch.cat([self.left, self.right], dim=2)
-        # Columns (n, side, h) of each channel.
-        n_degrees, n_channels = len(factors), embedding.shape[1]
-        mixed = weights @ factors.view(n_degrees, n_channels, -1)
-        mixed = mixed.view(n_degrees, len(present), -1, factors.shape[2])
+        # Channels first, so that the factors of all elements are one matrix product.
+        sides = (
+            side.unflatten(1, (embedding.shape[1], -1)).transpose(0, 1)
+            for side in (self.left, self.right)
+        )
+        factors = torch.cat(list(sides), dim=3)
+        mixed = (weights @ factors.flatten(1)).view(-1, *factors.shape[1:])
         products: Tensor = MixedFactorProducts.apply(  # type: ignore[no-untyped-call]
             coefficients,
             elements.masked_fill(species == 0, -1),

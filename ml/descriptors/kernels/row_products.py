@@ -16,8 +16,8 @@ from numba.extending import intrinsic
 UNROLLED = 8
 """Pairs of a step; their rows stay in registers while all components of one degree are updated."""
 
-WIDTH = 32
-"""Columns of a row that stay in registers while other rows are added to them."""
+WIDTH = 64
+"""Columns of two rows that stay in registers while other rows are added to them."""
 
 _INTEGER, _LANE = ir.IntType(64), ir.IntType(32)
 
@@ -64,9 +64,9 @@ def _products(context: Any, builder: Any, signature: Any, arguments: Any) -> Any
 
 @intrinsic
 def add_weighted_rows(
-    typing_context: Any, target: Any, weights: Any, rows: Any, row: Any, first: Any
+    typing_context: Any, target: Any, weights: Any, rows: Any, one: Any, other: Any, first: Any
 ) -> Any:
-    """Add sum_p w_p rows_p to ``WIDTH`` columns of one row of an array.
+    """Add sum_p w_p rows_p to ``WIDTH`` columns of two rows of an array, or of one that is named twice.
 
     Parameters
     ----------
@@ -76,22 +76,26 @@ def add_weighted_rows(
         Shape (n_targets, n_rows).
     rows
         Shape (n_rows, n_columns).
-    row, first
-        The row of ``target`` and ``weights``, and the first of the columns.
+    one, other
+        The rows of ``target`` and ``weights``.
+    first
+        The first of the columns.
     """
-    return types.void(target, weights, rows, row, first), _weighted_rows
+    return types.void(target, weights, rows, one, other, first), _weighted_rows
 
 
 def _weighted_rows(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    _, weights, _, row, first = arguments
+    _, weights, _, *own, first = arguments
     code = _VectorCode(context, builder, signature, arguments, WIDTH)
     shape = context.make_array(signature.args[1])(context, builder, weights).shape
-    total = cgutils.alloca_once_value(builder, code.load(0, row, first))
+    totals = [cgutils.alloca_once_value(builder, code.load(0, row, first)) for row in own]
     with cgutils.for_range(builder, cgutils.unpack_tuple(builder, shape)[1]) as loop:
-        weight = code.repeated(1, row, loop.index)
-        product = builder.fmul(weight, code.load(2, loop.index, first), flags=("contract",))
-        builder.store(builder.fadd(builder.load(total), product, flags=("contract",)), total)
-    code.store(builder.load(total), 0, row, first)
+        added = code.load(2, loop.index, first)
+        for row, total in zip(own, totals, strict=True):
+            product = builder.fmul(added, code.repeated(1, row, loop.index), flags=("contract",))
+            builder.store(builder.fadd(builder.load(total), product, flags=("contract",)), total)
+    for row, total in zip(own, totals, strict=True):
+        code.store(builder.load(total), 0, row, first)
     return context.get_dummy_value()
 
 
