@@ -24,9 +24,7 @@ All atoms at once take a fifth longer, and so do four.
 
 
 @numba.njit(cache=True, nogil=True)
-def fill_products(
-    coefficients: Reals, elements: Integers, factors: Reals, products: Reals
-) -> None:
+def fill_products(coefficients: Reals, elements: Integers, factors: Reals, products: Reals) -> None:
     """Fill in the invariants.
 
     Parameters
@@ -98,8 +96,9 @@ def _fill_squares(sums: Reals, products: Reals) -> None:
     rank = len(products)
     products[:] = 0.0
     for component in range(len(sums)):
+        left, right = sums[component, :rank], sums[component, rank:]
         for h in range(rank):
-            products[h] += sums[component, h] * sums[component, rank + h]
+            products[h] += left[h] * right[h]
 
 
 @numba.njit(cache=True, nogil=True)

@@ -123,9 +123,7 @@ class _VectorCode:
     def repeated(self, argument: int, *indices: Any) -> Any:
         """Return one number of an array in all places of a vector."""
         undefined = ir.Constant(self.vector, ir.Undefined)
-        everywhere = ir.Constant(
-            ir.VectorType(_LANE, self.vector.count), [0] * self.vector.count
-        )
+        everywhere = ir.Constant(ir.VectorType(_LANE, self.vector.count), [0] * self.vector.count)
         number = self.builder.load(self._place(argument, indices))
         first = self.builder.insert_element(undefined, number, ir.Constant(_LANE, 0))
         return self.builder.shuffle_vector(first, undefined, everywhere)
@@ -135,9 +133,7 @@ class _VectorCode:
 
     def _place(self, argument: int, indices: Any) -> Any:
         kind = self.kinds[argument]
-        array = self.context.make_array(kind)(
-            self.context, self.builder, self.arguments[argument]
-        )
+        array = self.context.make_array(kind)(self.context, self.builder, self.arguments[argument])
         return cgutils.get_item_pointer(  # type: ignore[no-untyped-call]
             self.context, self.builder, kind, array, indices
         )
