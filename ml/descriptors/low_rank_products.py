@@ -13,22 +13,57 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from surfalign.ml.descriptors.kernels.factor_products import add_factor_gradients, fill_products
 
 
 def factors_can_be_mixed(coefficients: Tensor) -> bool:
-    """Return whether :class:`MixedFactorProducts` can be formed: on a processor, with densities that do not change."""
+    """Return whether :func:`mixed_factor_products` can be used: on a processor, with densities that do not change."""
     return coefficients.device.type == "cpu" and not coefficients.requires_grad
 
 
-class MixedFactorProducts(torch.autograd.Function):
+def mixed_factor_products(
+    coefficients: Tensor, species: Tensor, embedding: Tensor, left: Tensor, right: Tensor
+) -> Tensor:
+    """Form y_lh from factors that are mixed for each element.
+
+    Parameters
+    ----------
+    coefficients
+        c^Z_nlm, shape (n_atoms, n_slots, (l_max + 1)^2, n_max).
+    species
+        Atomic number of each slot, 0 where empty, shape (n_atoms, n_slots).
+    embedding
+        W, shape (MAX_ATOMIC_NUMBER + 1, n_channels).
+    left, right
+        U and V, shape (l_max + 1, n_channels * n_max, rank).
+
+    Returns
+    -------
+    Tensor
+        Shape (n_atoms, (l_max + 1) * rank); l runs slowest.
+    """
+    present, elements = torch.unique(species, return_inverse=True)
+    weights = nn.functional.embedding(present, embedding)
+    # Channels first, so that the factors of all elements are one matrix product.
+    by_channel = [
+        side.unflatten(1, (embedding.shape[1], -1)).transpose(0, 1) for side in (left, right)
+    ]
+    factors = torch.cat(by_channel, dim=3)
+    mixed = (weights @ factors.flatten(1)).view(-1, *factors.shape[1:])
+    products: Tensor = _MixedFactorProducts.apply(  # type: ignore[no-untyped-call]
+        coefficients, elements.masked_fill(species == 0, -1), mixed.to(coefficients.dtype)
+    )
+    return products
+
+
+class _MixedFactorProducts(torch.autograd.Function):
     """y_lh of densities as they are, from factors that are mixed for each element.
 
     A slab holds fewer elements than there are channels, and densities that nobody learns need no gradient: of the products
-    that mixed densities take, a third remains for binaries.
+    that mixed densities of four channels take, half remain for binaries, and nothing large is written to memory.
     """
 
     @staticmethod

@@ -23,8 +23,8 @@ from surfalign.ml.configuration import Contraction, DescriptorConfiguration, Spe
 from surfalign.ml.descriptors.element_properties import MAX_ATOMIC_NUMBER, property_embedding
 from surfalign.ml.descriptors.low_rank_products import (
     LowRankProducts,
-    MixedFactorProducts,
     factors_can_be_mixed,
+    mixed_factor_products,
 )
 
 
@@ -139,37 +139,6 @@ class PowerSpectrum(nn.Module):
             blocks.append(products)
         return torch.cat(blocks, dim=1)
 
-    def of_elements(self, coefficients: Tensor, species: Tensor, embedding: Tensor) -> Tensor:
-        """Form the low-rank invariants of densities that were not compressed.
-
-        Parameters
-        ----------
-        coefficients, species
-            As in :meth:`SpeciesEmbedding.forward`.
-        embedding
-            W, shape (MAX_ATOMIC_NUMBER + 1, n_channels).
-
-        Returns
-        -------
-        Tensor
-            Shape (n_atoms, n_features); l runs slowest.
-        """
-        present, elements = torch.unique(species, return_inverse=True)
-        weights = nn.functional.embedding(present, embedding)
-        # Channels first, so that the factors of all elements are one matrix product.
-        sides = (
-            side.unflatten(1, (embedding.shape[1], -1)).transpose(0, 1)
-            for side in (self.left, self.right)
-        )
-        factors = torch.cat(list(sides), dim=3)
-        mixed = (weights @ factors.flatten(1)).view(-1, *factors.shape[1:])
-        products: Tensor = MixedFactorProducts.apply(  # type: ignore[no-untyped-call]
-            coefficients,
-            elements.masked_fill(species == 0, -1),
-            mixed.to(coefficients.dtype),
-        )
-        return products
-
 
 class LearnableSoap(nn.Module):
     """Species embedding and power spectrum, with features standardised over the training atoms.
@@ -208,10 +177,11 @@ class LearnableSoap(nn.Module):
 
     def spectrum(self, coefficients: Tensor, species: Tensor) -> Tensor:
         """Return the bare spectrum, shape (n_atoms, n_invariants)."""
-        low_rank = self.power_spectrum.contraction is Contraction.LOW_RANK
-        if low_rank and factors_can_be_mixed(coefficients):
-            return self.power_spectrum.of_elements(coefficients, species, self.embedding.weight)
-        features: Tensor = self.power_spectrum(self.embedding(coefficients, species))
+        power = self.power_spectrum
+        if power.contraction is Contraction.LOW_RANK and factors_can_be_mixed(coefficients):
+            weight = self.embedding.weight
+            return mixed_factor_products(coefficients, species, weight, power.left, power.right)
+        features: Tensor = power(self.embedding(coefficients, species))
         return features
 
     def forward(self, coefficients: Tensor, species: Tensor) -> Tensor:

@@ -88,8 +88,12 @@ def _weighted_rows(context: Any, builder: Any, signature: Any, arguments: Any) -
     _, weights, _, *own, first = arguments
     code = _VectorCode(context, builder, signature, arguments, WIDTH)
     shape = context.make_array(signature.args[1])(context, builder, weights).shape
-    totals = [cgutils.alloca_once_value(builder, code.load(0, row, first)) for row in own]
-    with cgutils.for_range(builder, cgutils.unpack_tuple(builder, shape)[1]) as loop:
+    n_rows = builder.extract_value(shape, 1)
+    totals = [
+        cgutils.alloca_once_value(builder, code.load(0, row, first))  # type: ignore[no-untyped-call]
+        for row in own
+    ]
+    with cgutils.for_range(builder, n_rows) as loop:
         added = code.load(2, loop.index, first)
         for row, total in zip(own, totals, strict=True):
             product = builder.fmul(added, code.repeated(1, row, loop.index), flags=("contract",))
