@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from surfalign.ml.configuration import DescriptorConfiguration
-from surfalign.ml.descriptors.harmonics import fill_harmonics, recurrence_factors
-from surfalign.ml.descriptors.neighbour_bins import neighbour_bins
+from surfalign.ml.descriptors.kernels.harmonics import fill_harmonics, recurrence_factors
+from surfalign.ml.descriptors.kernels.neighbour_bins import neighbour_bins
+from surfalign.ml.descriptors.kernels.row_products import UNROLLED, add_row_products
 from surfalign.ml.descriptors.radial_basis import (
     POLYNOMIAL_DEGREE,
     RadialTable,
     tabulate_radial_basis,
 )
-from surfalign.ml.descriptors.row_products import UNROLLED, add_row_products
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]

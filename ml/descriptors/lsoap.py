@@ -13,17 +13,19 @@ low-rank  y_lh = sum_m (U_l c)_hm (V_l c)_hm with learnable U, V: the spectrum i
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from surfalign.ml.configuration import Contraction, DescriptorConfiguration, SpectrumConfiguration
 from surfalign.ml.descriptors.element_properties import MAX_ATOMIC_NUMBER, property_embedding
+from surfalign.ml.descriptors.low_rank_products import (
+    LowRankProducts,
+    factors_can_be_mixed,
+    mixed_factor_products,
+)
 
 
 class SpeciesEmbedding(nn.Module):
@@ -125,7 +127,7 @@ class PowerSpectrum(nn.Module):
         """
         if self.contraction is Contraction.LOW_RANK:
             factors = torch.cat([self.left, self.right], dim=2).to(compressed.dtype)
-            products: Tensor = _LowRankProducts.apply(compressed, factors)  # type: ignore[no-untyped-call]
+            products: Tensor = LowRankProducts.apply(compressed, factors)  # type: ignore[no-untyped-call]
             return products
         blocks = []
         for part in compressed.split(self.sizes, dim=2):
@@ -136,71 +138,6 @@ class PowerSpectrum(nn.Module):
                 products = products.index_select(1, self.pairs)
             blocks.append(products)
         return torch.cat(blocks, dim=1)
-
-
-class _LowRankProducts(torch.autograd.Function):
-    """y_lh = sum_m (U_l c)_hm (V_l c)_hm, with gradients that write each array once.
-
-    Left to itself torch copies the densities and their gradients for each l, which takes as long as the products.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, compressed: Tensor, factors: Tensor) -> Tensor:
-        """Form the products.
-
-        Parameters
-        ----------
-        ctx
-            Keeps what the gradients need.
-        compressed
-            c^k_nlm, shape (n_atoms, n_channels, (l_max + 1)^2, n_max).
-        factors
-            U and V side by side, shape (l_max + 1, n_channels * n_max, 2 * rank).
-
-        Returns
-        -------
-        Tensor
-            Shape (n_atoms, (l_max + 1) * rank); l runs slowest.
-        """
-        n_atoms, _, n_components, _ = compressed.shape
-        # m runs slowest, so that those of one l are one matrix: rows (m, atom), columns (k, n).
-        densities = compressed.permute(2, 0, 1, 3).reshape(n_components, n_atoms, -1)
-        sides = densities.new_empty(n_components, n_atoms, factors.shape[2])
-        products = densities.new_empty(n_atoms, len(factors), factors.shape[2] // 2)
-        for degree, (part, both) in enumerate(_by_degree(densities, sides)):
-            torch.mm(part.flatten(0, 1), factors[degree], out=both.flatten(0, 1))
-            left, right = both.chunk(2, dim=2)
-            products[:, degree] = (left * right).sum(dim=0)
-        ctx.save_for_backward(densities, sides, factors)
-        ctx.shape = compressed.shape
-        return products.flatten(1)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the gradients of both arguments."""
-        densities, sides, factors = ctx.saved_tensors
-        n_atoms, n_channels, n_components, n_max = ctx.shape
-        of_products = gradient.view(n_atoms, len(factors), -1)
-        of_densities, of_factors = torch.empty_like(densities), torch.empty_like(factors)
-        parts = _by_degree(densities, sides, of_densities)
-        for degree, (part, both, of_part) in enumerate(parts):
-            of_both = torch.empty_like(both)
-            for own, other in zip(
-                of_both.chunk(2, dim=2), reversed(both.chunk(2, dim=2)), strict=True
-            ):
-                torch.mul(other, of_products[:, degree], out=own)
-            rows = of_both.flatten(0, 1)
-            torch.mm(part.flatten(0, 1).T, rows, out=of_factors[degree])
-            torch.mm(rows, factors[degree].T, out=of_part.flatten(0, 1))
-        of_compressed = of_densities.view(n_components, n_atoms, n_channels, n_max)
-        return of_compressed.permute(1, 2, 0, 3), of_factors
-
-
-def _by_degree(*arrays: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Yield the rows of each l of arrays whose rows are the components l^2 + l + m."""
-    degrees = range(math.isqrt(len(arrays[0])))
-    return zip(*(array.split([2 * l + 1 for l in degrees]) for array in arrays), strict=True)
 
 
 class LearnableSoap(nn.Module):
@@ -240,7 +177,11 @@ class LearnableSoap(nn.Module):
 
     def spectrum(self, coefficients: Tensor, species: Tensor) -> Tensor:
         """Return the bare spectrum, shape (n_atoms, n_invariants)."""
-        features: Tensor = self.power_spectrum(self.embedding(coefficients, species))
+        power = self.power_spectrum
+        if power.contraction is Contraction.LOW_RANK and factors_can_be_mixed(coefficients):
+            weight = self.embedding.weight
+            return mixed_factor_products(coefficients, species, weight, power.left, power.right)
+        features: Tensor = power(self.embedding(coefficients, species))
         return features
 
     def forward(self, coefficients: Tensor, species: Tensor) -> Tensor:

@@ -11,8 +11,8 @@ from vesin import NeighborList
 
 from surfalign.ml.configuration import DescriptorConfiguration
 from surfalign.ml.descriptors.density import density_coefficients
-from surfalign.ml.descriptors.harmonics import fill_harmonics, recurrence_factors
-from surfalign.ml.descriptors.neighbour_bins import neighbour_bins
+from surfalign.ml.descriptors.kernels.harmonics import fill_harmonics, recurrence_factors
+from surfalign.ml.descriptors.kernels.neighbour_bins import neighbour_bins
 from surfalign.ml.descriptors.radial_basis import radial_integrals
 
 

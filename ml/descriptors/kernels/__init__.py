@@ -1,0 +1,1 @@
+"""Compiled loops over neighbours, components and atoms."""
