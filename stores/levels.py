@@ -199,7 +199,10 @@ def _convergence_parts(steps: SurfaceSteps, alignments_apart: float) -> dict[str
             return {}
         parts["relaxation"] = relaxation.predicted_error
         parts["held_centre"] = CENTRE_SHARE * abs(relaxation.centre_change or 0.0)
-        if relaxation.level_per_force is not None and relaxation.calculation.force_noise is not None:
+        if (
+            relaxation.level_per_force is not None
+            and relaxation.calculation.force_noise is not None
+        ):
             parts["forces"] = relaxation.level_per_force * relaxation.calculation.force_noise
     numerical = steps.slab_potential.calculation.numerical_error
     if numerical is not None:
