@@ -57,7 +57,7 @@ sane = [surface for surface in surfaces if surface["state"] == "passed"]
 the bulk's places, relaxed until the level at the minimum is known to 0.045 eV; nsc-DDH for the band edges, without the self-consistency correction, so that EA is too small where the conduction
 band is d-like (see [](accuracy.md)). {method}
 
-**Crystals.** {sources}. The cell is not relaxed: each result holds it.
+**Crystals.** By the number of surfaces: {sources}. Cells are not relaxed: each result holds its own.
 
 **Which numbers to trust.** A surface is `passed` when all of its checks passed, else `flagged`, and then its `failed_checks` say
 what failed; leave flagged ones out. `convergence_error` (median {error:.2f} eV) holds what relaxation, held centre, alignment, k-points and
@@ -211,9 +211,9 @@ _SOURCES = {
 
 
 def _sources(results: list[SurfaceLevelsDocument]) -> str:
-    """Say how many surfaces have crystals of which origin."""
+    """Say of how many surfaces the crystals come from where."""
     numbers = Counter(document.source.partition(":")[0] for document in results)
-    return "; ".join(f"{n} surfaces of {_SOURCES[name]}" for name, n in numbers.most_common())
+    return "; ".join(f"{n} from {_SOURCES[name]}" for name, n in numbers.most_common())
 
 
 _HEADER = """\
