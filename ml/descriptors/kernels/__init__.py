@@ -1,1 +1,1 @@
-"""Compiled loops over neighbours, components and atoms."""
+"""Compiled loops over neighbours and atoms."""
