@@ -54,8 +54,8 @@ sane = [surface for surface in surfaces if surface["state"] == "passed"]
 ```
 
 **How it was made.** `surfalign run OXIDE --quality quick`: GPAW, PBEsol, 500 eV, slabs of at least 12.5 Å whose centre is held in
-the bulk's places, relaxed until the level at the minimum is known to 0.045 eV; nsc-DDH for the band edges, without the self-consistency correction, so that EA is too small where the conduction
-band is d-like (see [](accuracy.md)). {method}
+the bulk's places, relaxed until the level at the minimum is known to 0.045 eV; nsc-DDH for the band edges,
+without the self-consistency correction, so that EA is too small where the conduction band is d-like (see [](accuracy.md)). {method}
 
 **Crystals.** By the number of surfaces: {sources}. Cells are not relaxed: each result holds its own.
 

@@ -246,11 +246,7 @@ class ModelRegistry:
                 f"format {CARD_VERSION}",
                 "train the model again, or use the version of surfalign that the card names",
             )
-        for name, value in plain.items():
-            expected = _JSON_TYPES[ModelCard.__annotations__[name].split("[")[0]]
-            inner = value.values() if name == "metrics" and isinstance(value, dict) else ()
-            if not isinstance(value, expected) or not all(isinstance(m, dict) for m in inner):
-                raise _damaged_card(path, f"holds {value!r:.40} as {name}")
+        _require_types(plain, path)
         return ModelCard(**plain | {"formulas": tuple(plain.get("formulas", ()))})
 
     def load(self, name: str, version: str | None = None) -> tuple[Ensemble, ModelCard]:
@@ -420,6 +416,15 @@ def code_versions() -> dict[str, str]:
         except PackageNotFoundError:  # only the kinds that need it need it
             continue
     return found
+
+
+def _require_types(plain: dict[str, Any], path: Path) -> None:
+    """Refuse a card of which a field is of another kind than surfalign writes."""
+    for key, value in plain.items():
+        expected = _JSON_TYPES[ModelCard.__annotations__[key].split("[")[0]]
+        inner = value.values() if key == "metrics" and isinstance(value, dict) else ()
+        if not isinstance(value, expected) or not all(isinstance(m, dict) for m in inner):
+            raise _damaged_card(path, f"holds {value!r:.40} as {key}")
 
 
 def _damaged_card(path: Path, why: str) -> DamagedFileError:
