@@ -1,8 +1,9 @@
 """Race acquisitions on surfaces whose levels are known: calculations until most targets are found.
 
     python benchmarks/acquisition_race.py SLABS.json.gz --work race [--seeds 10] [--figure race.png]
+    python benchmarks/acquisition_race.py docs/datasets/oxide-surfaces-v0.jsonl.gz --work own --first 8 --batch 4
 
-SLABS is a list of slabs, as ``surfalign learn freeze --slabs`` takes it. Every race begins with the same random batch of its
+Data as in learner_accuracy.py: a file of slabs, or results of our own. Every race begins with the same random batch of its
 seed; then batches are chosen by :func:`surfalign.ml.acquisition.choice.choose`, as ``surfalign explore`` does,
 until 80 % of the surfaces in a window are found. The learner is a stand-in: a Gaussian process on
 composition and structure (the network would take weeks), calibrated by its leave-one-out residuals.
@@ -17,10 +18,12 @@ import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from learner_accuracy import read
 from numpy.typing import NDArray
 
 from surfalign.ml.acquisition.choice import Acquisition, choose
@@ -29,12 +32,11 @@ from surfalign.ml.acquisition.pool import Pool
 from surfalign.ml.acquisition.rule import Rule
 from surfalign.ml.acquisition.vectors import scaled, structural_vectors
 from surfalign.ml.data.equal_slabs import find_equal_slabs
-from surfalign.ml.data.from_slab_files import freeze_slab_file
 from surfalign.ml.data.records import SurfaceRecord
 from surfalign.workflows.planning.cost import slab_cpu_time
 
 Array = NDArray[np.float64]
-FIRST, BATCH, GOAL = 12, 8, 0.8
+GOAL = 0.8
 #: Name of a target to its level and the quantiles that bound it.
 TARGETS = {
     "middle EA": ("electron_affinity", 0.45, 0.60),
@@ -93,18 +95,15 @@ class Process:
 class Race:
     """All surfaces with their levels, what equals what, and what they cost."""
 
-    def __init__(self, slabs: Path, seed: int, held_out: float = 0.0) -> None:
-        records = [
-            r for r in freeze_slab_file(slabs).records
-            if np.isfinite(r.value("electron_affinity")) and r.value("ionization_potential") > 0
-        ]  # fmt: skip
+    def __init__(self, options: argparse.Namespace, seed: int, held_out: float = 0.0) -> None:
+        records, self.vectors = _known(options.slabs)
+        self.first, self.batch = options.first, options.batch
         rng = np.random.default_rng(seed)
         formulas = rng.permutation(sorted({r.formula for r in records}))
         hidden = set(formulas[: int(held_out * len(formulas))].tolist())
         self.records = records
         self.test = np.array([r.formula in hidden for r in records])
         self.rng, self.seed = rng, seed
-        self.vectors = _vectors(slabs, records)
         self.levels = {
             name: np.array([r.value(name) for r in records])
             for name in ("ionization_potential", "electron_affinity")
@@ -125,7 +124,7 @@ class Race:
     ) -> Iterator[tuple[NDArray[np.int_], Distribution]]:
         """Yield what is known after each batch, and the predictions from it."""
         free = np.flatnonzero(~self.test)
-        known = self.rng.permutation(free)[:FIRST]
+        known = self.rng.permutation(free)[: self.first]
         process, turn = Process(self.vectors), 0
         while True:
             values = self.levels[level][known]
@@ -142,21 +141,29 @@ class Race:
             pool = replace(
                 self.pool, taken=taken, distributions={level: distribution}, labels=labels
             )
-            chosen = choose(pool, acquisition, BATCH, rule=rule, seed=1000 * self.seed + turn)
+            chosen = choose(pool, acquisition, self.batch, rule=rule, seed=1000 * self.seed + turn)
             if not chosen:
                 return
             known, turn = np.concatenate([known, chosen]), turn + 1
 
 
-def _vectors(slabs: Path, records: list[SurfaceRecord], cache: dict[Path, Array] = {}) -> Array:  # noqa: B006 - kept on purpose
-    if slabs not in cache:
-        cache[slabs] = scaled(structural_vectors(records))
-    return cache[slabs]
+@cache
+def _known(slabs: Path) -> tuple[list[SurfaceRecord], Array]:
+    """Read the surfaces with both levels, and their vectors, shape (n_surfaces, n_features)."""
+    records = [
+        record
+        for record in read(slabs)
+        if np.isfinite(record.value("electron_affinity"))
+        and record.value("ionization_potential") > 0
+    ]
+    return records, scaled(structural_vectors(records))
 
 
-def screening_race(slabs: Path, target: str, acquisition: str, seed: int) -> dict[str, Any]:
+def screening_race(
+    options: argparse.Namespace, target: str, acquisition: str, seed: int
+) -> dict[str, Any]:
     """Count the calculations until 80 % of a target is found."""
-    race = Race(slabs, seed)
+    race = Race(options, seed)
     level, low, high = TARGETS[target]
     values = race.levels[level]
     bounds = [float(np.quantile(values, q)) for q in (low, high)]
@@ -174,9 +181,9 @@ def screening_race(slabs: Path, target: str, acquisition: str, seed: int) -> dic
     return {"needed": curve[-1][0], "surfaces": len(values), "targets": len(wanted), "curve": curve}
 
 
-def learning_race(slabs: Path, acquisition: str, seed: int) -> dict[str, Any]:
+def learning_race(options: argparse.Namespace, acquisition: str, seed: int) -> dict[str, Any]:
     """Follow the error of EA on held-out formulas."""
-    race = Race(slabs, seed, held_out=0.25)
+    race = Race(options, seed, held_out=0.25)
     truth = race.levels["electron_affinity"]
     curve = []
     for known, distribution in race.run(Acquisition(acquisition), None, "electron_affinity"):
@@ -192,6 +199,8 @@ def main() -> None:
     parser.add_argument("slabs", type=Path)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first", type=int, default=12, help="random surfaces to begin with")
+    parser.add_argument("--batch", type=int, default=8, help="surfaces chosen at a time")
     parser.add_argument("--thompson-seeds", type=int, default=10)
     parser.add_argument("--figure", type=Path)
     options = parser.parse_args()
@@ -214,9 +223,9 @@ def main() -> None:
         if race in done:
             continue
         result = (
-            screening_race(options.slabs, target, name, seed)
+            screening_race(options, target, name, seed)
             if kind == "screening"
-            else learning_race(options.slabs, name, seed)
+            else learning_race(options, name, seed)
         )
         done[race] = {"race": race, **result}
         with record.open("a", encoding="utf-8") as stream:
