@@ -101,7 +101,6 @@ class Race:
         rng = np.random.default_rng(seed)
         formulas = rng.permutation(sorted({r.formula for r in records}))
         hidden = set(formulas[: int(held_out * len(formulas))].tolist())
-        self.records = records
         self.test = np.array([r.formula in hidden for r in records])
         self.rng, self.seed = rng, seed
         self.levels = {
