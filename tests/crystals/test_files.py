@@ -114,7 +114,12 @@ BROKEN = {
     "no_number.cif": (cif(x="abc").encode(), "cannot be read"),
     "occupancy.cif": (cif(mg="1.4").encode(), r"contradicts itself: .* Mg1, .* sum to 1\.4"),
     "POSCAR": (b"MgO\n1.0\n4 0 0\n0 4 0\n", "cannot be read"),
-    "binary.vasp": (os.urandom(2000), "cannot be read"),
+    "binary.vasp": (os.urandom(2000), "cannot be read: it holds binary data"),
+    # Lines of chance that look like names and counts are no contradiction to tell.
+    "names.vasp": (
+        b"\x00" * 9 + b"\n" * 5 + b"W \x06f Gt\n12\n",
+        "cannot be read: it holds binary data",
+    ),
     "broken.json": (b'{"lattice": {', "cannot be read"),
     "list.json": (b"[1, 2, 3]", "holds no structure"),
     "other.json": (b'{"a": 1}', "holds no structure"),

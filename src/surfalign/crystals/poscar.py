@@ -12,6 +12,9 @@ from pymatgen.core import Element, Structure
 
 from surfalign.errors import ContradictoryFileError, InvalidStructureError
 
+#: Control characters that no text holds; form feeds and tabs are let through.
+_BINARY = re.compile(r"[\x00-\x08\x0e-\x1f]")
+
 
 def read_poscar(path: Path) -> Structure:
     """Read a POSCAR or CONTCAR file, plain or compressed.
@@ -19,7 +22,7 @@ def read_poscar(path: Path) -> Structure:
     Raises
     ------
     InvalidStructureError
-        When it names no elements, as files of VASP 4 do.
+        When it holds binary data, or names no elements, as files of VASP 4 do.
     ContradictoryFileError
         When the numbers of names and of counts differ, or names behind coordinates differ from those
         above.
@@ -27,7 +30,15 @@ def read_poscar(path: Path) -> Structure:
     from pymatgen.io.vasp.inputs import BadPoscarWarning, Poscar
 
     with zopen(path, mode="rt", encoding="utf-8", errors="replace") as stream:
-        lines = stream.read().splitlines()
+        text = stream.read()
+    if _BINARY.search(text):
+        # Words of it may look like names and counts, which would then be shown to people.
+        raise InvalidStructureError(
+            "it holds binary data",
+            "a POSCAR file, which is text",
+            "check how it was copied or packed",
+        )
+    lines = text.splitlines()
     names, counts, first = _header(lines)
     if names:
         _check_names(lines, names, counts, first)
