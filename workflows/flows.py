@@ -11,6 +11,7 @@ from pymatgen.core import Structure
 
 from surfalign.errors import TerminationError
 from surfalign.physics.phases.oxygen_reference import reference_molecules
+from surfalign.physics.slabs.corrugation import is_corrugated
 from surfalign.physics.slabs.oxygen import asks_for_oxygen
 from surfalign.stores.documents import (
     BandEdgesDocument,
@@ -124,7 +125,13 @@ class BandAlignmentMaker(Maker):
             relax_slabs=self.relax_slabs,
             reuse=self.reuse,
         ).make(
-            bulk.output, edges.output, eps.output if eps else None, provenance, source, list(notes)
+            bulk.output,
+            edges.output,
+            eps.output if eps else None,
+            provenance,
+            source,
+            list(notes),
+            structure,
         )
         identify(surfaces, provenance, earlier=earlier)
         jobs += [edges, surfaces]
@@ -173,6 +180,7 @@ class SurfacesMaker(Maker):
         provenance: dict[str, str],
         source: str,
         notes: list[str] | None = None,
+        given: Structure | None = None,
     ) -> Response[SurfaceSetDocument]:
         """Enumerate the surfaces and return their jobs as an addition to the flow.
 
@@ -186,6 +194,8 @@ class SurfacesMaker(Maker):
             Where the crystal came from.
         notes
             What is unusual about it.
+        given
+            The crystal before its bulk step, whose surfaces were asked for; None in flows of earlier versions.
         """
         surfaces = describe_surfaces(
             bulk.structure,
@@ -196,6 +206,8 @@ class SurfacesMaker(Maker):
             slab_thickness=self.engine.slab_thickness,
             vacuum_thickness=self.engine.vacuum_thickness,
             oxygen=any(map(asks_for_oxygen, self.surface_names or ())),
+            corrugated=any(map(is_corrugated, self.surface_names or ())),
+            given=given,
         )
         surfaces = named_surfaces(surfaces, self.surface_names)
         store = CURRENT_JOB.store
@@ -247,7 +259,8 @@ def named_surfaces(
         raise TerminationError(
             f"there is no surface {', '.join(missing)}",
             f"names among {', '.join(found)}",
-            "make the plan anew from this crystal, or choose one of these",
+            "choose one of these, or make the plan anew from this crystal; a relaxed bulk may have lost the "
+            "gap between two planes",
         )
     return [found[name] for name in dict.fromkeys(names)]
 

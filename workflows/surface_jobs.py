@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from dataclasses import replace
 
 from jobflow import job
 from pymatgen.core import Structure
@@ -12,6 +13,7 @@ from surfalign.errors import TerminationError
 from surfalign.physics.lattice.symmetry import symmetrize
 from surfalign.physics.slabs import enumeration
 from surfalign.physics.slabs.cleavage import cuts_no_bond, default_orientation
+from surfalign.physics.slabs.correspondence import after_relaxation
 from surfalign.physics.slabs.enumeration import SurfaceSlab
 from surfalign.physics.slabs.oxygen import with_oxygen_variants
 from surfalign.physics.slabs.terminations import TerminationClass
@@ -78,6 +80,8 @@ def describe_surfaces(
     vacuum_thickness: float,
     crystal_notes: Sequence[str] = (),
     oxygen: bool = False,
+    corrugated: bool = False,
+    given: Structure | None = None,
 ) -> list[SurfaceDescription]:
     """Enumerate the surfaces of a crystal that are asked for.
 
@@ -98,6 +102,12 @@ def describe_surfaces(
         What is unusual about the crystal.
     oxygen
         Whether the reduced and oxidised forms of the surfaces are wanted too.
+    corrugated
+        Whether surfaces of type C are wanted also where an orientation has others.
+    given
+        The crystal before ``structure`` was relaxed, with its sites in the same order. Its surfaces are those that are
+        asked for: what is cut from ``structure`` keeps the names that they have there
+        (:mod:`surfalign.physics.slabs.correspondence`).
 
     Raises
     ------
@@ -105,29 +115,53 @@ def describe_surfaces(
         When an orientation in ``miller_indices`` has no slab; the message lists those that have.
     """
     thicknesses = {"slab_thickness": slab_thickness, "vacuum_thickness": vacuum_thickness}
-    crystal = symmetrize(structure)
+    relaxed = symmetrize(structure)
+    crystal = relaxed if given is None or len(given) != len(structure) else symmetrize(given)
     chosen = [(h, k, l) for h, k, l in miller_indices or ()]
     if not chosen and max_index is None:
         chosen = [default_orientation(crystal)]
-    found = [
-        slab
-        for index in chosen
-        for slab in enumeration.enumerate_slabs(crystal, index, **thicknesses)
-    ]
-    for orientation in enumeration.nonpolar_orientations(crystal, max_index) if max_index else ():
+    orientations = enumeration.nonpolar_orientations(crystal, max_index) if max_index else []
+    found: list[SurfaceSlab] = []
+    own_names: dict[str, str] = {}
+    for index in [*chosen, *(orientation.miller_index for orientation in orientations)]:
         # An orientation without a stoichiometric cut is no error where all are asked for.
-        with suppress(TerminationError):
-            found += enumeration.enumerate_slabs(crystal, orientation.miller_index, **thicknesses)
+        with nullcontext() if index in chosen else suppress(TerminationError):
+            slabs = enumeration.enumerate_slabs(crystal, index, **thicknesses)
+            if corrugated:
+                slabs = enumeration.survey_orientation(
+                    crystal,
+                    index,
+                    slab_thickness=slab_thickness,
+                    vacuum_thickness=vacuum_thickness,
+                ).slabs
+            if crystal is not relaxed:
+                cut = after_relaxation(slabs, relaxed, **thicknesses)
+                if not cut:
+                    raise TerminationError(
+                        f"relaxing the bulk of {crystal.formula} closed the gaps of {', '.join(slab.name for slab in slabs)}",
+                        "a crystal whose atomic planes stay apart where it is cut",
+                        "choose another orientation, or look whether the structure is far from its equilibrium",
+                    )
+                own_names |= {name: slab.name for name, slab in cut.items()}
+                slabs = [replace(slab, name=name) for name, slab in cut.items()]
+            found += slabs
     if oxygen:
         found = with_oxygen_variants(found)
     unique = {slab.identifier: slab for slab in found}
-    return [_description(slab, source, crystal_notes) for slab in unique.values()]
+    return [
+        _description(slab, source, crystal_notes, own_names.get(slab.name, slab.name))
+        for slab in unique.values()
+    ]
 
 
 def _description(
-    surface: SurfaceSlab, source: str, crystal_notes: Sequence[str]
+    surface: SurfaceSlab, source: str, crystal_notes: Sequence[str], own_name: str
 ) -> SurfaceDescription:
     notes = list(crystal_notes)
+    if own_name != surface.name:
+        notes.append(
+            f"relaxing the bulk moved its atomic planes: by those of the relaxed crystal the surface would be called {own_name}"
+        )
     if cuts_no_bond(surface):
         notes.append(BETWEEN_LAYERS)
     if surface.termination.termination_class is TerminationClass.C:

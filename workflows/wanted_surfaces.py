@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from surfalign.crystals.crystal import Crystal
 from surfalign.errors import ConfigurationError
 from surfalign.physics.lattice.orientations import MillerIndex, parse_miller_index
+from surfalign.physics.slabs.corrugation import is_corrugated
 from surfalign.physics.slabs.oxygen import asks_for_oxygen, stoichiometric_name
 from surfalign.workflows.engines.engine import Engine
 from surfalign.workflows.flows import BandAlignmentMaker, named_surfaces
@@ -52,6 +53,7 @@ def checked_maker(
         slab_thickness=engine.slab_thickness,
         vacuum_thickness=engine.vacuum_thickness,
         oxygen=oxygen or any(map(asks_for_oxygen, names or ())),
+        corrugated=any(map(is_corrugated, names or ())),
     )
     chosen_surfaces = named_surfaces(found, names)
     if oxygen:

@@ -40,7 +40,7 @@ def coordination_sequences(crystal: SymmetricCrystal) -> tuple[SiteSequence, ...
     return tuple(
         sorted(
             (int(crystal.numbers[orbit[0]]), len(orbit), _shells(crystal, neighbours, orbit[0]))
-            for orbit in _orbits(crystal)
+            for orbit in crystal.orbits
         )
     )
 
@@ -120,16 +120,3 @@ def _shells(
         before, shell = shell, reached - shell - before
         counts.append(tuple(sorted(Counter(elements[atom] for atom, *_ in shell).items())))
     return tuple(counts)
-
-
-def _orbits(crystal: SymmetricCrystal) -> list[list[int]]:
-    """Return the sites of the primitive cell in groups that are equal by symmetry."""
-    images = np.einsum("nij,sj->sni", crystal.rotations, crystal.positions) + crystal.translations
-    left, orbits = set(range(len(crystal.numbers))), []
-    while left:
-        apart = images[min(left)][:, None, :] - crystal.positions[None, :, :]
-        apart = (apart - np.rint(apart)) @ crystal.lattice
-        same = (np.sum(apart**2, axis=-1) < crystal.symprec**2).any(axis=0)
-        orbits.append([int(site) for site in np.flatnonzero(same)])
-        left -= set(orbits[-1])
-    return orbits

@@ -125,6 +125,19 @@ class SymmetricCrystal:
         conventional = self.primitive_rows.T @ self.point_operations @ to_primitive
         return np.rint(conventional).astype(np.int64)
 
+    @cached_property
+    def orbits(self) -> list[list[int]]:
+        """The sites of the primitive cell in groups that are equal by symmetry."""
+        images = np.einsum("nij,sj->sni", self.rotations, self.positions) + self.translations
+        left, orbits = set(range(len(self.numbers))), []
+        while left:
+            apart = images[min(left)][:, None, :] - self.positions[None, :, :]
+            apart = (apart - np.rint(apart)) @ self.lattice
+            same = (np.sum(apart**2, axis=-1) < self.symprec**2).any(axis=0)
+            orbits.append([int(site) for site in np.flatnonzero(same)])
+            left -= set(orbits[-1])
+        return orbits
+
     def primitive_structure(self) -> Structure:
         """Return the idealised primitive cell with site property ``bulk_site``."""
         return Structure(

@@ -66,6 +66,11 @@ class StripePattern:
     operations: dict[int, Operation]
 
 
+def is_corrugated(name: str) -> bool:
+    """Ask whether the name of a surface is that of one of type C."""
+    return ")-C-" in name
+
+
 def stripe_patterns(termination: Termination) -> list[StripePattern]:
     """Return the inequivalent minimal patterns of a type C termination that can be symmetric.
 
