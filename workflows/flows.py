@@ -131,7 +131,7 @@ class BandAlignmentMaker(Maker):
             provenance,
             source,
             list(notes),
-            structure,
+            given=structure,
         )
         identify(surfaces, provenance, earlier=earlier)
         jobs += [edges, surfaces]

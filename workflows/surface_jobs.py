@@ -11,9 +11,9 @@ from pymatgen.core import Structure
 
 from surfalign.errors import TerminationError
 from surfalign.physics.lattice.symmetry import symmetrize
+from surfalign.physics.recognition.relaxed_crystal import after_relaxation
 from surfalign.physics.slabs import enumeration
 from surfalign.physics.slabs.cleavage import cuts_no_bond, default_orientation
-from surfalign.physics.slabs.correspondence import after_relaxation
 from surfalign.physics.slabs.enumeration import SurfaceSlab
 from surfalign.physics.slabs.oxygen import with_oxygen_variants
 from surfalign.physics.slabs.terminations import TerminationClass
@@ -107,7 +107,7 @@ def describe_surfaces(
     given
         The crystal before ``structure`` was relaxed, with its sites in the same order. Its surfaces are those that are
         asked for: what is cut from ``structure`` keeps the names that they have there
-        (:mod:`surfalign.physics.slabs.correspondence`).
+        (:mod:`surfalign.physics.recognition.relaxed_crystal`).
 
     Raises
     ------

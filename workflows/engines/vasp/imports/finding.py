@@ -17,7 +17,7 @@ from pathlib import Path
 from monty.io import zopen
 
 from surfalign.errors import EngineError, EngineKilledError, SurfalignError
-from surfalign.physics.slabs.recognition import LEAST_VACUUM, empty_heights, is_slab
+from surfalign.physics.recognition.finished_slab import LEAST_VACUUM, empty_heights, is_slab
 from surfalign.workflows.engines.vasp.outputs.calculation import Calculation
 from surfalign.workflows.engines.vasp.outputs.files import find_file
 from surfalign.workflows.engines.vasp.outputs.phrases import wave_functions_unfit

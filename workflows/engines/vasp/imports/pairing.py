@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from surfalign.errors import SurfalignError
-from surfalign.physics.slabs.recognition import recognise_slab
+from surfalign.physics.recognition.finished_slab import recognise_slab
 from surfalign.workflows.engines.vasp.imports.compatibility import (
     different_potentials_of_one_cell,
     disagreements,

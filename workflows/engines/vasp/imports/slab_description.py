@@ -17,8 +17,8 @@ from surfalign.physics.lattice.orientations import (
 )
 from surfalign.physics.lattice.symmetry import SymmetricCrystal, symmetrize
 from surfalign.physics.levels.potential import cell_height, slab_regions
+from surfalign.physics.recognition.finished_slab import recognise_slab
 from surfalign.physics.slabs.enumeration import enumerate_slabs
-from surfalign.physics.slabs.recognition import recognise_slab
 from surfalign.physics.slabs.surface_slab import SurfaceSlab
 from surfalign.stores.documents import SurfaceDescription
 

@@ -8,7 +8,7 @@ from moved_crystals import bilayers, gallia
 
 from surfalign.crystals.sources import load_crystal
 from surfalign.physics.lattice.symmetry import symmetrize
-from surfalign.physics.slabs.correspondence import after_relaxation, counterparts
+from surfalign.physics.recognition.relaxed_crystal import after_relaxation, counterparts
 from surfalign.physics.slabs.enumeration import (
     SurfaceSlab,
     nonpolar_orientations,

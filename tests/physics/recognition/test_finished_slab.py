@@ -11,8 +11,8 @@ from surfalign.crystals.sources import load_crystal
 from surfalign.errors import SurfaceError
 from surfalign.physics.lattice.orientations import canonical_miller_index
 from surfalign.physics.lattice.symmetry import symmetrize
+from surfalign.physics.recognition.finished_slab import is_slab, recognise_slab
 from surfalign.physics.slabs.enumeration import enumerate_slabs
-from surfalign.physics.slabs.recognition import is_slab, recognise_slab
 
 SURFACES = [
     ("MgO", (1, 0, 0)),

@@ -1,0 +1,1 @@
+"""Which surface a slab shows."""
