@@ -126,14 +126,9 @@ def describe_surfaces(
     for index in [*chosen, *(orientation.miller_index for orientation in orientations)]:
         # An orientation without a stoichiometric cut is no error where all are asked for.
         with nullcontext() if index in chosen else suppress(TerminationError):
-            slabs = enumeration.enumerate_slabs(crystal, index, **thicknesses)
-            if corrugated:
-                slabs = enumeration.survey_orientation(
-                    crystal,
-                    index,
-                    slab_thickness=slab_thickness,
-                    vacuum_thickness=vacuum_thickness,
-                ).slabs
+            slabs = enumeration.enumerate_slabs(
+                crystal, index, corrugated=corrugated, **thicknesses
+            )
             if crystal is not relaxed:
                 cut = after_relaxation(slabs, relaxed, **thicknesses)
                 if not cut:

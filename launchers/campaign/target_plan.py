@@ -96,15 +96,16 @@ def _surfaces(
         chosen += [o.miller_index for o in nonpolar_orientations(bulk, max_index)]
     elif not chosen:
         chosen = [crystal.default_orientation or default_orientation(bulk)]
-    thicknesses = {
-        "slab_thickness": settings.slab_thickness,
-        "vacuum_thickness": settings.vacuum_thickness,
-    }
     slabs = {}
     for index in chosen:
         # An orientation without a slab is an error only where it was asked for by name.
         asked_for = index in indices or max_index is None
         with nullcontext() if asked_for else suppress(TerminationError):
-            for slab in enumerate_slabs(bulk, index, **thicknesses):
+            for slab in enumerate_slabs(
+                bulk,
+                index,
+                slab_thickness=settings.slab_thickness,
+                vacuum_thickness=settings.vacuum_thickness,
+            ):
                 slabs[slab.name] = slab
     return [planned_surface(slab, planned) for slab in slabs.values()]

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import toy_engine
 from jobflow import JobStore
-from maggma.stores import MemoryStore
 from monty.json import jsanitize
 from pymatgen.core import Structure
 from toy_engine import GAP, STEP, VBM
@@ -19,13 +18,6 @@ from surfalign.stores.recomputation import can_recompute, recompute
 from surfalign.workflows.flows import BandAlignmentMaker
 from surfalign.workflows.identity import content_uuid
 from surfalign.workflows.surface_jobs import BETWEEN_LAYERS, HALVED_PLANE, describe_surfaces
-
-
-@pytest.fixture
-def store() -> JobStore:
-    memory = JobStore(MemoryStore())
-    memory.connect()
-    return memory
 
 
 @pytest.fixture(scope="module")

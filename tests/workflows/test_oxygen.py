@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import toy_engine
 from jobflow import JobStore
-from maggma.stores import MemoryStore
 from monty.json import jsanitize
 
 from surfalign.crystals.sources import load_crystal
@@ -23,13 +22,6 @@ from surfalign.workflows.wanted_surfaces import checked_maker
 
 REDUCED, PLAIN = "MgO(100)-A-reduced", "MgO(100)-A"
 JOULE = 16.02176634
-
-
-@pytest.fixture
-def store() -> JobStore:
-    memory = JobStore(MemoryStore())
-    memory.connect()
-    return memory
 
 
 def computed(

@@ -8,8 +8,7 @@ from typing import ClassVar
 
 import pytest
 import toy_engine
-from jobflow import JobStore, Maker, job
-from maggma.stores import MemoryStore
+from jobflow import JobStore, job
 from moved_crystals import bilayers, gallia
 from pymatgen.core import Structure
 
@@ -27,7 +26,7 @@ WHERE = {"source": "file:Ga2O3", "slab_thickness": 12.5, "vacuum_thickness": 15.
 
 
 @dataclass
-class MovingBulkMaker(Maker):
+class MovingBulkMaker(toy_engine.ToyBulkMaker):
     """Relaxes the atoms of Ga2O3."""
 
     stable_name: ClassVar[str] = "toy.moving_bulk"
@@ -35,17 +34,8 @@ class MovingBulkMaker(Maker):
 
     @job(output_schema=BulkDocument)
     def make(self, structure: Structure) -> BulkDocument:
-        return BulkDocument(
-            structure=gallia(relaxed=True), formula="Ga2O3", n_atoms=10, energy=-50.0,
-            energy_per_atom=-5.0, band_gap=5.0, max_force=0.0, calculation=toy_engine.record("bulk"),
-        )  # fmt: skip
-
-
-@pytest.fixture
-def store() -> JobStore:
-    memory = JobStore(MemoryStore())
-    memory.connect()
-    return memory
+        document: BulkDocument = toy_engine.ToyBulkMaker.make.original(self, gallia(relaxed=True))
+        return document
 
 
 @pytest.mark.parametrize("name", [NAME, "Ga2O3(100)-C-O2/Ga-2"])

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import toy_engine
 from jobflow import JobStore
-from maggma.stores import MemoryStore
 
 from surfalign.crystals.sources import load_crystal
 from surfalign.errors import TerminationError
@@ -17,13 +16,6 @@ from surfalign.workflows.routing import ROUTES, STEPS, jobs_of, route
 
 ROUTING = {step: {"queue": step.replace(" ", "_")} for step in STEPS}
 NAME = ("MgO(100)-A", (1, 0, 0))
-
-
-@pytest.fixture
-def store() -> JobStore:
-    memory = JobStore(MemoryStore())
-    memory.connect()
-    return memory
 
 
 def test_every_job_of_a_flow_gets_the_queue_of_its_step() -> None:

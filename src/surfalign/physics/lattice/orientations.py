@@ -140,7 +140,7 @@ def standard_cell(structure: AnyCrystal, symprec: float = SYMPREC) -> Structure:
 
 
 def convert_miller_index(
-    structure: Structure, miller_index: MillerIndex, symprec: float = SYMPREC
+    structure: AnyCrystal, miller_index: MillerIndex, symprec: float = SYMPREC
 ) -> MillerIndex:
     """Translate an index of the *input* cell's planes to the standard conventional cell.
 

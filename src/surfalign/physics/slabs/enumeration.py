@@ -90,11 +90,12 @@ def enumerate_slabs(
     vacuum_thickness: float = 15.0,
     symprec: float = SYMPREC,
     plane_tolerance: float = PLANE_TOLERANCE,
+    corrugated: bool = False,
 ) -> list[SurfaceSlab]:
     """Build the nonpolar, stoichiometric, symmetric slabs of an orientation.
 
-    Where planar cuts (types A and B) give slabs, these; otherwise the corrugated ones (type C).
-    :func:`survey_orientation` gives all types.
+    Where planar cuts (types A and B) give slabs, these; otherwise, or with ``corrugated``, the corrugated ones
+    (type C) too. :func:`survey_orientation` also gives the cuts without a slab.
 
     Parameters
     ----------
@@ -110,6 +111,8 @@ def enumerate_slabs(
         Tolerance of the symmetry search, angstrom.
     plane_tolerance
         Gaps between atoms narrower than this are never cut, angstrom.
+    corrugated
+        Whether slabs of type C are wanted also where there are others.
 
     Returns
     -------
@@ -126,14 +129,14 @@ def enumerate_slabs(
         A thickness is not positive.
     """
     crystal = symmetrize(structure, symprec)
-    for corrugated in (False, True):
+    for with_corrugated in (True,) if corrugated else (False, True):
         survey = survey_orientation(
             crystal,
             miller_index,
             slab_thickness=slab_thickness,
             vacuum_thickness=vacuum_thickness,
             plane_tolerance=plane_tolerance,
-            corrugated=corrugated,
+            corrugated=with_corrugated,
         )
         if survey.slabs or not survey.nonpolar:
             break
