@@ -20,7 +20,7 @@ SIGNATURES = {
     " symprec: 'float' = 0.01) -> 'list[Orientation]'",
     "enumerate_slabs": "(structure: 'AnyCrystal', miller_index: 'MillerIndex', *,"
     " slab_thickness: 'float' = 20.0, vacuum_thickness: 'float' = 15.0, symprec: 'float' = 0.01,"
-    " plane_tolerance: 'float' = 0.1) -> 'list[SurfaceSlab]'",
+    " plane_tolerance: 'float' = 0.1, corrugated: 'bool' = False) -> 'list[SurfaceSlab]'",
     "run_crystal": "(crystal: 'str | PathLike[str] | Structure | Crystal', *,"
     " miller_index: 'MillerIndex | Sequence[MillerIndex] | None' = None,"
     " max_index: 'int | None' = None, surface_names: 'Sequence[str] | None' = None,"
