@@ -108,6 +108,9 @@ class LearnerChoice(_Model):
     least_labels: int = Field(
         default=20, ge=2, description="Labelled surfaces without which no model is trained"
     )
+    flagged: bool = Field(
+        default=False, description="Learn from results with a failed check too, at a lower weight"
+    )
     train: bool = Field(default=True, description="Whether it is trained; else it must be there")
 
     @model_validator(mode="after")

@@ -66,7 +66,8 @@ def learn(
         return Learned(0, model=version, verdict="not trained: the configuration says so")
     query = choice.query or query_of(configuration.method)
     try:
-        dataset = freeze_results(find(database, query, full=True), name)
+        results = find(database, query, full=True)
+        dataset = freeze_results(results, name, flagged=choice.flagged)
     except EmptyDatasetError:
         return Learned(0, verdict="not trained: there is no label yet")
     n_labels = int(dataset.summary()["labelled_surfaces"])

@@ -25,13 +25,14 @@ from surfalign.errors import (
     UnknownElementError,
 )
 from surfalign.launchers.explore.configuration import ExploreConfiguration
+from surfalign.launchers.explore.learning import learn
 from surfalign.launchers.explore.loop import LoopOptions, loop_folder, run_loop
 from surfalign.launchers.explore.loop_state import Condition, LoopState
 from surfalign.launchers.explore.state_store import LOOPS, ROUNDS, LoopRecords, LoopStore
 from surfalign.ml.models import shipped_model
 from surfalign.processes import owner
 from surfalign.settings import load_settings
-from surfalign.stores.database import JOBS, Database
+from surfalign.stores.database import JOBS, SURFACE_LEVELS, Database
 
 Configure = Callable[..., ExploreConfiguration]
 
@@ -76,6 +77,20 @@ def test_rounds_run_until_the_budget_is_spent(configure: Configure, database: Da
     executed = len(toy_engine.EXECUTED)
     assert run_loop(configuration).condition is Condition.FINISHED
     assert len(toy_engine.EXECUTED) == executed
+
+
+def test_flagged_results_teach_where_the_configuration_says_so(
+    configure: Configure, database: Database
+) -> None:
+    run_loop(configure(budget={"surfaces": 4}))
+    flag = {"$set": {"state": "flagged", "failed_checks": ["slab_centre_plateau"]}}
+    database.collection(SURFACE_LEVELS).update_one({}, flag)
+
+    def labels(**model: bool) -> int:
+        configuration = configure(model={"kind": "mean", "least_labels": 3, **model})
+        return learn(configuration, database, load_settings(), print).n_labels
+
+    assert (labels(), labels(flagged=True)) == (3, 4)
 
 
 def test_a_loop_ends_with_its_pool(configure: Configure, database: Database) -> None:
