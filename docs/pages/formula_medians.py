@@ -133,7 +133,7 @@ def draw(both: list[FormulaLevels], path: Path) -> Path:
                 yerr=[[y - levels.ours[0]], [levels.ours[-1] - y]], fmt="o", ms=6, mec=VALENCE,
                 mfc="white" if levels.is_flagged else VALENCE, ecolor=FAINT, elinewidth=1, capsize=2,
             )  # fmt: skip
-            above = levels.difference >= 0
+            above = levels.difference >= 0 and _is_free_above(levels, both)
             axes.annotate(
                 re.sub(r"(\d+)", r"$_{\1}$", levels.formula), (levels.theirs, y), (-7 if above else 7, 4 if above else -4),
                 textcoords="offset points", ha="right" if above else "left",
@@ -144,6 +144,14 @@ def draw(both: list[FormulaLevels], path: Path) -> Path:
             ylabel="median IP of the data set (eV)",
         )  # fmt: skip
         return save(figure, path, dpi=180)
+
+
+def _is_free_above(levels: FormulaLevels, both: list[FormulaLevels]) -> bool:
+    """Return whether no other point lies where the name of this one would stand, to the upper left."""
+    x, y = levels.theirs, median(levels.ours)
+    return not any(
+        -0.7 < other.theirs - x < 0 and 0 < median(other.ours) - y < 0.4 for other in both
+    )
 
 
 if __name__ == "__main__":
