@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from pymatgen.core import Composition
 
 from surfalign.files import write_whole
-from surfalign.launchers.figures.style import FAINT, INK, STYLE, VALENCE, save
+from surfalign.launchers.figures.style import FAINT, STYLE, VALENCE, name_point, save
 from surfalign.stores.documents import SurfaceLevelsDocument
 
 DOCS = Path(__file__).parent.parent
@@ -134,11 +134,9 @@ def draw(both: list[FormulaLevels], path: Path) -> Path:
                 mfc="white" if levels.is_flagged else VALENCE, ecolor=FAINT, elinewidth=1, capsize=2,
             )  # fmt: skip
             above = levels.difference >= 0 and _is_free_above(levels, both)
-            axes.annotate(
-                re.sub(r"(\d+)", r"$_{\1}$", levels.formula), (levels.theirs, y), (-7 if above else 7, 4 if above else -4),
-                textcoords="offset points", ha="right" if above else "left",
-                va="bottom" if above else "top", fontsize=8, color=INK,
-            )  # fmt: skip
+            name_point(
+                axes, (levels.theirs, y), re.sub(r"(\d+)", r"$_{\1}$", levels.formula), above=above
+            )
         axes.set(
             xlim=ends, ylim=ends, aspect="equal", xlabel="median IP in J. Am. Chem. Soc. 146, 9697 (eV)",
             ylabel="median IP of the data set (eV)",

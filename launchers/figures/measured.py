@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from surfalign.launchers.figures.levels import surface_label
-from surfalign.launchers.figures.style import FAINT, INK, STYLE, VALENCE, save
+from surfalign.launchers.figures.style import FAINT, STYLE, VALENCE, name_point, save
 from surfalign.stores.documents import ResultState
 from surfalign.stores.measured.comparison import LEVELS, Comparison, ComparisonReport
 from surfalign.stores.measured.measured_levels import Face
@@ -57,12 +57,8 @@ def _panel(axes: Axes, report: ComparisonReport, level: str) -> None:
         )  # fmt: skip
         near = any(abs(x - i) + abs(y - j) < _NEAR for i, j in drawn)
         drawn.append((x, y))
-        above = (y >= x) != near  # names of points that meet stand on two sides
-        axes.annotate(
-            _name(comparison), (x, y), (-7 if above else 7, 4 if above else -4),
-            textcoords="offset points", ha="right" if above else "left",
-            va="bottom" if above else "top", fontsize=8, color=INK,
-        )  # fmt: skip
+        # Names of points that meet stand on two sides.
+        name_point(axes, (x, y), _name(comparison), above=(y >= x) != near)
     axes.set_xlim(ends)
     axes.set_ylim(ends)
     axes.set_aspect("equal")

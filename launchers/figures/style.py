@@ -65,6 +65,28 @@ def shown_unit(unit: str) -> str:
     return unit.replace("^2", "²").replace("^3", "³").replace("angstrom", "Å")
 
 
+def name_point(axes: Axes, point: tuple[float, float], name: str, *, above: bool) -> None:
+    """Write a name beside a point, away from the diagonal of a parity plot.
+
+    Parameters
+    ----------
+    axes
+        Where.
+    point
+        Its two values, in the units of the axes.
+    name
+        What it is.
+    above
+        To the upper left; otherwise to the lower right.
+    """
+    side: dict[str, Any] = (
+        {"xytext": (-7, 4), "ha": "right", "va": "bottom"}
+        if above
+        else {"xytext": (7, -4), "ha": "left", "va": "top"}
+    )
+    axes.annotate(name, point, textcoords="offset points", fontsize=8, color=INK, **side)
+
+
 def draw_discs(
     axes: Axes,
     x: NDArray[np.float64],
