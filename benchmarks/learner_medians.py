@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pymatgen.core import Structure
+from pymatgen.core import Composition, Structure
 
 from surfalign.ml.assessment.metrics import estimate
 from surfalign.ml.data.candidate_surfaces import CandidateCrystal
@@ -68,9 +68,24 @@ def dataset(data: Path, work: Path, per_formula: int) -> FrozenDataset:
     if not path.exists():
         crystals = candidate_crystals(data, per_formula)
         print(f"enumerating the surfaces of {len(crystals)} crystals", flush=True)
-        table = data / "reference" / "jacs2024_ip_medians_dev.csv"
-        write_dataset(import_medians(table, crystals), path)
+        write_dataset(import_medians(table_with_gaps(data, work, crystals), crystals), path)
     return read_dataset(path)
+
+
+def table_with_gaps(data: Path, work: Path, crystals: list[CandidateCrystal]) -> Path:
+    """Write the medians with the gap of the first crystal of each formula by the same method, where it is known."""
+    with gzip.open(data / "crystals" / "ddh_oxides_pbesol.json.gz", "rt") as file:
+        known = {entry["mp_id"]: entry["gap_ddh_ev"] for entry in json.load(file)}
+    first = {crystal.formula: crystal.source for crystal in reversed(crystals)}
+    source = data / "reference" / "jacs2024_ip_medians_dev.csv"
+    with source.open() as lines, (work / source.name).open("w", newline="") as file:
+        rows = csv.DictReader(lines)
+        writer = csv.DictWriter(file, [*(rows.fieldnames or ()), "gap_ev"])
+        writer.writeheader()
+        for row in rows:
+            formula = Composition(row["formula"]).reduced_formula
+            writer.writerow({**row, "gap_ev": known.get(first.get(formula), "")})
+    return work / source.name
 
 
 def fit_and_predict(
@@ -100,7 +115,10 @@ def main() -> None:
     arguments.work.mkdir(parents=True, exist_ok=True)
     start = time.monotonic()
     frozen = dataset(arguments.data, arguments.work, arguments.crystals_per_formula)
-    labels = sorted(frozen.set_labels, key=lambda label: label.formula)
+    labels = sorted(
+        (label for label in frozen.set_labels if label.name == NAME),
+        key=lambda label: label.formula,
+    )
     print(f"{len(labels)} formulas, {len(frozen.records)} surfaces", flush=True)
     record = arguments.work / "errors.jsonl"
     done = [json.loads(line) for line in record.read_text().splitlines()] if record.exists() else []
