@@ -1,7 +1,7 @@
 """The model that comes with the package: trained on the open data set, and its card.
 
 ``python docs/pages/shipped_model.py [DATASET.json.gz ...]`` trains it on ``docs/datasets`` and on further frozen data
-sets (formula medians, for example), compares it with models that know only the composition, on the same folds of
+sets (formula medians; ``benchmarks/learner_medians.py DATA --crystals-per-formula 1 --minutes 0`` freezes them), compares it with models that know only the composition, on the same folds of
 formulas, and writes the model into ``ml/models/shipped`` and its card into ``docs/model.md``. With ``--outside`` it trains
 nothing: the model as it is predicts the data set of other surfaces, and that part of the card is written anew.
 """
@@ -57,11 +57,9 @@ surfalign learn explain TiO2-rutile --hkl 1,1,0 --model {name}
 of the IP by formula at the level nsc-DDH (Kiyohara, Hinuma, Oba, J. Am. Chem. Soc. 146, 9697 (2024), Data S1,
 [doi 10.1021/jacs.3c13574](https://doi.org/10.1021/jacs.3c13574), CC BY 4.0), attached to the enumerated surfaces of one crystal of
 each formula. For {n_ea} of these the gap of the crystal by the same method is known (the same school's screening of
-high-k oxides, CC BY 4.0), and the median of the EA follows. {n_formulas} formulas in all. Semilocal slabs of another
-data set (JARVIS) made it worse, and were left out: by seven folds of 20 surfaces the error of the IP rose from 0.56 to 0.77 eV, that of
-the EA from 0.85 to 1.88 eV. A process that learned from the data set alone, when it had 31 surfaces, predicted formulas
-of the data set that it had not seen better (IP 0.42 eV, EA 0.81 eV; [](explanation/learner-accuracy.md)) and the medians of other formulas
-far worse (1.22 and 1.86 eV; with the medians 0.59 and 0.63 eV, by five folds). Both are kept, for what is asked for is mostly unlike the few.
+high-k oxides, CC BY 4.0), and the median of the EA follows. {n_formulas} formulas in all. The medians make it
+better also on the surfaces of the data set; semilocal slabs of another data set (JARVIS) do not, and were left out
+([measured](explanation/learner-accuracy.md)).
 
 **How good it is.** Each surface predicted by a member that never saw its formula; 95 % intervals by a bootstrap over
 formulas. Beside it, on the same folds, models that know the composition or nothing:
