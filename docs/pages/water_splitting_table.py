@@ -37,20 +37,21 @@ cleavage planes of the library. What ± means is told in [](screening.md). Writt
   Rev. 38, 253 (2009), [doi 10.1039/b800489g](https://doi.org/10.1039/b800489g)), and stand far down. The one-shot hybrid gaps
   are too large for d⁰ cations (rutile: 3.8 eV, measured 3.0), the predicted ones more so (SrTiO₃: measured 3.25 eV), so that the
   window of the gap ends below them; and the computed IP of rutile is 0.7 eV above the measured one.
-- **Ag₂O and Cu₂O** lie outside of the model's domain: it learned from no oxide of their group. Measured gaps are 1.3 and 2.1 eV. Cu₂O has the levels,
-  and its own carriers reduce it to the metal; Ag₂O decomposes under light.
+- **Li₂HgO₂ and Ba₂PbO₄** come first of what was computed: levels count here, mercury and lead do not.
+- **Ag₂O and Cu₂O**: measured gaps are 1.3 and 2.1 eV. Ag₂O lies outside of the model's domain, which learned from no oxide of silver, and decomposes under light. Cu₂O
+  has the levels, and its own carriers reduce it to the metal.
 - **PbO, SnO, Na₂O, BaO** have levels that suit, or nearly, and react with water or are oxidised by their own
   holes. No rule here knows of stability.
 - **BaSnO₃ is a poor photocatalyst** although its levels suit better than here: it recombines too fast, which is no matter of levels.
-- **SnO₂** stands first by its reduced face, whose levels are those of the crystal's bands; electronic states that the missing oxygen
+- **SnO₂** has a chance by its reduced face alone, whose levels are those of the crystal's bands; electronic states that the missing oxygen
   leaves in the gap do not count. The other faces agree with what is known: their conduction bands lie too deep to reduce protons.
 - **CeO₂**: absorption begins at 3.2 eV, into empty 4f states that the model does not know as such.
 - **CdO**: measured, its electron affinity is near 6 eV, far deeper than predicted. Nothing like it was learned from.
 - **ZnO**: the one-shot gap is 0.5 eV too small, and so its computed conduction band is too deep; measured, it lies close to H⁺/H₂. ZnO
   dissolves under light.
 - **WO₃ and BiVO₄** end low in agreement with experiment: they are photoanodes, whose conduction bands lie below H⁺/H₂.
-- **BiOCl and BiOBr** are known for the oxidation of dyes, hardly for hydrogen, in agreement with conduction bands below H⁺/H₂. **La₂O₂S** comes
-  first of what was computed although its gap is 0.7 eV too wide: EA ± 1 eV leaves it a chance.
+- **BiOCl and BiOBr** are known for the oxidation of dyes, hardly for hydrogen, in agreement with conduction bands below H⁺/H₂. **La₂O₂S**
+  has a chance although its gap is 0.7 eV too wide: EA ± 1 eV leaves it.
 - **MgO, CaO, BeO, Al₂O₃, SiO₂ and the like** are excluded by their gaps, with certainty, and rightly.
 
 """
