@@ -128,7 +128,7 @@ def compare(
     usable = [r for r in numbers if flagged or r.state is ResultState.PASSED]
     report = ComparisonReport()
     for measured in measurements:
-        partner = _partner(measured, usable)
+        partner = _partner(measured, numbers, usable)
         if partner is None:
             report.without_result.append((measured, _reason(measured, numbers)))
         else:
@@ -149,15 +149,35 @@ def compare(
 
 
 def _partner(
-    measured: MeasuredLevels, results: Sequence[SurfaceLevelsDocument]
+    measured: MeasuredLevels,
+    results: Sequence[SurfaceLevelsDocument],
+    usable: Sequence[SurfaceLevelsDocument],
 ) -> SurfaceLevelsDocument | None:
-    """Return the stored surface that a measurement is compared with."""
+    """Return the stored surface that a measurement is compared with.
+
+    It is that of lowest energy, whether it may be used or not: the next one is not what was measured.
+    """
+    matching = _matching(measured, results)
+    if not matching:
+        return None
+    name = _lowest(matching).surface_name
+    own = [r for r in _matching(measured, usable) if r.surface_name == name]
+    return max(own, key=_trust, default=None)
+
+
+def _matching(
+    measured: MeasuredLevels, results: Sequence[SurfaceLevelsDocument]
+) -> list[SurfaceLevelsDocument]:
+    same = (_same_crystal, _same_plane, _same_face)
+    return [result for result in results if all(alike(measured, result) for alike in same)]
+
+
+def _lowest(results: Sequence[SurfaceLevelsDocument]) -> SurfaceLevelsDocument:
+    """Return the surface of lowest energy, by the best result of each; there is at least one."""
     best: dict[str, SurfaceLevelsDocument] = {}
     for result in results:
-        if all(same(measured, result) for same in (_same_crystal, _same_plane, _same_face)):
-            name = result.surface_name
-            best[name] = max(best.get(name, result), result, key=_trust)
-    return min(best.values(), key=_energy, default=None)
+        best[result.surface_name] = max(best.get(result.surface_name, result), result, key=_trust)
+    return min(best.values(), key=_energy)
 
 
 def _trust(result: SurfaceLevelsDocument) -> tuple[Any, ...]:
@@ -223,9 +243,11 @@ def _reason(measured: MeasuredLevels, results: Sequence[SurfaceLevelsDocument]) 
         return f"no result of this polymorph (space group {measured.space_group})"
     if not any(_same_plane(measured, result) for result in crystals):
         return "no result of this orientation"
-    if not any(_same_face(measured, r) for r in crystals if _same_plane(measured, r)):
+    matching = _matching(measured, results)
+    if not matching:
         return f"no result of a slab whose face is {measured.face}"
-    return "its results failed a check; --flagged compares them"
+    name = _lowest(matching).surface_name
+    return f"{name}, the surface of lowest energy, failed a check; --flagged compares it"
 
 
 def as_dict(report: ComparisonReport) -> dict[str, Any]:

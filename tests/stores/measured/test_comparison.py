@@ -146,6 +146,11 @@ def test_flagged_results_are_compared_on_request_and_failed_ones_never() -> None
     flagged = flagged_result("f", space_group_number=225)
     assert "--flagged" in reason(row, flagged)
     assert len(compare([row], [flagged], flagged=True).compared) == 1
+    other = result("other", formula="CaO", surface_name="CaO(111)-C", surface_energy=9.0)
+    film = measured(formula="CaO", orientations=())
+    assert partner(film, other) == "other"
+    assert partner(film, flagged, other) is None, "the next surface is not what was measured"
+    assert f"{flagged.surface_name}, the surface of lowest energy" in reason(film, flagged, other)
     failed = failed_result("z", space_group_number=186)
     assert compare([measured(formula="ZnO", space_group=186)], [failed]).compared == []
 
