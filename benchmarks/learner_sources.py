@@ -30,10 +30,13 @@ LEVELS = ("ionization_potential", "electron_affinity")
 
 def fidelity(own: FrozenDataset) -> str:
     """Return the method of most labels."""
-    labels = (label for record in own.records for label in record.labels)
-    return Counter(label.fidelity for label in labels if label.name == LEVELS[0]).most_common(1)[0][
-        0
-    ]
+    counted = Counter(
+        label.fidelity
+        for record in own.records
+        for label in record.labels
+        if label.name == LEVELS[0]
+    )
+    return counted.most_common(1)[0][0]
 
 
 def line(own: FrozenDataset, further: tuple[FrozenDataset, ...]) -> str:

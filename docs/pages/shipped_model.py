@@ -1,8 +1,9 @@
 """The model that comes with the package: trained on the open data set, and its card.
 
 ``python docs/pages/shipped_model.py [DATASET.json.gz ...]`` trains it on ``docs/datasets`` and on further frozen data
-sets (formula medians; ``benchmarks/learner_medians.py DATA --crystals-per-formula 1 --minutes 0`` freezes them), compares it with models that know only the composition, on the same folds of
-formulas, and writes the model into ``ml/models/shipped`` and its card into ``docs/model.md``. With ``--outside`` it trains
+sets (formula medians: ``benchmarks/learner_medians.py DATA --crystals-per-formula 1 --minutes 0`` freezes them), compares
+it with models that know only the composition, on the same folds of formulas, and writes the model into
+``ml/models/shipped`` and its card into ``docs/model.md``. With ``--outside`` it trains
 nothing: the model as it is predicts the data set of other surfaces, and that part of the card is written anew.
 """
 
