@@ -36,15 +36,21 @@ N_FOLDS, N_SEEDS = 5, 3
 NAME = "ionization_potential"
 MODELS = ("mean", "composition", "lsoap", "gaussian-process")
 LARGEST_CRYSTAL = 24
+MEDIANS = Path("reference", "jacs2024_ip_medians_dev.csv")
+#: Crystals with their gaps by nsc-DDH, and others.
+WITH_GAPS, OTHERS = "ddh_oxides_pbesol.json.gz", "mp_oxides_8717.json.gz"
+
+
+def crystal_table(data: Path, name: str) -> dict[str, Any]:
+    """Return the entries of a table of crystals by their identifier."""
+    content = json.loads(gzip.decompress((data / "crystals" / name).read_bytes()))
+    return {entry["mp_id"]: entry for entry in content}
 
 
 def candidate_crystals(data: Path, per_formula: int) -> list[CandidateCrystal]:
     """Take the crystals of lowest energy of each formula, the school's own geometry first."""
-    tables: dict[str, dict[str, Any]] = {}
-    for name in ("ddh_oxides_pbesol.json.gz", "mp_oxides_8717.json.gz"):
-        content = json.loads(gzip.decompress((data / "crystals" / name).read_bytes()))
-        tables[name] = {entry["mp_id"]: entry for entry in content}
-    with (data / "reference" / "jacs2024_ip_medians_dev.csv").open() as lines:
+    tables = {name: crystal_table(data, name) for name in (WITH_GAPS, OTHERS)}
+    with (data / MEDIANS).open() as lines:
         wanted = {row["formula"] for row in csv.DictReader(lines)}
     with (data / "crystals" / "bulk_crystals_for_jacs2024_formulas.csv").open() as lines:
         rows = [row for row in csv.DictReader(lines) if row["formula"] in wanted]
@@ -74,18 +80,17 @@ def dataset(data: Path, work: Path, per_formula: int) -> FrozenDataset:
 
 def table_with_gaps(data: Path, work: Path, crystals: list[CandidateCrystal]) -> Path:
     """Write the medians with the gap of the first crystal of each formula by the same method, where it is known."""
-    with gzip.open(data / "crystals" / "ddh_oxides_pbesol.json.gz", "rt") as file:
-        known = {entry["mp_id"]: entry["gap_ddh_ev"] for entry in json.load(file)}
+    known = {key: entry["gap_ddh_ev"] for key, entry in crystal_table(data, WITH_GAPS).items()}
     first = {crystal.formula: crystal.source for crystal in reversed(crystals)}
-    source = data / "reference" / "jacs2024_ip_medians_dev.csv"
-    with source.open() as lines, (work / source.name).open("w", newline="") as file:
+    path = work / MEDIANS.name
+    with (data / MEDIANS).open() as lines, path.open("w", newline="") as file:
         rows = csv.DictReader(lines)
         writer = csv.DictWriter(file, [*(rows.fieldnames or ()), "gap_ev"])
         writer.writeheader()
         for row in rows:
             formula = Composition(row["formula"]).reduced_formula
-            writer.writerow({**row, "gap_ev": known.get(first.get(formula), "")})
-    return work / source.name
+            writer.writerow({**row, "gap_ev": known.get(first.get(formula, ""), "")})
+    return path
 
 
 def fit_and_predict(

@@ -13,9 +13,10 @@ from __future__ import annotations
 import argparse
 import tempfile
 import warnings
-from collections import Counter
 from itertools import combinations
 from pathlib import Path
+
+from learner_accuracy import PROPERTIES
 
 from surfalign.ml.assessment.held_out import blind
 from surfalign.ml.assessment.metrics import summarise, with_bounds
@@ -23,33 +24,21 @@ from surfalign.ml.data.datasets import FrozenDataset, merge, read_dataset
 from surfalign.ml.data.from_medians import FIDELITY as MEDIANS
 from surfalign.ml.data.from_results import freeze_results, read_results
 from surfalign.ml.data.from_slab_files import freeze_slab_file
+from surfalign.ml.ensemble.fitting import main_fidelity
 from surfalign.ml.ensemble.recipe import Recipe
-
-LEVELS = ("ionization_potential", "electron_affinity")
-
-
-def fidelity(own: FrozenDataset) -> str:
-    """Return the method of most labels."""
-    counted = Counter(
-        label.fidelity
-        for record in own.records
-        for label in record.labels
-        if label.name == LEVELS[0]
-    )
-    return counted.most_common(1)[0][0]
 
 
 def line(own: FrozenDataset, further: tuple[FrozenDataset, ...]) -> str:
     """Fit to all, and return the errors of what was held out."""
     data = merge("sources", [own, *further])
-    recipe = Recipe("gaussian-process", {"fidelity": fidelity(own)}, 0, 1).for_dataset(data)
+    recipe = Recipe("gaussian-process", {"fidelity": main_fidelity(own)}, 0, 1).for_dataset(data)
     with tempfile.TemporaryDirectory() as scratch:
         ensemble = recipe.fit(data, scratch=Path(scratch))
     names = {record.name for record in own.records}
     surfaces = summarise([held for held in blind(ensemble, data) if held.surface in names])
     medians = summarise(blind(ensemble, data, MEDIANS.key))
-    cells = [with_bounds(surfaces[name], "mae") for name in LEVELS]
-    cells += [with_bounds((medians.get(name) or {}).get("sets") or {}, "mae") for name in LEVELS]
+    cells = [with_bounds(surfaces[name], "mae") for name in PROPERTIES]
+    cells += [with_bounds(medians.get(name, {}).get("sets") or {}, "mae") for name in PROPERTIES]
     title = " + ".join(["own", *(part.name for part in further)])
     return f"| {title} | {len(data.records)} | {' | '.join(cells)} |"
 

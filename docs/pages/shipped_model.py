@@ -28,6 +28,7 @@ from surfalign.ml.assessment.score import score_model
 from surfalign.ml.data.datasets import FrozenDataset, merge, read_dataset
 from surfalign.ml.data.from_results import freeze_results
 from surfalign.ml.ensemble.ensemble import Ensemble
+from surfalign.ml.ensemble.fitting import main_fidelity
 from surfalign.ml.ensemble.recipe import Recipe
 from surfalign.ml.models.model_registry import ModelCard, ModelRegistry
 from surfalign.ml.models.retraining import train_version
@@ -92,17 +93,10 @@ def make(further: Sequence[Path]) -> None:
     """Train, compare, and write model and card."""
     own = freeze_results(open_dataset.read(), open_dataset.NAME, flagged=True)
     data = merge(NAME, [own, *map(read_dataset, further)])
-    labels = Counter(
-        label.fidelity
-        for record in own.records
-        for label in record.labels
-        if label.name == "ionization_potential"
-    )
-    target = next(key for key, _ in labels.most_common() if "ddh" in key)
     with tempfile.TemporaryDirectory() as folder:
         registry = ModelRegistry(Path(folder) / "models")
         for kind in (KIND, *BASELINES):
-            recipe = Recipe(kind, {"fidelity": target}, 0, 1)
+            recipe = Recipe(kind, {"fidelity": main_fidelity(own)}, 0, 1)
             name = NAME if kind == KIND else kind
             card = train_version(
                 registry, name, data, recipe, scratch=Path(folder), on_progress=print

@@ -125,12 +125,13 @@ def compare(
     """
     computed = [r for r in results if r.origin is Origin.COMPUTED]
     numbers = [r for r in computed if r.ionization_potential is not None]
-    usable = [r for r in numbers if flagged or r.state is ResultState.PASSED]
+    usable = [r for r in numbers if _is_usable(r, flagged)]
     report = ComparisonReport()
     for measured in measurements:
-        partner = _partner(measured, numbers, usable)
+        matching = _matching(measured, numbers)
+        partner = _partner(matching, flagged=flagged)
         if partner is None:
-            report.without_result.append((measured, _reason(measured, numbers)))
+            report.without_result.append((measured, _reason(measured, numbers, matching)))
         else:
             report.compared.append(Comparison(measured, partner))
     names = of_one_table(comparison.result.functional for comparison in report.compared)
@@ -148,20 +149,21 @@ def compare(
     return report
 
 
-def _partner(
-    measured: MeasuredLevels,
-    results: Sequence[SurfaceLevelsDocument],
-    usable: Sequence[SurfaceLevelsDocument],
-) -> SurfaceLevelsDocument | None:
-    """Return the stored surface that a measurement is compared with.
+def _is_usable(result: SurfaceLevelsDocument, flagged: bool) -> bool:
+    return flagged or result.state is ResultState.PASSED
 
-    It is that of lowest energy, whether it may be used or not: the next one is not what was measured.
+
+def _partner(
+    matching: Sequence[SurfaceLevelsDocument], *, flagged: bool
+) -> SurfaceLevelsDocument | None:
+    """Return the result that a measurement is compared with, of those that match it.
+
+    It is one of the surface of lowest energy, or none: the next surface is not what was measured.
     """
-    matching = _matching(measured, results)
     if not matching:
         return None
     name = _lowest(matching).surface_name
-    own = [r for r in _matching(measured, usable) if r.surface_name == name]
+    own = [r for r in matching if r.surface_name == name and _is_usable(r, flagged)]
     return max(own, key=_trust, default=None)
 
 
@@ -230,7 +232,11 @@ def _rotations(space_group_number: int) -> NDArray[np.int64]:
     return np.eye(3, dtype=np.int64)[None]
 
 
-def _reason(measured: MeasuredLevels, results: Sequence[SurfaceLevelsDocument]) -> str:
+def _reason(
+    measured: MeasuredLevels,
+    results: Sequence[SurfaceLevelsDocument],
+    matching: Sequence[SurfaceLevelsDocument],
+) -> str:
     """Say why a measurement has no partner."""
     if measured.face is Face.EXPOSED:
         return "the surface was exposed to air"
@@ -243,7 +249,6 @@ def _reason(measured: MeasuredLevels, results: Sequence[SurfaceLevelsDocument]) 
         return f"no result of this polymorph (space group {measured.space_group})"
     if not any(_same_plane(measured, result) for result in crystals):
         return "no result of this orientation"
-    matching = _matching(measured, results)
     if not matching:
         return f"no result of a slab whose face is {measured.face}"
     name = _lowest(matching).surface_name
